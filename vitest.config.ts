@@ -1,0 +1,25 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const lib = fileURLToPath(new URL('./src/lib', import.meta.url));
+
+/** A kind of test is a folder under tests/. All of them need nothing running: the set-up starts one PostgreSQL for the run. */
+const kind = (name: string, seconds: number) => ({
+  extends: true as const,
+  test: {
+    name,
+    include: [`tests/${name}/**/*.test.ts`],
+    testTimeout: seconds * 1000,
+    hookTimeout: Math.max(60, seconds) * 1000,
+  },
+});
+
+export default defineConfig({
+  plugins: [svelte()],
+  resolve: { alias: { $lib: lib } },
+  test: {
+    globalSetup: 'tests/support/global-setup.ts',
+    projects: [kind('unit', 10), kind('database', 30), kind('process', 60), kind('browser', 120)],
+  },
+});
