@@ -1,0 +1,149 @@
+import { App } from '@supabase/lite';
+import { createPostgresConnection } from '@supabase/lite/postgres';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type postgres from 'postgres';
+import type { Keys } from './keys.ts';
+import { sessionContext, type RequestContext } from './session-context.ts';
+
+/** Supabase's Data API (PostgREST) and Auth (GoTrue), as far as `@supabase/lite` imitates them. */
+export interface DataApi {
+  /** Answers a request under `/rest/v1` or `/auth/v1`. */
+  fetch(request: Request, peerAddress: string | null): Promise<Response>;
+  /** Makes the tables of `auth` and `supabase_migrations` where they are missing. */
+  ensureSystemSchema(): Promise<void>;
+  /** To be called when tables or functions changed: their description is cached. */
+  schemaChanged(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DataApiOptions {
+  databaseUrl: string;
+  keys: Keys;
+  /** The dashboard's address, for links in mails that are never sent. */
+  siteUrl: string;
+  /** Connections to the database. @default 10 */
+  poolSize?: number;
+  /** Lifetime of an access token in seconds. @default 3600 */
+  tokenLifetime?: number;
+}
+
+/** Only this file knows `@supabase/lite` (alpha, pinned): its traps are closed here, and tests hold them closed. */
+export function createDataApi({
+  databaseUrl,
+  keys,
+  siteUrl,
+  poolSize = 10,
+  tokenLifetime = 3600,
+}: DataApiOptions): DataApi {
+  const connection = createPostgresConnection({
+    url: databaseUrl,
+    postgresOptions: {
+      max: poolSize,
+      onnotice: () => {},
+      connection: { application_name: 'lastseen-data-api' },
+      types: { json, jsonb: json },
+    },
+  });
+  const inner = connection as unknown as {
+    rlsState: 'active';
+    applyJwtSessionContext(db: Executor, vars: { auth?: RequestContext }): Promise<void>;
+    applyRpcRequestGucs(db: Executor, rpc: RpcContext): Promise<void>;
+  };
+  // Trap: at the first request lite grants ALL on every table to the API roles, which hides a migration's missing grant
+  // and defeats column privileges. This field says that it has done so already.
+  inner.rlsState = 'active';
+  // Six round trips become one, and roles get the time limits that hosted gives them.
+  inner.applyJwtSessionContext = (db, vars) => run(db, sessionContext(vars.auth ?? {}));
+  inner.applyRpcRequestGucs = (db, rpc) =>
+    run(db, {
+      'response.status': '',
+      'response.headers': '',
+      'request.method': rpc.method,
+      'request.path': rpc.path,
+      'request.headers': JSON.stringify(rpc.requestHeaders ?? {}),
+    });
+
+  const app = new App({
+    connection,
+    auth: {
+      enabled: true,
+      jwt_secret: keys.jwtSecret,
+      jwt_expiry: tokenLifetime,
+      publishable_key: keys.publishableKey,
+      secret_key: keys.secretKey,
+      site_url: siteUrl,
+      email: { enable_confirmations: false },
+    },
+    options: { server: { disableStudio: true } },
+  });
+  hushConsole();
+  return {
+    fetch: (request, peerAddress) =>
+      insideLite.run(true, () => Promise.resolve(app.fetch(request, { peerAddress }))),
+    ensureSystemSchema: () => insideLite.run(true, () => app.ensureSystemSchema()),
+    schemaChanged: () => connection.clearSchemaCache(),
+    close: () => connection.close(),
+  };
+}
+
+interface RpcContext {
+  method: string;
+  path: string;
+  requestHeaders?: Record<string, string>;
+}
+
+/** The part of Kysely's transaction that we need. */
+interface Executor {
+  getExecutor(): { executeQuery(query: unknown): Promise<unknown> };
+}
+
+// Trap: lite serialises a jsonb argument that is text already, and it arrives as a JSON string inside jsonb.
+const json: postgres.PostgresType = {
+  to: 3802,
+  from: [114, 3802],
+  serialize: (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value)),
+  parse: (text: string) => JSON.parse(text) as unknown,
+};
+
+/**
+ * Sets settings for the rest of the transaction. The values travel as literals, not as parameters: postgres.js asks the
+ * server for the types of parameters first, which is a second round trip.
+ */
+function run(db: Executor, settings: Record<string, string>): Promise<void> {
+  const calls = Object.entries(settings).map(
+    ([name, value]) => `set_config(${literal(name)}, ${literal(value)}, true)`,
+  );
+  const sql = `select ${calls.join(', ')}`;
+  return db
+    .getExecutor()
+    .executeQuery({
+      sql,
+      parameters: [],
+      query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },
+      queryId: {},
+    })
+    .then(() => {});
+}
+
+/** An escape string, so that `standard_conforming_strings` does not matter; NUL cannot be in a PostgreSQL text. */
+function literal(text: string): string {
+  return `E'${text.replaceAll('\0', '').replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
+
+const insideLite = new AsyncLocalStorage<true>();
+let hushed = false;
+
+/**
+ * lite prints every refused request with console.error, stack included: a person who reads `npm run dev` would take
+ * their own typo in a query for a broken stack. The client gets the error anyway. LASTSEEN_DEBUG shows them.
+ */
+function hushConsole(): void {
+  if (hushed || process.env.LASTSEEN_DEBUG) return;
+  hushed = true;
+  for (const method of ['error', 'warn', 'info', 'log'] as const) {
+    const original = console[method].bind(console);
+    console[method] = (...args: unknown[]) => {
+      if (!insideLite.getStore()) original(...args);
+    };
+  }
+}

@@ -1,0 +1,80 @@
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { commandOf, isAlive, startOf } from './processes.ts';
+
+interface Holder {
+  pid: number;
+  /** Tells the process from a later one with the same number. */
+  start?: string;
+}
+
+/** A running stack has the data directory. */
+export class DataDirTaken extends Error {
+  override name = 'DataDirTaken';
+}
+
+/**
+ * Takes a data directory for this process. A lock that a killed process left is taken over.
+ *
+ * @returns gives it back; idempotent.
+ * @throws DataDirTaken, naming the process that has it.
+ */
+export function lockFolder(folder: string): () => void {
+  const file = join(folder, 'lock');
+  const draft = `${file}.${process.pid}`;
+  const mine: Holder = { pid: process.pid, start: startOf(process.pid) };
+  writeFileSync(draft, JSON.stringify(mine), { mode: 0o600 });
+  try {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        linkSync(draft, file); // whole at once, or EEXIST: unlike a file that is created, then written
+        break;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 10) throw error;
+      }
+      const holder = read(file);
+      if (holder && isHeld(holder)) throw taken(folder, holder.pid);
+      takeAway(file, holder);
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  return () => {
+    if (same(read(file), mine)) rmSync(file, { force: true });
+  };
+}
+
+function isHeld({ pid, start }: Holder): boolean {
+  return isAlive(pid) && (start === undefined || startOf(pid) === start);
+}
+
+/** By way of a rename: if another start took the stale lock over meanwhile, its lock is put back. */
+function takeAway(file: string, stale: Holder | undefined): void {
+  const aside = `${file}.stale-${process.pid}`;
+  try {
+    renameSync(file, aside);
+  } catch {
+    return; // gone already
+  }
+  if (!same(read(aside), stale)) renameSync(aside, file);
+  else rmSync(aside, { force: true });
+}
+
+function taken(folder: string, pid: number): DataDirTaken {
+  const command = commandOf(pid);
+  return new DataDirTaken(
+    `The data directory ${folder} is in use by process ${pid}${command ? ` (${command})` : ''}. ` +
+      'Stop it first, or give this one its own with --data-dir or --fresh.',
+  );
+}
+
+function read(file: string): Holder | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Holder;
+  } catch {
+    return undefined;
+  }
+}
+
+const same = (a: Holder | undefined, b: Holder | undefined): boolean =>
+  a?.pid === b?.pid && a?.start === b?.start;

@@ -1,0 +1,44 @@
+import { readFileSync, realpathSync, readlinkSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commandOf, isAlive } from '../processes.ts';
+
+/**
+ * Makes way for a new start in a cluster's folder: ends a PostgreSQL that an earlier, killed run left in it, and removes
+ * the pid file of one that is gone, in case its number now belongs to another process (PostgreSQL would then refuse).
+ *
+ * Call it only while holding the lock of the data directory: a PostgreSQL in there is then nobody's.
+ *
+ * @throws when the old server does not end within ten seconds.
+ */
+export async function endOrphan(folder: string): Promise<void> {
+  const file = join(folder, 'postmaster.pid');
+  let pid: number;
+  try {
+    pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
+  } catch {
+    return;
+  }
+  if (!(pid > 1)) return;
+  if (!isAlive(pid) || !servesFrom(pid, folder)) {
+    rmSync(file, { force: true });
+    return;
+  }
+  process.kill(pid, 'SIGINT');
+  const deadline = Date.now() + 10_000;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) {
+      throw new Error(`A PostgreSQL of an earlier run (PID ${pid}) still uses ${folder} and does not end.`);
+    }
+    await sleep(50);
+  }
+}
+
+function servesFrom(pid: number, folder: string): boolean {
+  try {
+    // PostgreSQL's working directory is its cluster.
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(folder);
+  } catch {
+    return commandOf(pid)?.includes(folder) ?? false;
+  }
+}
