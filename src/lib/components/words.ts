@@ -1,0 +1,42 @@
+import type { Health, Level } from '../fleet/health.ts';
+import type { Status, Worker } from '../fleet/worker.ts';
+
+/** The words of the page for the words of the code. */
+export const STATUS_WORDS: Readonly<Record<Status, string>> = {
+  unknown: 'Never reported',
+  starting: 'Starting',
+  idle: 'Idle',
+  processing: 'Processing',
+  running: 'Running',
+  error: 'Error',
+  stopping: 'Stopping',
+  stopped: 'Stopped',
+  crashed: 'Crashed',
+};
+
+export const LEVEL_WORDS: Readonly<Record<Level, string>> = {
+  critical: 'Critical',
+  warning: 'Warning',
+  healthy: 'Healthy',
+  unknown: 'Unknown',
+  inactive: 'Inactive',
+};
+
+/**
+ * One word for what a worker is now. The stored status alone must not be believed: a worker that fell silent while
+ * "processing" is not processing.
+ */
+export function statusWord({ status }: Worker, { rule, level }: Health): string {
+  if (rule === 'paused') return 'Paused';
+  if (rule === 'not-watched') return 'Not watched';
+  if (rule === 'silent') return 'Silent';
+  if (rule === 'overdue' && level === 'critical') return 'Overdue';
+  return STATUS_WORDS[status];
+}
+
+const grouped = new Intl.NumberFormat('en');
+
+/** 1204 → "1,204"; the same on the server and in every browser. */
+export function figure(count: number): string {
+  return grouped.format(count);
+}

@@ -1,0 +1,106 @@
+import type { Health, Level } from './health.ts';
+import { LEVELS } from './tally.ts';
+import type { Worker } from './worker.ts';
+
+/** A line of the fleet: a worker and what its row means now. */
+export interface Row {
+  readonly worker: Worker;
+  readonly health: Health;
+}
+
+export interface Group {
+  /** The worker type, or null for workers without one. */
+  readonly type: string | null;
+  readonly rows: readonly Row[];
+}
+
+export const SORTS = ['trouble', 'name', 'seen', 'jobs', 'errors'] as const;
+export type Sort = (typeof SORTS)[number];
+
+export const FILTERS = ['all', 'critical', 'warning', 'healthy', 'quiet'] as const;
+export type Filter = (typeof FILTERS)[number];
+
+/** What of the fleet to show, and in which order. Lives in the address, so that a view can be shared and kept. */
+export interface Query {
+  readonly search: string;
+  readonly filter: Filter;
+  readonly sort: Sort;
+}
+
+export const DEFAULT_QUERY: Query = { search: '', filter: 'all', sort: 'trouble' };
+
+/** Reads a query from the address; what it does not know it takes for the default. */
+export function readQuery(params: URLSearchParams): Query {
+  const known = <T extends string>(values: readonly T[], value: string | null): T =>
+    values.find((candidate) => candidate === value) ?? values[0]!;
+  return {
+    search: (params.get('q') ?? '').slice(0, 200),
+    filter: known(FILTERS, params.get('status')),
+    sort: known(SORTS, params.get('sort')),
+  };
+}
+
+/** Writes a query as the search part of an address; defaults are left out. */
+export function writeQuery({ search, filter, sort }: Query): string {
+  const params = new URLSearchParams();
+  if (search) params.set('q', search);
+  if (filter !== DEFAULT_QUERY.filter) params.set('status', filter);
+  if (sort !== DEFAULT_QUERY.sort) params.set('sort', sort);
+  const text = params.toString();
+  return text && `?${text}`;
+}
+
+/** Filters, sorts and groups. Groups stand by name, workers without a type last. */
+export function arrange(rows: readonly Row[], query: Query): Group[] {
+  const words = query.search.toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = rows
+    .filter(({ health }) => inFilter(health.level, query.filter))
+    .filter(({ worker }) => words.length === 0 || matches(worker, words))
+    .sort((a, b) => ORDER[query.sort](a, b) || byName(a, b));
+
+  return byType(shown)
+    .map(([type, rows]) => ({ type, rows }))
+    .sort((a, b) => (a.type === null ? 1 : b.type === null ? -1 : compare(a.type, b.type)));
+}
+
+/** Rows by worker type, in the order in which each type first appears. */
+export function byType(rows: readonly Row[]): [type: string | null, rows: Row[]][] {
+  const groups = new Map<string | null, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(row.worker.type);
+    if (group) group.push(row);
+    else groups.set(row.worker.type, [row]);
+  }
+  return [...groups];
+}
+
+/** Whether a level is in a filter. */
+export function inFilter(level: Level, filter: Filter): boolean {
+  if (filter === 'all') return true;
+  if (filter === 'quiet') return level === 'inactive' || level === 'unknown';
+  return level === filter;
+}
+
+const ORDER: Record<Sort, (a: Row, b: Row) => number> = {
+  trouble: (a, b) => LEVELS.indexOf(a.health.level) - LEVELS.indexOf(b.health.level),
+  name: () => 0,
+  seen: (a, b) => (b.worker.lastHeartbeat?.getTime() ?? 0) - (a.worker.lastHeartbeat?.getTime() ?? 0),
+  jobs: (a, b) => b.worker.jobsProcessed - a.worker.jobsProcessed,
+  errors: (a, b) => b.worker.errorCount - a.worker.errorCount,
+};
+
+function byName(a: Row, b: Row): number {
+  return compare(a.worker.name, b.worker.name);
+}
+
+// Not localeCompare: server and browser must agree on the order, whatever their languages.
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function matches(worker: Worker, words: readonly string[]): boolean {
+  const text = [worker.name, worker.type, worker.description, worker.activity, worker.hostname, worker.status]
+    .join('\n')
+    .toLowerCase();
+  return words.every((word) => text.includes(word));
+}

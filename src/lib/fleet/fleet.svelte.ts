@@ -1,0 +1,138 @@
+import { follow, type Connection } from '../realtime/follow.ts';
+import type { FleetSource } from '../realtime/source.ts';
+import { Clock, systemTicker, type Ticker } from '../time/clock.svelte.ts';
+import { byType, type Row } from './arrange.ts';
+import { applyMessage, fromSnapshot, type FleetState } from './fleet.ts';
+import { workerHealth, type Watch } from './health.ts';
+import type { Snapshot } from './message.ts';
+import { tally, type Tally } from './tally.ts';
+
+/**
+ * The fleet as the page sees it: begins with the snapshot that the server rendered, follows the messages once started.
+ */
+export class Fleet {
+  readonly clock: Clock;
+  readonly #ticker: Ticker;
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache, read where #state is read
+  readonly #rowOf = new Map<number, Row>();
+  #state = $state.raw() as FleetState;
+  #connection: Connection = $state('connecting');
+  #tickAt: Date | null = $state.raw(null);
+  #refresh: (() => Promise<void>) | null = null;
+
+  readonly #watch: Watch = $derived({
+    at: this.#state.header.heardUntil,
+    watchingSince: this.#state.header.watchingSince,
+    impairedSince: this.#state.header.impairedSince,
+  });
+  readonly #rows: readonly Row[] = $derived(this.#judge());
+  readonly #tally = $derived(tally(this.#rows, this.#watch));
+  readonly #tallyByType: ReadonlyMap<string | null, Tally> = $derived(
+    // eslint-disable-next-line svelte/prefer-svelte-reactivity -- replaced, never changed
+    new Map(byType(this.#rows).map(([type, rows]) => [type, tally(rows, this.#watch)])),
+  );
+
+  constructor(snapshot: Snapshot, ticker: Ticker = systemTicker) {
+    this.#ticker = ticker;
+    this.clock = new Clock(snapshot.header.now, ticker);
+    this.#state = fromSnapshot(snapshot);
+    this.#tickAt = snapshot.header.tickAt;
+  }
+
+  /** Every worker with its health. A row is another object exactly when something about it changed. */
+  get rows(): readonly Row[] {
+    return this.#rows;
+  }
+
+  get tally(): Tally {
+    return this.#tally;
+  }
+
+  /** The tally of each worker type, whatever is shown of it. */
+  get tallyByType(): ReadonlyMap<string | null, Tally> {
+    return this.#tallyByType;
+  }
+
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** Whether the figures may be out of date: not live, or the server's watch is in doubt. */
+  get stale(): boolean {
+    return this.#connection !== 'live' || this.impairedSince !== null;
+  }
+
+  /** Up to when the server had heard of everything that is shown. */
+  get heardUntil(): Date {
+    return this.#state.header.heardUntil;
+  }
+
+  /** When the server's tick last ran; null: never. */
+  get tickAt(): Date | null {
+    return this.#tickAt;
+  }
+
+  get impairedSince(): Date | null {
+    return this.#state.header.impairedSince;
+  }
+
+  /** Follows the source until the returned function is called. */
+  start(source: FleetSource): () => void {
+    const stopClock = this.clock.start();
+    const following = follow(
+      source,
+      {
+        apply: (message) => {
+          if (message.header) this.#heard(message.header.now, message.header.tickAt);
+          const { state, lost } = applyMessage(this.#state, message);
+          this.#state = state;
+          return lost;
+        },
+        replace: (snapshot) => {
+          this.#heard(snapshot.header.now, snapshot.header.tickAt);
+          this.#state = fromSnapshot(snapshot, this.#state);
+        },
+        connection: (connection) => (this.#connection = connection),
+        watched: ({ now, tickAt }) => this.#heard(now, tickAt),
+      },
+      this.#ticker,
+    );
+    this.#refresh = following.refresh;
+    return () => {
+      this.#refresh = null;
+      following.stop();
+      stopClock();
+    };
+  }
+
+  /** Takes a new snapshot. Does nothing before {@link start}. */
+  async refresh(): Promise<void> {
+    await this.#refresh?.();
+  }
+
+  #heard(now: Date, tickAt: Date | null): void {
+    this.clock.observe(now);
+    if (tickAt && (!this.#tickAt || tickAt > this.#tickAt)) this.#tickAt = tickAt;
+  }
+
+  #judge(): Row[] {
+    const rows: Row[] = [];
+    for (const worker of this.#state.workers.values()) {
+      const health = workerHealth(worker, this.#watch);
+      let row = this.#rowOf.get(worker.id);
+      if (
+        row?.worker !== worker ||
+        row.health.level !== health.level ||
+        row.health.reason !== health.reason
+      ) {
+        row = { worker, health };
+        this.#rowOf.set(worker.id, row);
+      }
+      rows.push(row);
+    }
+    if (this.#rowOf.size > rows.length) {
+      for (const id of this.#rowOf.keys()) if (!this.#state.workers.has(id)) this.#rowOf.delete(id);
+    }
+    return rows;
+  }
+}

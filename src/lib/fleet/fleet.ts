@@ -1,0 +1,165 @@
+import type { Beat, Header, Message, Snapshot } from './message.ts';
+import type { Worker } from './worker.ts';
+
+/** What a viewer knows of the fleet. Replaced with every change, so that whoever holds one holds one instant. */
+export interface FleetState {
+  readonly workers: ReadonlyMap<number, Worker>;
+  /** The header of the last whole message that agreed with what we hold. */
+  readonly header: Header;
+  /** The highest revision among what we applied. */
+  readonly revision: number;
+  /** Parts of a digest that are still to come. */
+  readonly awaited: Awaited | null;
+  /** How many headers in a row were behind us. */
+  readonly behind: number;
+}
+
+interface Awaited {
+  readonly now: number;
+  readonly parts: ReadonlySet<number>;
+}
+
+/** What applying a message came to. */
+export interface Applied {
+  readonly state: FleetState;
+  /** Why a message must have been lost; the viewer then takes a new snapshot. Null when all is well. */
+  readonly lost: string | null;
+}
+
+/**
+ * One header behind us is a transition that overtook the digest. Two in a row cannot be: the fleet's highest
+ * revision went down, so a worker was deleted.
+ */
+const BEHIND_LIMIT = 2;
+
+/**
+ * Begins anew from a snapshot.
+ *
+ * @param before what was known: workers that are still the same stay the same objects, and their rows unpainted
+ */
+export function fromSnapshot({ header, workers }: Snapshot, before?: FleetState): FleetState {
+  const known = before?.header.generation === header.generation ? before.workers : null;
+  const kept = (worker: Worker) => {
+    const old = known?.get(worker.id);
+    const same = old?.revision === worker.revision && time(old.lastHeartbeat) === time(worker.lastHeartbeat);
+    return same ? old : worker;
+  };
+  return {
+    workers: new Map(workers.map((worker) => [worker.id, kept(worker)])),
+    header,
+    revision: Math.max(header.revision, ...workers.map(({ revision }) => revision)),
+    awaited: null,
+    behind: 0,
+  };
+}
+
+/**
+ * Applies one message from the database. Never throws and never goes back: duplicates, reordered and old messages
+ * change nothing; a gap is reported (truth rule 8).
+ */
+export function applyMessage(state: FleetState, message: Message): Applied {
+  const { header } = message;
+  if (header && header.generation !== state.header.generation) {
+    return { state, lost: 'the database was restored' };
+  }
+
+  const workers = new Map(state.workers);
+  let { revision } = state;
+  let lost: string | null = null;
+  let changed = false;
+
+  for (const worker of message.workers) {
+    revision = Math.max(revision, worker.revision);
+    if (!supersedes(worker, workers.get(worker.id))) continue;
+    workers.set(worker.id, worker);
+    changed = true;
+  }
+  for (const beat of message.beats) {
+    const worker = workers.get(beat.workerId);
+    if (!worker) {
+      lost ??= `worker ${beat.workerId} is not known`;
+    } else if (beat.revision > worker.revision) {
+      lost ??= `a transition of ${worker.name} is missing`;
+    } else if (beat.revision === worker.revision && isNews(beat, worker)) {
+      workers.set(worker.id, withBeat(worker, beat));
+      changed = true;
+    }
+  }
+
+  const next: FleetState = { ...state, workers: changed ? workers : state.workers, revision };
+  if (!header || lost) return { state: next, lost };
+  return applyHeader(next, header, message);
+}
+
+function applyHeader(state: FleetState, header: Header, { part, parts }: Message): Applied {
+  const now = header.now.getTime();
+  if (now < state.header.now.getTime()) return { state, lost: null };
+
+  const { awaited } = state;
+  const incomplete = awaited && awaited.now < now ? 'part of a digest is missing' : null;
+  if (parts > 1) {
+    const seen = new Set(awaited?.now === now ? awaited.parts : []).add(part);
+    if (seen.size < parts) return { state: { ...state, awaited: { now, parts: seen } }, lost: incomplete };
+  }
+  const whole = { ...state, awaited: null };
+  if (incomplete) return { state: whole, lost: incomplete };
+
+  if (header.revision < state.revision) {
+    const behind = state.behind + 1;
+    const lost = behind >= BEHIND_LIMIT ? 'the fleet went back' : null;
+    // Its times hold all the same: everything that it speaks of has been applied.
+    return { state: { ...whole, behind, header: lost ? state.header : header }, lost };
+  }
+  if (header.revision > state.revision) return { state: whole, lost: 'a transition is missing' };
+  if (header.workers !== state.workers.size) {
+    return { state: whole, lost: `${header.workers} workers there, ${state.workers.size} here` };
+  }
+  return { state: { ...whole, header, behind: 0 }, lost: null };
+}
+
+/**
+ * A worker in full replaces one of a lower revision. At the same revision only beats differ, so the one heard later
+ * is the newer.
+ */
+function supersedes(worker: Worker, known: Worker | undefined): boolean {
+  if (!known || worker.revision > known.revision) return true;
+  return worker.revision === known.revision && time(worker.lastHeartbeat) > time(known.lastHeartbeat);
+}
+
+/** Times in a tuple are rounded to the millisecond, forth and back. */
+const ROUNDING_MS = 2;
+
+/** A digest repeats beats of the last seconds; a repeated one must not repaint its row. */
+function isNews(beat: Beat, worker: Worker): boolean {
+  return beat.heardAt.getTime() > time(worker.lastHeartbeat) + ROUNDING_MS;
+}
+
+function withBeat(worker: Worker, beat: Beat): Worker {
+  const heard = beat.heardAt.getTime();
+  return {
+    ...worker,
+    status: beat.status,
+    lastHeartbeat: beat.heardAt,
+    // A resident's lease moves with each beat; a scheduled worker's ends when its next run is overdue.
+    leaseExpiresAt:
+      worker.kind === 'resident'
+        ? new Date(heard + worker.lostAfter * worker.intervalSeconds * 1000)
+        : worker.leaseExpiresAt,
+    jobsProcessed: beat.jobsProcessed,
+    errorCount: beat.errorCount,
+    jobsActive: beat.jobsActive,
+    lastRunAt: beat.lastRunAt,
+    lastRunProcessed: beat.lastRunProcessed,
+    lastRunErrors: beat.lastRunErrors,
+    ...(beat.activity && {
+      activity: beat.activity.text,
+      activitySince: beat.activity.since,
+      jobId: beat.activity.jobId,
+      jobType: beat.activity.jobType,
+    }),
+  };
+}
+
+function time(date: Date | null): number {
+  return date?.getTime() ?? -Infinity;
+}

@@ -1,0 +1,204 @@
+import { absolute, duration } from '../time/words.ts';
+import type { Worker } from './worker.ts';
+
+export type Level = 'healthy' | 'warning' | 'critical' | 'inactive' | 'unknown';
+
+/** What a worker's row means at an instant. */
+export interface Health {
+  readonly level: Level;
+  /** Which rule held; the page chooses its word and icon by it, never by the stored status alone. */
+  readonly rule: Rule;
+  /** Why, in words, for people. Empty when there is nothing to explain. */
+  readonly reason: string;
+}
+
+export type Rule =
+  | 'paused'
+  | 'stopped'
+  | 'never-reported'
+  | 'not-watched'
+  | 'crashed'
+  | 'stopped-but-expected'
+  | 'silent'
+  | 'breaker-open'
+  | 'error'
+  | 'run-errors'
+  | 'stuck'
+  | 'overdue'
+  | 'not-scheduled'
+  | 'starting'
+  | 'stopping'
+  | 'late'
+  | 'run-late'
+  | 'no-run-yet'
+  | 'due'
+  | 'breaker-half-open'
+  | 'event-loop'
+  | 'fine';
+
+/** The server's own watch, from the header of the last message. */
+export interface Watch {
+  /** The instant that is judged: never later than what the server says it has heard. */
+  readonly at: Date;
+  /** Since when the server watches without a gap; silence before it was ours, not the worker's. */
+  readonly watchingSince: Date | null;
+  readonly impairedSince: Date | null;
+}
+
+/** How long a worker may be `stopped` though expected before that is critical: a deploy takes so long. */
+export const STOPPED_GRACE_MS = 60_000;
+
+/** "No run" is late and stuck at the same multiples as silence is by default. */
+const RUN_LATE_AFTER = 2;
+const RUN_STUCK_AFTER = 5;
+
+/** An event loop that was blocked for so long could not beat, answer or notice a signal. */
+export const EVENT_LOOP_BLOCKED_LIMIT_MS = 1_000;
+
+/**
+ * Says what a worker's row means at an instant. Pure; the same rules as `hp_worker_health` in SQL, in the same order:
+ * the first that matches wins, and at exactly k times an interval the worse level holds (the health table of the design).
+ */
+export function workerHealth(worker: Worker, watch: Watch): Health {
+  return (
+    inactive(worker, watch) ??
+    unknown(worker, watch) ??
+    critical(worker, watch) ??
+    warning(worker, watch) ?? { level: 'healthy', rule: 'fine', reason: '' }
+  );
+}
+
+/** Whether the stored status claims a living process. */
+export function claimsLife({ status }: Worker): boolean {
+  return status !== 'unknown' && status !== 'stopped' && status !== 'crashed';
+}
+
+function inactive(worker: Worker, { at }: Watch): Health | null {
+  if (worker.pausedUntil && worker.pausedUntil > at) {
+    return { level: 'inactive', rule: 'paused', reason: worker.pausedReason ?? 'paused' };
+  }
+  if (worker.status === 'stopped' && !worker.expected) {
+    return { level: 'inactive', rule: 'stopped', reason: worker.statusReason ?? 'stopped' };
+  }
+  return null;
+}
+
+function unknown(worker: Worker, { at, impairedSince }: Watch): Health | null {
+  if (worker.status === 'unknown' || !worker.lastHeartbeat) {
+    return { level: 'unknown', rule: 'never-reported', reason: 'never reported' };
+  }
+  if (impairedSince && claimsLife(worker) && worker.leaseExpiresAt && worker.leaseExpiresAt <= at) {
+    return { level: 'unknown', rule: 'not-watched', reason: `not watched since ${absolute(impairedSince)}` };
+  }
+  return null;
+}
+
+function critical(worker: Worker, watch: Watch): Health | null {
+  const bad = (rule: Rule, reason: string): Health => ({ level: 'critical', rule, reason });
+
+  if (worker.status === 'crashed') return bad('crashed', worker.statusReason ?? 'crashed');
+  if (worker.status === 'stopped' && worker.kind === 'resident') {
+    const stoppedMs = since(worker.statusSince, watch.at);
+    if (stoppedMs >= STOPPED_GRACE_MS) {
+      return bad('stopped-but-expected', `stopped ${duration(stoppedMs)} ago, but expected to run`);
+    }
+  }
+  const silentMs = silence(worker, watch);
+  if (silentMs >= worker.lostAfter * worker.intervalSeconds * 1000) {
+    return bad('silent', `no heartbeat for ${duration(silentMs)}`);
+  }
+  if (worker.breaker.state === 'open') {
+    return bad('breaker-open', worker.breaker.reason ?? `circuit breaker open${failures(worker)}`);
+  }
+  if (worker.status === 'error') return bad('error', worker.statusReason ?? 'the last run failed');
+  if (worker.lastRunErrors)
+    return bad('run-errors', `${plural(worker.lastRunErrors, 'error')} in the last run`);
+
+  const idleMs = runless(worker, watch);
+  if (worker.pollIntervalSeconds && idleMs >= RUN_STUCK_AFTER * worker.pollIntervalSeconds * 1000) {
+    return bad('stuck', `alive, but no run for ${duration(idleMs)}`);
+  }
+  if (waits(worker)) {
+    if (!worker.nextRunAt) return bad('not-scheduled', 'no next run is scheduled');
+    if (worker.leaseExpiresAt && worker.leaseExpiresAt <= watch.at) {
+      return bad('overdue', `overdue by ${duration(since(worker.nextRunAt, watch.at))}`);
+    }
+  } else if (worker.kind === 'scheduled' && expired(worker, watch)) {
+    return bad('overdue', `its run has lasted ${duration(since(worker.statusSince, watch.at))}, too long`);
+  }
+  return null;
+}
+
+function warning(worker: Worker, watch: Watch): Health | null {
+  const odd = (rule: Rule, reason: string): Health => ({ level: 'warning', rule, reason });
+
+  if (worker.status === 'starting') return odd('starting', worker.statusReason ?? 'starting');
+  if (worker.status === 'stopping') return odd('stopping', worker.statusReason ?? 'finishing its work');
+  if (worker.status === 'stopped' && worker.kind === 'resident') {
+    return odd('stopped-but-expected', worker.statusReason ?? 'stopped just now');
+  }
+
+  const silentMs = silence(worker, watch);
+  if (silentMs >= worker.lateAfter * worker.intervalSeconds * 1000) {
+    return odd('late', `no heartbeat for ${duration(silentMs)}`);
+  }
+  if (worker.pollIntervalSeconds && claimsLife(worker)) {
+    const idleMs = runless(worker, watch);
+    if (!worker.lastRunAt) return odd('no-run-yet', 'no run yet');
+    if (idleMs >= RUN_LATE_AFTER * worker.pollIntervalSeconds * 1000) {
+      return odd('run-late', `no run for ${duration(idleMs)}`);
+    }
+  }
+  if (waits(worker) && worker.nextRunAt && worker.nextRunAt <= watch.at) {
+    return odd('due', `due since ${duration(since(worker.nextRunAt, watch.at))}`);
+  }
+  if (worker.breaker.state === 'half_open') {
+    return odd('breaker-half-open', 'circuit breaker half open: trying again');
+  }
+  if (worker.eventLoopBlockedMs != null && worker.eventLoopBlockedMs > EVENT_LOOP_BLOCKED_LIMIT_MS) {
+    return odd('event-loop', `event loop blocked for ${(worker.eventLoopBlockedMs / 1000).toFixed(1)} s`);
+  }
+  return null;
+}
+
+/**
+ * How long a resident that claims to live has been silent, in ms; 0 for all others. Counts from the later of its
+ * last beat and the start of the watch.
+ */
+export function silence(worker: Worker, { at, watchingSince }: Watch): number {
+  if (worker.kind !== 'resident' || !claimsLife(worker) || !worker.lastHeartbeat) return 0;
+  const from = Math.max(worker.lastHeartbeat.getTime(), watchingSince?.getTime() ?? 0);
+  return Math.max(0, at.getTime() - from);
+}
+
+/** How long a living worker that polls has finished no run, in ms. A process cannot owe runs from before its start. */
+function runless(worker: Worker, { at, watchingSince }: Watch): number {
+  if (!worker.pollIntervalSeconds || !claimsLife(worker)) return 0;
+  const from = Math.max(
+    worker.lastRunAt?.getTime() ?? 0,
+    worker.startedAt?.getTime() ?? 0,
+    watchingSince?.getTime() ?? 0,
+  );
+  return from === 0 ? 0 : Math.max(0, at.getTime() - from);
+}
+
+/** A scheduled worker between its runs, whose process may well have ended. */
+function waits(worker: Worker): boolean {
+  return worker.kind === 'scheduled' && (worker.status === 'idle' || worker.status === 'stopped');
+}
+
+function expired(worker: Worker, { at }: Watch): boolean {
+  return worker.leaseExpiresAt != null && worker.leaseExpiresAt <= at;
+}
+
+function since(from: Date | null, at: Date): number {
+  return from ? Math.max(0, at.getTime() - from.getTime()) : 0;
+}
+
+function failures({ breaker }: Worker): string {
+  return breaker.failures ? ` after ${plural(breaker.failures, 'failure')} in a row` : '';
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,251 @@
+import * as z from 'zod/mini';
+
+/**
+ * One worker as the page knows it. Made from a wire row by {@link toWorker} and nowhere else;
+ * never changed, only replaced, so that a row repaints exactly when its worker is another object.
+ */
+export interface Worker {
+  readonly id: number;
+  readonly name: string;
+  /** The group: workers that do the same work. */
+  readonly type: string | null;
+  readonly kind: 'resident' | 'scheduled';
+  readonly description: string | null;
+  readonly expected: boolean;
+  readonly pausedUntil: Date | null;
+  readonly pausedReason: string | null;
+
+  readonly instanceId: string | null;
+  readonly startedAt: Date | null;
+  readonly hostname: string | null;
+  readonly pid: number | null;
+  readonly version: string | null;
+  readonly runtime: string | null;
+  readonly lastExit: LastExit | null;
+  readonly nameConflictSince: Date | null;
+
+  readonly status: Status;
+  readonly statusSince: Date | null;
+  readonly statusReason: string | null;
+  readonly lastHeartbeat: Date | null;
+  readonly intervalSeconds: number;
+  /** Silent for so many intervals: late (yellow), lost (red). */
+  readonly lateAfter: number;
+  readonly lostAfter: number;
+  readonly leaseExpiresAt: Date | null;
+  readonly clockSkewMs: number | null;
+  readonly revision: number;
+
+  readonly jobsActive: number;
+  readonly activity: string | null;
+  readonly activitySince: Date | null;
+  readonly jobId: string | null;
+  readonly jobType: string | null;
+  readonly jobsProcessed: number;
+  readonly errorCount: number;
+  readonly lastError: string | null;
+  readonly lastErrorAt: Date | null;
+
+  readonly pollIntervalSeconds: number | null;
+  readonly lastRunAt: Date | null;
+  readonly lastRunDurationMs: number | null;
+  readonly lastRunProcessed: number | null;
+  readonly lastRunErrors: number | null;
+  readonly nextRunAt: Date | null;
+  readonly schedule: string | null;
+
+  readonly breaker: Breaker;
+
+  readonly cpuPercent: number | null;
+  readonly memoryPercent: number | null;
+  readonly memoryBytes: number | null;
+  readonly eventLoopLagMs: number | null;
+  readonly eventLoopBlockedMs: number | null;
+}
+
+export interface Breaker {
+  readonly state: 'closed' | 'open' | 'half_open';
+  readonly failures: number;
+  readonly threshold: number | null;
+  readonly openedAt: Date | null;
+  readonly retryAt: Date | null;
+  readonly reason: string | null;
+}
+
+export interface LastExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly drainMs: number | null;
+  readonly abandonedJob: string | null;
+  readonly error: string | null;
+}
+
+/** In the order of the status codes of a beat tuple (docs/wire.md). */
+export const STATUSES = [
+  'unknown',
+  'starting',
+  'idle',
+  'processing',
+  'running',
+  'error',
+  'stopping',
+  'stopped',
+  'crashed',
+] as const;
+
+export type Status = (typeof STATUSES)[number];
+
+const text = z.nullish(z.string());
+const number = z.nullish(z.number());
+const instant = z.nullish(z.string());
+
+/** A worker on the wire: column names, nulls left out. Unknown columns are ignored, so the database may gain some first. */
+export const workerRow = z.object({
+  worker_id: z.number(),
+  worker_name: z.string(),
+  worker_type: text,
+  kind: z.enum(['resident', 'scheduled']),
+  description: text,
+  expected: z.boolean(),
+  paused_until: instant,
+  paused_reason: text,
+  instance_id: text,
+  started_at: instant,
+  hostname: text,
+  pid: number,
+  version: text,
+  runtime: text,
+  last_exit: z.nullish(z.record(z.string(), z.unknown())),
+  name_conflict_since: instant,
+  status: z.enum(STATUSES),
+  status_since: instant,
+  status_reason: text,
+  last_heartbeat: instant,
+  heartbeat_interval_s: z.number(),
+  late_after_intervals: z.number(),
+  lost_after_intervals: z.number(),
+  lease_expires_at: instant,
+  clock_skew_ms: number,
+  revision: z.number(),
+  jobs_active: number,
+  current_status: text,
+  current_job_id: text,
+  current_job_type: text,
+  status_updated_at: instant,
+  poll_interval_s: number,
+  last_run_at: instant,
+  last_run_duration_ms: number,
+  processed_count: number,
+  last_run_errors: number,
+  next_run_at: instant,
+  schedule: text,
+  jobs_processed: number,
+  error_count: number,
+  last_error: text,
+  last_error_at: instant,
+  circuit_breaker_open: z.nullish(z.boolean()),
+  circuit_breaker_state: z.nullish(z.enum(['closed', 'open', 'half_open'])),
+  circuit_breaker_failures: number,
+  circuit_breaker_threshold: number,
+  circuit_breaker_opened_at: instant,
+  circuit_breaker_retry_at: instant,
+  circuit_breaker_reason: text,
+  cpu_percent: number,
+  memory_percent: number,
+  memory_rss_bytes: number,
+  event_loop_lag_ms: number,
+  event_loop_blocked_ms: number,
+});
+
+export type WorkerRow = z.infer<typeof workerRow>;
+
+export function toWorker(row: WorkerRow): Worker {
+  return {
+    id: row.worker_id,
+    name: row.worker_name,
+    type: row.worker_type || null,
+    kind: row.kind,
+    description: row.description ?? null,
+    expected: row.expected,
+    pausedUntil: toDate(row.paused_until),
+    pausedReason: row.paused_reason ?? null,
+
+    instanceId: row.instance_id ?? null,
+    startedAt: toDate(row.started_at),
+    hostname: row.hostname ?? null,
+    pid: row.pid ?? null,
+    version: row.version ?? null,
+    runtime: row.runtime ?? null,
+    lastExit: row.last_exit ? toLastExit(row.last_exit) : null,
+    nameConflictSince: toDate(row.name_conflict_since),
+
+    status: row.status,
+    statusSince: toDate(row.status_since),
+    statusReason: row.status_reason ?? null,
+    lastHeartbeat: toDate(row.last_heartbeat),
+    intervalSeconds: row.heartbeat_interval_s,
+    lateAfter: row.late_after_intervals,
+    lostAfter: row.lost_after_intervals,
+    leaseExpiresAt: toDate(row.lease_expires_at),
+    clockSkewMs: row.clock_skew_ms ?? null,
+    revision: row.revision,
+
+    jobsActive: row.jobs_active ?? 0,
+    activity: row.current_status ?? null,
+    activitySince: toDate(row.status_updated_at),
+    jobId: row.current_job_id ?? null,
+    jobType: row.current_job_type ?? null,
+    jobsProcessed: row.jobs_processed ?? 0,
+    errorCount: row.error_count ?? 0,
+    lastError: row.last_error ?? null,
+    lastErrorAt: toDate(row.last_error_at),
+
+    pollIntervalSeconds: row.poll_interval_s ?? null,
+    lastRunAt: toDate(row.last_run_at),
+    lastRunDurationMs: row.last_run_duration_ms ?? null,
+    lastRunProcessed: row.processed_count ?? null,
+    lastRunErrors: row.last_run_errors ?? null,
+    nextRunAt: toDate(row.next_run_at),
+    schedule: row.schedule ?? null,
+
+    breaker: {
+      // A plain upsert may know the flag only.
+      state: row.circuit_breaker_open ? 'open' : (row.circuit_breaker_state ?? 'closed'),
+      failures: row.circuit_breaker_failures ?? 0,
+      threshold: row.circuit_breaker_threshold ?? null,
+      openedAt: toDate(row.circuit_breaker_opened_at),
+      retryAt: toDate(row.circuit_breaker_retry_at),
+      reason: row.circuit_breaker_reason ?? null,
+    },
+
+    cpuPercent: row.cpu_percent ?? null,
+    memoryPercent: row.memory_percent ?? null,
+    memoryBytes: row.memory_rss_bytes ?? null,
+    eventLoopLagMs: row.event_loop_lag_ms ?? null,
+    eventLoopBlockedMs: row.event_loop_blocked_ms ?? null,
+  };
+}
+
+/** The last instant a Date can hold: Postgres's `infinity`, as in "paused until further notice". */
+export const FOREVER = new Date(8.64e15);
+
+/** Reads a timestamptz as Postgres writes it into JSON. */
+export function toDate(value: string | null | undefined): Date | null {
+  if (value == null) return null;
+  if (value === 'infinity') return FOREVER;
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? null : date;
+}
+
+function toLastExit(exit: Record<string, unknown>): LastExit {
+  // The worker wrote this object; only what has the type we expect is believed.
+  const string = (value: unknown) => (typeof value === 'string' ? value : null);
+  const integer = (value: unknown) => (typeof value === 'number' ? value : null);
+  return {
+    code: integer(exit.code),
+    signal: string(exit.signal),
+    drainMs: integer(exit.drain_ms),
+    abandonedJob: string(exit.abandoned_job),
+    error: string(exit.error),
+  };
+}

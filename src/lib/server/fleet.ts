@@ -1,0 +1,53 @@
+import type { SnapshotWire } from '$lib/fleet/message.ts';
+import { configuration } from './configuration.ts';
+import type { Session } from './session.ts';
+
+/** Why the database gave no answer. `status` is the HTTP status to answer with. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly kind: 'signed-out' | 'not-a-member' | 'unreachable' | 'migrations-missing' | 'broken';
+  readonly status: number;
+  readonly detail: string;
+
+  constructor(kind: Refused['kind'], detail: string) {
+    super(`${kind}: ${detail}`);
+    this.kind = kind;
+    this.status = STATUS[kind];
+    this.detail = detail;
+  }
+}
+
+const STATUS = {
+  'signed-out': 401,
+  'not-a-member': 403,
+  unreachable: 503,
+  'migrations-missing': 503,
+  broken: 502,
+} as const;
+
+/** The whole fleet at one instant. @throws {Refused} */
+export async function readFleet(session: Session): Promise<SnapshotWire> {
+  return (await call(session, 'hp_fleet')) as SnapshotWire;
+}
+
+/** Says that somebody watches, so that digests flow. @throws {Refused} */
+export async function keepWatching(session: Session): Promise<{ now: string; tick_at: string | null }> {
+  return (await call(session, 'hp_watch')) as { now: string; tick_at: string | null };
+}
+
+async function call(session: Session, name: string): Promise<unknown> {
+  if (!(await session.token())) throw new Refused('signed-out', 'no session');
+  const { data, error, status } = await session.client.rpc(name);
+  if (!error) return data;
+  throw refusal(status, error.code, error.message);
+}
+
+function refusal(status: number, code: string, message: string): Refused {
+  // Status 0 is what postgrest-js makes of a request that never got an answer.
+  if (status === 0 || status >= 502) return new Refused('unreachable', configuration().url);
+  if (status === 401) return new Refused('signed-out', message);
+  if (status === 403) return new Refused('not-a-member', message);
+  if (status === 404 || code === '42P01' || code === '42883')
+    return new Refused('migrations-missing', message);
+  return new Refused('broken', message);
+}

@@ -1,0 +1,104 @@
+import { createServerClient } from '@supabase/ssr';
+import type { SupabaseClient } from '@supabase/supabase-js';
+import type { RequestEvent } from '@sveltejs/kit';
+import { configuration } from './configuration.ts';
+
+/** A Supabase request that takes longer counts as unreachable. */
+const TIME_LIMIT_MS = 10_000;
+
+/** Who asks: the Supabase Auth session in this request's cookies. One per request. */
+export class Session {
+  readonly #event: RequestEvent;
+  #client: SupabaseClient | null = null;
+
+  constructor(event: RequestEvent) {
+    this.#event = event;
+  }
+
+  /** A client that acts as the one who asks. */
+  get client(): SupabaseClient {
+    return (this.#client ??= this.#create());
+  }
+
+  /**
+   * The access token, renewed when it would end within 90 seconds; null when nobody is signed in.
+   * It has not been verified: the database does that with whatever is done with it.
+   */
+  async token(): Promise<{ accessToken: string; expiresAt: number } | null> {
+    if (!this.#hasCookie()) return null;
+    const { data } = await this.client.auth.getSession();
+    return (
+      data.session && {
+        accessToken: data.session.access_token,
+        expiresAt: data.session.expires_at ?? 0,
+      }
+    );
+  }
+
+  /** The address of the one who is signed in, to be shown and for nothing else: it comes from an unverified token. */
+  async email(): Promise<string | null> {
+    const token = await this.token();
+    if (!token) return null;
+    try {
+      const claims: unknown = JSON.parse(
+        Buffer.from(token.accessToken.split('.')[1] ?? '', 'base64url').toString(),
+      );
+      const email = claims && typeof claims === 'object' && 'email' in claims ? claims.email : null;
+      return typeof email === 'string' ? email : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Signs in; the cookies go out with the response. @throws {AuthError} */
+  async begin(email: string, password: string): Promise<void> {
+    const { error } = await this.client.auth.signInWithPassword({ email, password });
+    if (error) throw error;
+  }
+
+  /** Signs out here, other devices stay signed in. Ends the session in this browser even when Supabase is away. */
+  async end(): Promise<void> {
+    if (this.#hasCookie()) await this.client.auth.signOut({ scope: 'local' }).catch(() => {});
+    for (const { name } of this.#event.cookies.getAll()) {
+      if (name.startsWith(cookieName())) this.#event.cookies.delete(name, { path: '/' });
+    }
+    this.#client = null;
+  }
+
+  #hasCookie(): boolean {
+    const prefix = cookieName();
+    return this.#event.cookies.getAll().some(({ name }) => name.startsWith(prefix));
+  }
+
+  #create(): SupabaseClient {
+    const { url, publishableKey } = configuration();
+    const { cookies, url: address } = this.#event;
+    return createServerClient(url, publishableKey, {
+      cookieOptions: { name: cookieName() },
+      cookies: {
+        getAll: () => cookies.getAll(),
+        setAll: (changed) => {
+          for (const { name, value, options } of changed) {
+            // No script reads them: the page asks for a token when it needs one.
+            cookies.set(name, value, {
+              ...options,
+              path: '/',
+              httpOnly: true,
+              sameSite: 'lax',
+              secure: address.protocol === 'https:',
+            });
+          }
+        },
+      },
+      global: {
+        fetch: (input, init) =>
+          fetch(input, { ...init, signal: init?.signal ?? AbortSignal.timeout(TIME_LIMIT_MS) }),
+      },
+    });
+  }
+}
+
+/** Cookies know no ports: two projects on one machine must not take each other's session for their own. */
+function cookieName(): string {
+  return `lastseen-${new URL(configuration().url).host.replace(/[^a-z0-9]+/gi, '-')}`;
+}

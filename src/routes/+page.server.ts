@@ -1,0 +1,45 @@
+import { error, redirect } from '@sveltejs/kit';
+import { configuration } from '$lib/server/configuration.ts';
+import { readFleet, Refused } from '$lib/server/fleet.ts';
+import type { RequestEvent } from '@sveltejs/kit';
+import type { PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async (event) => {
+  // Untracked: a search or a filter changes the address, and needs nothing from here.
+  const address = event.untrack(() => event.url.pathname + event.url.search);
+  try {
+    const snapshot = await asMember(event);
+    return { snapshot, realtime: configuration(), email: await event.locals.session.email() };
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    if (refused.kind === 'signed-out') redirect(303, signInAt(address));
+    error(refused.status, { kind: refused.kind, message: WORDS[refused.kind], detail: refused.detail });
+  }
+};
+
+const WORDS = {
+  'not-a-member': 'You are not a member',
+  unreachable: 'Supabase is unreachable',
+  'migrations-missing': 'The database is not set up',
+  broken: 'The database answered with an error',
+} as const;
+
+async function asMember(event: RequestEvent) {
+  const { session } = event.locals;
+  try {
+    return await readFleet(session);
+  } catch (refused) {
+    if (!(refused instanceof Refused) || refused.kind !== 'signed-out') throw refused;
+    // A session of another time or another database is of no use to anybody.
+    await session.end();
+    if (import.meta.env.DEV) {
+      const { signInAsLocalOwner } = await import('$lib/server/dev-sign-in.ts');
+      if (await signInAsLocalOwner(event)) return readFleet(session);
+    }
+    throw refused;
+  }
+}
+
+function signInAt(address: string): string {
+  return address === '/' ? '/login' : `/login?next=${encodeURIComponent(address)}`;
+}

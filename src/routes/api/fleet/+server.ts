@@ -1,0 +1,6 @@
+import { answer } from '$lib/server/answer.ts';
+import { readFleet } from '$lib/server/fleet.ts';
+import type { RequestHandler } from './$types';
+
+/** The snapshot, for a page that follows the fleet. */
+export const GET: RequestHandler = ({ locals }) => answer(() => readFleet(locals.session));

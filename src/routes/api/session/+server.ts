@@ -1,0 +1,11 @@
+import { answer } from '$lib/server/answer.ts';
+import { Refused } from '$lib/server/fleet.ts';
+import type { RequestHandler } from './$types';
+
+/** A token for Realtime, good for a minute at least. The refresh token stays in its cookie. */
+export const GET: RequestHandler = ({ locals }) =>
+  answer(async () => {
+    const token = await locals.session.token();
+    if (!token) throw new Refused('signed-out', 'no session');
+    return token;
+  });

@@ -1,0 +1,6 @@
+import { answer } from '$lib/server/answer.ts';
+import { keepWatching } from '$lib/server/fleet.ts';
+import type { RequestHandler } from './$types';
+
+/** "Somebody watches": asked once a minute by every open page. */
+export const POST: RequestHandler = ({ locals }) => answer(() => keepWatching(locals.session));
