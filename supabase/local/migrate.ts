@@ -126,7 +126,7 @@ async function transaction(sql: Sql, what: string, work: () => PromiseLike<unkno
     await sql`commit`;
   } catch (error) {
     await sql`rollback`.catch(() => {});
-    // Without the error as its cause: that carries the whole file, which would bury the message.
+    // eslint-disable-next-line preserve-caught-error -- it carries the whole file, which would bury the message
     throw new Error(`${what}${lineOf(error)}: ${describe(error)}`);
   }
 }
