@@ -1,0 +1,1039 @@
+/**
+ * Lastseen heartbeat: reports this process to `hp_heartbeat` on Supabase. One file, no dependencies, Node 18 and newer.
+ *
+ * It never hurts the worker that carries it. Once started it throws nothing into it, keeps its memory bounded and its
+ * timers unreferenced, delays no job, and an exit by at most 4 seconds, whatever the network or Supabase does. The one
+ * exception is meant to be caught: a job behind an open circuit breaker is refused with a `CircuitOpenError`.
+ */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { constants, hostname, totalmem } from 'node:os';
+import { basename } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { isMainThread } from 'node:worker_threads';
+
+/** What `startHeartbeat` accepts. Anything else in these throws a `TypeError` that names the option. */
+export interface HeartbeatOptions {
+  /** Which worker: `^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$`. @default WORKER_NAME, else the script's own name */
+  name?: string;
+  /** The group of workers that do the same work; up to 128 characters. */
+  type?: string;
+  /** Words for people; up to 500 characters. */
+  description?: string;
+  /** The build; up to 128 characters. @default the version in package.json, under `npm run` */
+  version?: string;
+  /** `resident` stays; `scheduled` lives only during its runs. @default 'resident', unless the table says otherwise */
+  kind?: 'resident' | 'scheduled';
+  /** Seconds between beats, 1 to 3600. The server may ask for a slower pace. @default WORKER_HEARTBEAT_INTERVAL, else 30 */
+  interval?: number;
+  /** Seconds between the runs of a worker that polls, over 0: makes "alive but stuck" visible. */
+  pollInterval?: number;
+  /** The Supabase project. @default SUPABASE_URL */
+  url?: string;
+  /** @default SUPABASE_PUBLISHABLE_KEY where there is a token, else SUPABASE_SECRET_KEY or SUPABASE_SERVICE_KEY */
+  key?: string;
+  /** A worker token, to go with a publishable key. @default HEARTBEAT_TOKEN */
+  token?: string;
+  /**
+   * Consecutive failed jobs (1 to 1,000,000) that open the breaker, and the seconds (over 0, up to 86,400) until a
+   * trial; `false`: never open. @default { threshold: 10, cooldown: 60 }
+   */
+  circuitBreaker?: { threshold?: number; cooldown?: number } | false;
+  /**
+   * Which signals ask the worker to finish up, the seconds (0 to 3600) its jobs get for that, and whether the module
+   * ends the process then. It never ends one that handles the signal itself.
+   * @default { signals: ['SIGTERM', 'SIGINT'], timeout: 25, exit: true }
+   */
+  shutdown?: { signals?: NodeJS.Signals[]; timeout?: number; exit?: boolean };
+  /** Up to 8 KB of JSON of your own, or a function that makes it for each beat. */
+  metadata?: Metadata | (() => Metadata | Promise<Metadata>);
+  /** Where its few lines go; `false`: nowhere. @default console */
+  logger?: { warn(message: string): void } | false;
+}
+
+type Metadata = Record<string, unknown>;
+
+/** What a job is, in the worker's row while it runs: `id` up to 255, `type` up to 128, `status` up to 500 characters. */
+export interface JobDetails {
+  id?: string | number;
+  type?: string;
+  status?: string;
+}
+
+/** The state of the circuit breaker. */
+export interface Breaker {
+  state: 'closed' | 'open' | 'half_open';
+  /** Jobs failed in a row. */
+  failures: number;
+  /** When the next job is let through as a trial; only while open. */
+  retryAt?: Date;
+}
+
+/** What `startHeartbeat` returns. No method throws or rejects by itself, but for the `CircuitOpenError` of `job`. */
+export interface Heartbeat {
+  readonly name: string;
+  /** Aborted when the worker should finish up: take no more work, and cut short what can be. */
+  readonly signal: AbortSignal;
+  readonly breaker: Breaker;
+  /**
+   * Does one unit of work: shows it, counts it, feeds the breaker. Returns what `work` returns and rejects with what it
+   * throws; a failed job is counted as an error and never makes the worker's status `error`. An `AbortError` after
+   * `signal` was aborted is no failure. While the breaker is open, `work` is not called: rejects with `CircuitOpenError`.
+   */
+  job<T>(work: (signal: AbortSignal) => T | Promise<T>): Promise<T>;
+  job<T>(details: JobDetails, work: (signal: AbortSignal) => T | Promise<T>): Promise<T>;
+  /**
+   * Does one pass of a loop. A number that it returns is the count of what it processed, else its jobs are counted.
+   * When it fails, the worker's status is `error` until a pass succeeds.
+   */
+  run<T>(work: (signal: AbortSignal) => T | Promise<T>): Promise<T>;
+  /** Says what the worker is doing: of the latest job while one runs, else until `idle()`. */
+  setStatus(status: string, details?: { jobId?: string | number; jobType?: string }): void;
+  /** Says that there is nothing to do. */
+  idle(): void;
+  /** Says when the next run is due, as a `Date` or epoch milliseconds, and the schedule in words (up to 255 characters). */
+  nextRun(at: Date | number, schedule?: string): void;
+  /** The goodbye, by hand: aborts `signal`, waits for running jobs up to the shutdown timeout, reports `stopped`. */
+  stop(reason?: string): Promise<void>;
+}
+
+/** What `job` rejects with while the circuit breaker is open. */
+export class CircuitOpenError extends Error {
+  override readonly name = 'CircuitOpenError';
+  /** When the next job is let through as a trial. */
+  readonly retryAt: Date;
+  constructor(retryAt: Date) {
+    super(`circuit breaker open until ${retryAt.toISOString()}`);
+    this.retryAt = retryAt;
+  }
+}
+
+type Beat = Record<string, unknown> & { sequence: number; epoch?: number };
+type Answer = Record<string, unknown> & { message?: string; error?: { field?: string; message?: string } };
+type Failure = Error & { status?: number; cause?: { code?: string } };
+type Settings = ReturnType<typeof settle>;
+interface Line {
+  address: string;
+  headers: Record<string, string>;
+  workers: Set<Worker>;
+  arm(): void;
+  goodbye(batch: Worker[]): Promise<void>;
+}
+interface Worker {
+  face: Heartbeat;
+  settings: Settings;
+  /** Milliseconds between beats, as the server has paced them. */
+  interval: number;
+  /** When the next beat is, by `clock()`. */
+  due: number;
+  line?: Line;
+  /** The status of its last words, once they were sent. */
+  said?: string;
+  unsent(): boolean;
+  beat(bare?: boolean): Beat;
+  heard(answer: Answer): void;
+  leave(reason: unknown): void;
+  drain(): Promise<number>;
+  lastWords(status: string, reason: unknown, exit: Record<string, unknown>): void;
+  /** It lives on after its last words. */
+  stay(): void;
+  detach(): void;
+  /** Takes settings, perhaps over earlier ones, and connects; the first beat is `after` ms from now. */
+  connect(taken: Settings, after: number): void;
+}
+type Work<T> = (signal: AbortSignal) => T | Promise<T>;
+
+/** A goodbye takes no longer than this, so that 25 s of drain fit the 30 s that Kubernetes gives a pod. */
+const GOODBYE_MS = 4_000;
+/** A worker that says nothing about its work counts as started after this. */
+const STARTED_MS = 1_000;
+/** npm hands its child a Ctrl-C that the terminal has already sent; only a later second signal is meant as one. */
+const SECOND_SIGNAL_MS = 500;
+/** p99 over samples of 100 ms costs 0.4 ms of CPU a second; samples of 10 ms would cost 3. */
+const SAMPLE_MS = 100;
+/** Without these a beat is none. */
+const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
+/** What to do about a failure that a retry will not mend. */
+const ADVICE: Record<number, string> = {
+  401: 'check SUPABASE_SECRET_KEY or SUPABASE_PUBLISHABLE_KEY',
+  403: 'check HEARTBEAT_TOKEN and its names',
+  404: 'check SUPABASE_URL, and that the migrations are applied',
+};
+
+const { env } = process;
+const { fetch } = globalThis;
+const noop = () => {};
+const clock = () => performance.now();
+const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+const whole = (value: number) => Math.max(0, Math.round(value));
+const within = (value: unknown, least: number, most: number): value is number =>
+  typeof value === 'number' && value >= least && value <= most;
+
+/** Two copies of this file in one process share this, so that a worker is never reported twice. */
+const shared: { workers: Set<Worker>; lines: Map<string, Line>; guess?: Worker; started?: boolean } = ((
+  globalThis as Record<symbol, unknown>
+)[Symbol.for('lastseen.heartbeat')] ??= { workers: new Set(), lines: new Map() }) as never;
+
+// --- Text ----------------------------------------------------------------------------------------------------------
+
+function clip(value: unknown, length: number): string | undefined {
+  try {
+    return value == null || value === '' ? undefined : String(value).slice(0, length);
+  } catch {
+    return undefined;
+  }
+}
+
+const words = (error: unknown): string =>
+  clip((error as Error | undefined)?.message, 2000) ?? clip(error, 2000) ?? 'unknown error';
+
+/** PostgreSQL's jsonb takes neither NUL nor half a surrogate pair, which truncating may leave behind. */
+const clean = (_key: string, value: unknown) =>
+  typeof value === 'string' ? value.replace(/[\0\ud800-\udfff]/gu, '') : value;
+
+// --- Options -------------------------------------------------------------------------------------------------------
+
+/** Options and environment as one. What the code says wrongly throws; what the environment says wrongly is logged. */
+function settle(options: HeartbeatOptions) {
+  const { logger = console, circuitBreaker = {}, shutdown = {}, url = env.SUPABASE_URL } = options;
+  const { signals = ['SIGTERM', 'SIGINT'], timeout = 25, exit = true } = shutdown;
+  const { threshold = 10, cooldown = 60 } = circuitBreaker || {};
+  const { name = ownName(), token = env.HEARTBEAT_TOKEN } = options;
+  const asked = Number(env.WORKER_HEARTBEAT_INTERVAL ?? 30);
+  const usable = within(asked, 1, 3600);
+  const { interval = usable ? asked : 30 } = options;
+
+  const check = (option: string, good: unknown, rule: string) => {
+    if (!good) throw new TypeError(`startHeartbeat: ${option} must be ${rule}`);
+  };
+  const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
+  check('name', NAME.test(name), `text like ${NAME} (or set WORKER_NAME)`);
+  for (const [option, most] of [
+    ['type', 128],
+    ['description', 500],
+    ['version', 128],
+  ] as const) {
+    const text = options[option] ?? '';
+    check(option, typeof text === 'string' && text.length <= most, `text of up to ${most} characters`);
+  }
+  for (const [option, value, least, most] of [
+    ['interval', interval, 1, 3600],
+    ['pollInterval', options.pollInterval ?? 1, 0.001, 1e9],
+    ['circuitBreaker.threshold', threshold, 1, 1e6],
+    ['circuitBreaker.cooldown', cooldown, 0.001, 86_400],
+    ['shutdown.timeout', timeout, 0, 3600],
+  ] as const) {
+    check(option, within(value, least, most), `a number from ${least} to ${most}`);
+  }
+  check('url', !options.url || isAddress(options.url), 'an http or https address');
+  check('kind', /^(undefined|resident|scheduled)$/.test(`${options.kind}`), 'resident or scheduled');
+  check(
+    'shutdown.signals',
+    Array.isArray(signals) &&
+      signals.every((signal) => signal in constants.signals && !/KILL|STOP/.test(signal)),
+    "a list such as ['SIGTERM', 'SIGINT']",
+  );
+  check('logger', !logger || typeof logger.warn === 'function', 'an object with warn(), or false');
+
+  const said = new Set<string>();
+  /** A line for people, at most once `about` a thing. */
+  const say = (message: string, about?: string) => {
+    if (!logger || said.has(about!)) return;
+    if (about) said.add(about);
+    try {
+      logger.warn(`[heartbeat] ${name}: ${message}`);
+    } catch {
+      // A logger's trouble is not the worker's.
+    }
+  };
+  if (!usable) say('WORKER_HEARTBEAT_INTERVAL must be a number from 1 to 3600; taking 30');
+  return {
+    ...options,
+    name,
+    interval,
+    url,
+    token,
+    key:
+      options.key ||
+      (token && env.SUPABASE_PUBLISHABLE_KEY) ||
+      env.SUPABASE_SECRET_KEY ||
+      env.SUPABASE_SERVICE_KEY,
+    version: options.version ?? clip(env.npm_package_version, 128),
+    breaker: circuitBreaker && { threshold, cooldown: cooldown * 1000 },
+    signals,
+    drainMs: timeout * 1000,
+    exit,
+    say,
+  };
+}
+
+const isAddress = (url: string | undefined) => /^https?:\/\/\w/.test(url ?? '');
+
+/** `WORKER_NAME`, else the script's file name. */
+const ownName = () =>
+  (env.WORKER_NAME || basename(process.argv[1] ?? '').replace(/\.\w+$/, ''))
+    .replace(/[^A-Za-z0-9@:._/-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 128);
+
+// --- The process's resources ---------------------------------------------------------------------------------------
+
+let delays: ReturnType<typeof monitorEventLoopDelay> | undefined;
+let usage = process.cpuUsage();
+let measuredAt = clock();
+let resources: Record<string, number | undefined>;
+
+/** CPU in percent of one core, memory, and how late the event loop ran, since it was last asked a second or more ago. */
+function measure() {
+  const elapsed = clock() - measuredAt;
+  if (resources && elapsed < 900) return resources;
+  delays ??= monitorEventLoopDelay({ resolution: SAMPLE_MS });
+  const { user, system } = process.cpuUsage(usage);
+  const rss = process.memoryUsage.rss();
+  const machine = totalmem();
+  const limit = Math.min(machine, process.constrainedMemory?.() || machine); // a container's, where it has one
+  const late = (nanoseconds: number) => whole(nanoseconds / 1e6 - SAMPLE_MS);
+  resources = {
+    cpu_percent: resources && whole((user + system) / elapsed) / 10, // not that of starting up
+    memory_rss_bytes: rss,
+    memory_percent: whole((rss / limit) * 1000) / 10,
+    event_loop_lag_ms: late(delays.percentile(99)),
+    event_loop_blocked_ms: late(delays.max),
+  };
+  delays.reset();
+  delays.enable();
+  usage = process.cpuUsage();
+  measuredAt = clock();
+  return resources;
+}
+
+// --- The line to Supabase ------------------------------------------------------------------------------------------
+
+/** The line for these settings, or none and one logged line that says what is missing. */
+function connect({ url, key, token, say }: Settings): Line | undefined {
+  if (env.WORKER_HEARTBEAT === 'off') return;
+  if (!isAddress(url)) return void say('not reported: set SUPABASE_URL');
+  if (!key)
+    return void say('not reported: set SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN');
+  const id = [url, key, token].join();
+  const line = shared.lines.get(id) ?? openLine(url!, key, token);
+  shared.lines.set(id, line);
+  return line;
+}
+
+/** One per address and credential: one request at a time, with the beats of all this process's workers that are due. */
+function openLine(url: string, key: string, token: string | undefined): Line {
+  const workers = new Set<Worker>();
+  const address = `${url.replace(/\/+$/, '')}/rest/v1/rpc/hp_heartbeat`;
+  const headers: Record<string, string> = { 'content-type': 'application/json', apikey: key };
+  // The new keys are no JWTs and go in `apikey` alone; a legacy service key is one, and PostgREST reads its role here.
+  if (key.startsWith('eyJ')) headers.authorization = `Bearer ${key}`;
+  if (token) headers['x-worker-token'] = token;
+
+  let timer: NodeJS.Timeout | undefined;
+  let timerAt = Infinity;
+  let sending: Promise<void> | undefined;
+  let failures = 0;
+  let retryAt = 0;
+  let patience = 0;
+
+  async function post(beats: Beat[], limit: number): Promise<Answer[]> {
+    const { ok, status, body } = await fetch(address, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ beats }, clean),
+      redirect: 'error', // another host must not get the key
+      signal: AbortSignal.timeout(Math.ceil(limit)),
+    });
+    // Not text(): whatever answers there must not fill the worker's memory. 1,000 answers take 250 KB.
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of body ?? []) {
+      text += decoder.decode(chunk as Uint8Array, { stream: true });
+      if (text.length > 1e6) break;
+    }
+    let answer: Answer | undefined;
+    try {
+      answer = JSON.parse(text);
+    } catch {
+      // A gateway's page.
+    }
+    if (ok && Array.isArray(answer) && answer.length === beats.length && answer.every(Boolean)) return answer;
+    throw Object.assign(
+      new Error(`HTTP ${status}, ${clip(answer?.message, 200) ?? 'no answer of hp_heartbeat'}`),
+      {
+        status,
+      },
+    );
+  }
+
+  /** One request for these workers, which are due again after it. Returns whether it was answered; never throws. */
+  async function send(batch: Worker[], limit: number) {
+    const began = clock();
+    const pace = Math.min(...batch.map((worker) => worker.interval));
+    const { say } = batch[0]!.settings;
+    const report = (bare?: boolean) =>
+      post(
+        batch.map((worker) => worker.beat(bare)),
+        limit,
+      );
+    for (const worker of batch) worker.due = Infinity;
+    try {
+      const answers = await report().catch((error: Failure) => {
+        if (error.status !== 400) throw error;
+        // The JSON parser refused the body: a text is to blame, and being alive is worth more than a text.
+        say(`sent again without texts (${error.message})`, '400');
+        return report(true);
+      });
+      patience = 2 * (clock() - began);
+      if (failures > 1) say('reported again');
+      failures = retryAt = 0;
+      batch.forEach((worker, index) => worker.heard(answers[index]!));
+    } catch (error) {
+      const { status = 0, cause } = error as Failure;
+      const advice = ADVICE[status];
+      failures++;
+      patience = 2 * limit;
+      // Never slower than the interval, so that the first beat after an outage comes before the lease ends; what needs
+      // a person can wait for a minute, and is said again in an hour.
+      const wait = advice ? Math.max(6e4, pace) : Math.min(pace, 500 * 2 ** failures);
+      retryAt = clock() + wait * (0.5 + Math.random() / 2);
+      // A single lost request is ordinary.
+      if (advice ? failures % 60 === 1 : failures === 2) {
+        say(
+          `not reported, trying again: ${advice ?? 'Supabase cannot be reached'} (${cause?.code ?? words(error)})`,
+        );
+      }
+    }
+    for (const worker of batch) {
+      worker.due = Math.min(
+        worker.due,
+        Math.max(retryAt, began + worker.interval * (0.9 + Math.random() / 10)),
+      );
+    }
+    return !failures;
+  }
+
+  async function flush() {
+    const now = clock();
+    // Those that would follow within a quarter of their interval come along: workers of one process fall into step.
+    const batch = [...workers].filter((worker) => worker.due <= now + worker.interval / 4).slice(0, 1000);
+    // As long as the interval, so that one lost request does not cost the lease; more where answers have been slow.
+    const limit = Math.min(10_000, Math.max(2_000, patience, ...batch.map((worker) => worker.interval)));
+    if (batch.length) await send(batch, limit);
+  }
+
+  /** Sends what is due, and sets the timer for what will be. It never keeps a process alive. */
+  function arm() {
+    const at = Math.max(retryAt, Math.min(...[...workers].map((worker) => worker.due)));
+    if (sending || at >= timerAt) return;
+    clearTimeout(timer);
+    timerAt = Infinity;
+    if (at <= clock()) {
+      sending = Promise.resolve() // first let the caller say all that it has to say
+        .then(flush)
+        .catch(noop)
+        .then(() => {
+          sending = undefined;
+          arm();
+        });
+    } else {
+      timerAt = at;
+      timer = setTimeout(
+        () => {
+          timerAt = Infinity;
+          arm();
+        },
+        Math.ceil(at - clock()),
+      ).unref();
+    }
+  }
+
+  return {
+    address,
+    headers,
+    workers,
+    arm,
+    /** Reports the last state of these workers, and comes back within 4 s; 1 s where nobody has answered lately. */
+    async goodbye(batch: Worker[]) {
+      const end = clock() + (failures > 1 ? GOODBYE_MS / 4 : GOODBYE_MS);
+      // Order is by sequence, so a beat on its way may be overtaken; but the epoch in its answer would help.
+      await Promise.race([sending, sleep(GOODBYE_MS / 4)]);
+      for (let left; batch.length && (left = end - clock()) > 50;) {
+        if (!(await send(batch, left))) await sleep(Math.min(300, left));
+        else if (batch.every((worker) => worker.due > clock())) break;
+      }
+    },
+  };
+}
+
+// --- A worker ------------------------------------------------------------------------------------------------------
+
+interface Activity {
+  id?: string;
+  type?: string;
+  text?: string;
+  since: number;
+}
+
+function createWorker(settings: Settings): Worker {
+  const startedAt = clock();
+  const instance = randomUUID();
+  const controller = new AbortController();
+  const { signal } = controller;
+  setMaxListeners(0, signal); // every running job may listen
+
+  // What the server has said.
+  let epoch: number | undefined;
+  let confirmed = false;
+  let confirming = 0;
+  let counted: Record<string, unknown> = {};
+  let activityEvery = 1000;
+  const refused = new Set<string>();
+
+  // What it was last told.
+  let sequence = 0;
+  let sentAt = -Infinity;
+  let sentState = '';
+
+  // What the worker has done. Totals only grow, so an outage costs no memory and no count.
+  let jobsTotal = 0;
+  let errorsTotal = 0;
+  let lastError: { text: string; at: number; error: unknown } | undefined;
+  let lastRun: { at: number; took: number; processed: number; errors: number } | undefined;
+  let runFailed = false;
+  let next: { at: number; schedule?: string } | undefined;
+  let metadata: unknown;
+
+  // What it is doing.
+  const jobs = new Set<Activity>();
+  let runs = 0;
+  let manual: Activity | undefined;
+  let spoke = false;
+  let idleSince = startedAt;
+  let leaving: { status: string; reason?: string; exit?: Record<string, unknown> } | undefined;
+  let drained = noop;
+  let stopping: Promise<void> | undefined;
+
+  let breaker: Breaker['state'] = 'closed';
+  let failures = 0;
+  let openedAt = 0;
+  let retryAt = 0;
+  let breakerReason: string | undefined;
+
+  const latest = () => [...jobs].at(-1);
+  const activity = (id: unknown, type: unknown, text: unknown): Activity => ({
+    id: clip(id, 255),
+    type: clip(type, 128),
+    text: clip(text, 500),
+    since: clock(),
+  });
+
+  function status() {
+    if (leaving) return leaving.status;
+    if (runFailed) return 'error';
+    if (jobs.size || runs || manual) return 'processing';
+    if (spoke) return 'idle';
+    return clock() - startedAt < STARTED_MS ? 'starting' : 'running';
+  }
+
+  /** A change of this is a transition and told at once; idle, processing and running are one: alive. */
+  const state = () => status().replace(/^(idle|processing|running)/, '') + breaker;
+
+  function want(at: number) {
+    if (at >= worker.due) return;
+    worker.due = at;
+    worker.line?.arm();
+  }
+
+  /** Called on every change, so it is cheap: most of the time a beat that will tell it is already due. */
+  function changed() {
+    spoke = true;
+    if (state() !== sentState) want(clock());
+    else if (activityEvery) want(Math.max(clock(), sentAt + activityEvery));
+  }
+
+  function beat(bare = false): Beat {
+    const now = clock();
+    const age = (at: number | undefined) => at && whole(now - at);
+    const final = leaving?.exit;
+    const doing = final ? undefined : (latest() ?? manual);
+    sentAt = now;
+    sentState = state();
+    worker.said = final && leaving!.status;
+    const fields: Beat = {
+      worker_name: settings.name,
+      instance_id: instance,
+      sequence: ++sequence,
+      epoch,
+      status: status(),
+      status_reason: leaving?.reason,
+      heartbeat_interval_s: worker.interval / 1000,
+      uptime_ms: whole(process.uptime() * 1000),
+      sent_at_ms: Date.now(),
+      ...(!confirmed && {
+        worker_type: settings.type,
+        description: settings.description,
+        version: settings.version,
+        kind: settings.kind,
+        hostname: clip(hostname(), 255),
+        pid: process.pid,
+        runtime: `node ${process.version}`,
+      }),
+      jobs_total: jobsTotal,
+      errors_total: errorsTotal,
+      ...counted,
+      jobs_active: final ? 0 : jobs.size,
+      current_status: doing?.text,
+      current_job_id: doing?.id,
+      current_job_type: doing?.type,
+      status_age_ms: age(doing?.since ?? idleSince),
+      poll_interval_s: settings.pollInterval,
+      last_run_age_ms: age(lastRun?.at),
+      last_run_duration_ms: lastRun?.took,
+      processed_count: lastRun?.processed,
+      last_run_errors: lastRun?.errors,
+      next_run_in_ms: next && whole(next.at - Date.now()),
+      schedule: next?.schedule,
+      last_error: lastError?.text,
+      last_error_age_ms: age(lastError?.at),
+      ...(settings.breaker && {
+        circuit_breaker_state: breaker,
+        circuit_breaker_failures: failures,
+        circuit_breaker_threshold: settings.breaker.threshold,
+      }),
+      ...(breaker !== 'closed' && {
+        circuit_breaker_opened_age_ms: age(openedAt),
+        circuit_breaker_retry_in_ms: whole(retryAt - now),
+        circuit_breaker_reason: breakerReason,
+      }),
+      ...measure(),
+      metadata: own(),
+      last_exit: final,
+    };
+    return Object.fromEntries(
+      Object.entries(fields).filter(
+        ([field, value]) =>
+          !refused.has(field) && (!bare || typeof value === 'number' || REQUIRED.test(field)),
+      ),
+    ) as Beat;
+  }
+
+  /** The worker's own metadata, if it has some and it fits. A promised one is told with the beat after. */
+  function own() {
+    try {
+      const made = typeof settings.metadata === 'function' ? settings.metadata() : settings.metadata;
+      if (made instanceof Promise) made.then((value) => (metadata = value), noop);
+      else metadata = made;
+      const json = JSON.stringify(metadata) ?? '{}';
+      if (json[0] !== '{' || Buffer.byteLength(json) > 8192) throw new Error('not an object of up to 8 KB');
+      return metadata && JSON.parse(json);
+    } catch (error) {
+      settings.say(`metadata left out: ${words(error)}`, 'metadata');
+    }
+  }
+
+  function heard({ ok, error, current, ...answer }: Answer) {
+    const now = clock();
+    if (!ok) {
+      const field = error?.field ?? '';
+      settings.say(`refused: ${clip(error?.message, 300)}`, `refused ${field}`);
+      // Without an optional field that the server does not like, the rest still counts.
+      if (field && !REQUIRED.test(field) && !refused.has(field)) want(now);
+      refused.add(field);
+      return;
+    }
+    confirmed = !!current;
+    if (confirmed) confirming = 0;
+    // An epoch that the beat did not carry: carry it at once, which takes the row over from an older instance.
+    else if (answer.epoch !== epoch && ++confirming < 3) want(now);
+    if (within(answer.epoch, 0, Infinity)) epoch = answer.epoch;
+    counted = { counted_jobs: answer.counted_jobs, counted_errors: answer.counted_errors };
+    if (within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
+    activityEvery = within(answer.activity_every_s, 0, Infinity) ? answer.activity_every_s * 1000 : 0;
+    if (within(answer.again_ms, 0, Infinity)) want(now + Math.max(100, answer.again_ms));
+    if (sentState.startsWith('starting')) want(startedAt + STARTED_MS);
+    if (state() !== sentState && !leaving?.exit) want(now);
+  }
+
+  function failed(error: unknown) {
+    errorsTotal++;
+    lastError = { text: words(error), at: clock(), error };
+  }
+
+  const aborted = (error: unknown) => signal.aborted && (error as Error | undefined)?.name === 'AbortError';
+  const retryDate = () => new Date(Date.now() + retryAt - clock());
+
+  /** Opens the breaker at the threshold, and again after a failed trial. */
+  function trip(error: unknown) {
+    const { breaker: rule } = settings;
+    if (!rule || breaker === 'open' || (++failures < rule.threshold && breaker === 'closed')) return;
+    breaker = 'open';
+    openedAt = clock();
+    retryAt = openedAt + rule.cooldown;
+    breakerReason = clip(words(error), 500);
+  }
+
+  /** A job or run has ended. */
+  function ended() {
+    if (!jobs.size && !runs) {
+      idleSince = clock();
+      drained();
+    }
+    changed();
+  }
+
+  async function job<T>(details: JobDetails | Work<T>, work?: Work<T>): Promise<T> {
+    if (typeof details === 'function') {
+      work = details;
+      details = {};
+    }
+    if (parked) await new Promise(noop);
+    if (breaker === 'half_open' || (breaker === 'open' && clock() < retryAt)) {
+      await new Promise(setImmediate); // a loop that goes on after a refusal must not starve the process
+      throw new CircuitOpenError(retryDate());
+    }
+    if (breaker === 'open') breaker = 'half_open'; // this job is the trial
+    const mine = activity(details?.id, details?.type, details?.status);
+    jobs.add(mine);
+    changed();
+    try {
+      const result = await work!(signal);
+      jobsTotal++;
+      failures = 0;
+      breaker = 'closed';
+      return result;
+    } catch (error) {
+      if (!aborted(error)) {
+        failed(error);
+        trip(error);
+      } else if (breaker !== 'closed') breaker = 'open';
+      throw error;
+    } finally {
+      jobs.delete(mine);
+      ended();
+    }
+  }
+
+  async function run<T>(work: Work<T>): Promise<T> {
+    if (parked) await new Promise(noop);
+    const began = clock();
+    const jobsBefore = jobsTotal;
+    const errorsBefore = errorsTotal;
+    let processed: unknown;
+    runs++;
+    changed();
+    try {
+      const result = await work(signal);
+      processed = result;
+      runFailed = false;
+      return result;
+    } catch (error) {
+      if (!aborted(error)) {
+        runFailed = true;
+        if (lastError?.error !== error) failed(error); // its job's error counts once
+      }
+      throw error;
+    } finally {
+      runs--;
+      lastRun = {
+        at: clock(),
+        took: whole(clock() - began),
+        processed: within(processed, 0, Infinity) ? whole(processed) : jobsTotal - jobsBefore,
+        errors: errorsTotal - errorsBefore,
+      };
+      ended();
+    }
+  }
+
+  function stop(reason?: string) {
+    return (stopping ??= (async () => {
+      leave(reason);
+      lastWords('stopped', reason, { drain_ms: await drain() });
+      await worker.line?.goodbye([worker]);
+      detach();
+    })().catch(noop));
+  }
+
+  /** From here on the worker is on its way out. */
+  function leave(reason: unknown) {
+    if (leaving) return;
+    leaving = { status: 'stopping', reason: clip(reason, 500) };
+    want(clock());
+    controller.abort();
+  }
+
+  /** Waits until nothing runs any more, or for the time that there is. Returns how long that took, in ms. */
+  async function drain() {
+    const began = clock();
+    if (jobs.size || runs) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((done) => {
+        drained = done;
+        timer = setTimeout(done, settings.drainMs);
+      });
+      clearTimeout(timer);
+    }
+    return whole(clock() - began);
+  }
+
+  /** Sets what the next beat says about the end. */
+  function lastWords(status: string, reason: unknown, exit: Record<string, unknown>) {
+    const { id, type, text } = latest() ?? {};
+    leaving = {
+      status,
+      reason: clip(reason, 500),
+      exit: { ...exit, abandoned_job: jobs.size ? (id ?? type ?? text ?? 'a job') : undefined },
+    };
+    if (exit.error) lastError = { text: words(exit.error), at: clock(), error: 0 };
+  }
+
+  /** Takes this worker off the process; a process without workers gets its signals back. */
+  function detach() {
+    worker.due = Infinity;
+    worker.line?.workers.delete(worker);
+    shared.workers.delete(worker);
+    unhook();
+  }
+
+  const face: Heartbeat = {
+    name: settings.name,
+    signal,
+    get breaker() {
+      return { state: breaker, failures, retryAt: breaker === 'open' ? retryDate() : undefined };
+    },
+    job,
+    run,
+    setStatus(text, details) {
+      const job = latest();
+      const said = activity(details?.jobId ?? job?.id, details?.jobType ?? job?.type, text);
+      if (job) Object.assign(job, said);
+      else manual = said;
+      changed();
+    },
+    idle() {
+      manual = undefined;
+      idleSince = clock();
+      changed();
+    },
+    nextRun(at, schedule) {
+      next = within(+at, 0, Infinity) ? { at: +at, schedule: clip(schedule, 255) } : undefined;
+      changed();
+    },
+    stop,
+  };
+
+  const worker: Worker = {
+    face,
+    settings,
+    interval: 0,
+    due: Infinity,
+    unsent: () => !sequence,
+    beat,
+    heard,
+    leave,
+    drain,
+    lastWords,
+    stay: () => void (leaving = undefined),
+    detach,
+    connect(taken, after) {
+      worker.settings = settings = taken;
+      worker.interval = taken.interval * 1000;
+      confirmed = false; // so that the next beat says who is speaking
+      worker.line?.workers.delete(worker);
+      worker.line = connect(taken);
+      worker.line?.workers.add(worker);
+      worker.due = Infinity;
+      want(clock() + after);
+    },
+  };
+  return worker;
+}
+
+// --- How a process ends --------------------------------------------------------------------------------------------
+
+const hooked = new Map<string, (...args: never[]) => void>();
+let fatal: { error: unknown; origin: string; at: number } | undefined;
+let signalled: { signal: string; at: number } | undefined;
+/** This module is about to end the process: a job that starts now would only be cut off, so none does. */
+let parked = false;
+
+function hook(settings: Settings) {
+  const on = (event: string, listener: (...args: never[]) => void) => {
+    if (hooked.has(event)) return;
+    hooked.set(event, listener);
+    // First in line, while the host's once() handlers are still there to be counted.
+    process.prependListener(event as 'exit', listener as never);
+  };
+  on('beforeExit', emptied);
+  on('exit', exiting);
+  on('uncaughtExceptionMonitor', (error: unknown, origin: string) => {
+    fatal = { error, origin, at: clock() };
+  });
+  if (!isMainThread) return; // threads get no signals
+  for (const signal of settings.signals) on(signal, () => onSignal(signal));
+  // PM2 on Windows, or with shutdown_with_message. Only under PM2, because a listener keeps the channel open.
+  if (env.pm_id && process.send)
+    on('message', (message: unknown) => message === 'shutdown' && onSignal('message'));
+}
+
+function unhook() {
+  if (shared.workers.size) return;
+  for (const [event, listener] of hooked) process.removeListener(event, listener as never);
+  hooked.clear();
+}
+
+/** The exit code by which a shell knows a process that a signal ended. */
+const codeOf = (signal: string) => 128 + (constants.signals[signal as 'SIGINT'] ?? 0);
+
+/** Every worker says goodbye. */
+const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.goodbye([...line.workers])));
+
+async function onSignal(signal: string) {
+  const code = codeOf(signal);
+  const workers = [...shared.workers];
+  // The package signal-exit listens to every signal, only to step back before any other listener: it is no handler.
+  const [v4, v3] = [
+    (globalThis as Record<symbol, unknown>)[Symbol.for('signal-exit emitter')],
+    (process as unknown as Record<string, unknown>).__signal_exit_emitter__,
+  ] as ({ count?: number } | undefined)[];
+  const bystanders = (v4?.count ?? 0) + (v3?.count ?? 0);
+  // A process that handles the signal itself is left to do so.
+  const ours =
+    process.listenerCount(signal) <= 1 + bystanders && workers.every((worker) => worker.settings.exit);
+  if (!signalled) {
+    signalled = { signal, at: clock() };
+    for (const worker of workers) worker.leave(signal);
+    if (!ours) return; // beforeExit or exit will say goodbye
+    await Promise.all(
+      workers.map(async (worker) => {
+        const drain_ms = await worker.drain();
+        worker.lastWords('stopped', signal, { code: process.exitCode ?? code, signal, drain_ms });
+      }),
+    );
+    parked = true;
+    await goodbye();
+  } else {
+    if (!ours || clock() - signalled.at < SECOND_SIGNAL_MS) return;
+    exiting(code);
+  }
+  // End as the signal would have without this module: systemd, shells and Docker see what they know.
+  for (const worker of workers) worker.detach();
+  if (process.exitCode !== undefined || signal === 'message') process.exit();
+  process.kill(process.pid, signal);
+  // PID 1 of a container is spared by that, and so is Windows.
+  setTimeout(() => process.exit(code), 100);
+}
+
+/** The event loop is empty: there is time for a goodbye. The process may still live on, and then beats on. */
+function emptied(code: number) {
+  const workers = [...shared.workers].filter((worker) => worker.line && !worker.said);
+  for (const worker of workers) worker.lastWords(...verdict(code));
+  if (workers.length) void goodbye().then(() => workers.forEach((worker) => worker.stay()));
+}
+
+/** What an exit code means: a crash, unless it is 0 or that of the signal that was sent. */
+function verdict(code: number): [status: string, reason: string, exit: Record<string, unknown>] {
+  const signal = signalled?.signal;
+  if (!code || (signal && code === codeOf(signal)))
+    return ['stopped', signal ?? 'exit code 0', { code, signal }];
+  const { error, origin } = fatal && clock() - fatal.at < 30_000 ? fatal : {};
+  if (!origin) return ['crashed', `exit code ${code}`, { code, signal }];
+  const trace = clip((error as Error | undefined)?.stack, 2000) ?? words(error);
+  return ['crashed', `${origin}: ${words(error)}`, { code, signal, error: trace }];
+}
+
+/** The last words of an exit are sent by a process of their own, for an exit handler cannot wait for an answer. */
+const MESSENGER = `
+for (const s of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(s, () => {});
+const [url, headers, beats] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
+(async () => {
+  for (let n = 4, more = 1; more && n--;) try {
+    const body = JSON.stringify({ beats }), signal = AbortSignal.timeout(3000);
+    const answers = await (await fetch(url, { method: 'POST', headers, body, redirect: 'error', signal })).json();
+    more = 0;
+    beats.forEach((b, i) => {
+      const { epoch, current } = answers[i];
+      if (epoch && !current && epoch !== b.epoch) more = b.epoch = epoch;
+      b.sequence++;
+    });
+  } catch {
+    await new Promise((f) => setTimeout(f, 500));
+  }
+})()`;
+
+function exiting(code: number) {
+  const [status, reason, exit] = verdict(code);
+  for (const { address, headers, workers } of shared.lines.values()) {
+    const silent = [...workers].filter(
+      ({ said, unsent }) => !unsent() && said !== status && (!said || status === 'crashed'),
+    );
+    if (!silent.length) continue;
+    try {
+      for (const worker of silent) worker.lastWords(status, reason, exit);
+      const letter = [address, headers, silent.slice(0, 20).map((worker) => worker.beat())];
+      spawn(process.execPath, ['-e', MESSENGER], {
+        env: {
+          ...env,
+          // Not an argument: those are for everyone on the machine to see, and there is a key in it.
+          HEARTBEAT_LAST_WORDS: JSON.stringify(letter, clean),
+          WORKER_HEARTBEAT: 'off',
+          NODE_OPTIONS: env.NODE_OPTIONS?.replace(/--inspect\S*/g, ''), // or it would wait for a debugger
+        },
+        detached: true,
+        stdio: 'ignore',
+        windowsHide: true,
+      })
+        .on('error', noop)
+        .unref();
+    } catch {
+      // Silence will tell.
+    }
+  }
+}
+
+// --- Starting ------------------------------------------------------------------------------------------------------
+
+/** Starts a worker, or gives the one of that name these settings. */
+function start(settings: Settings, after = 0) {
+  let worker = [...shared.workers].find((known) => known.settings.name === settings.name);
+  if (!worker) shared.workers.add((worker = createWorker(settings)));
+  hook(settings);
+  worker.connect(settings, after);
+  return worker;
+}
+
+/**
+ * Starts to report this process as a worker. A second call with the same name gives the worker other settings.
+ *
+ * @throws {TypeError} naming the option and its range, when one is wrong; nothing after that
+ */
+export function startHeartbeat(options: HeartbeatOptions = {}): Heartbeat {
+  const worker = start(settle(options));
+  const { guess } = shared;
+  shared.started = true;
+  shared.guess = undefined;
+  // Started by the import alone, under a name that turns out to be another.
+  if (guess && guess !== worker) {
+    if (guess.unsent()) guess.detach();
+    else void guess.face.stop(`now ${worker.face.name}`);
+  }
+  return worker.face;
+}
+
+// `node --import ./heartbeat.mjs worker.js`, or an import and nothing more: starts by itself. Not in threads, nor in the
+// children of a process that did (cluster, fork), which carry the same name, nor in the tools that start workers.
+if (isMainThread && env.WORKER_HEARTBEAT !== 'off' && !env.WORKER_HEARTBEAT_PID) {
+  setImmediate(() => {
+    if (shared.started || /^(npm|npx|pnpm|yarn|nodemon|pm2)\b/.test(basename(process.argv[1] ?? ''))) return;
+    shared.started = true;
+    env.WORKER_HEARTBEAT_PID = `${process.pid}`;
+    try {
+      // A name that is only the script's may still be corrected by a startHeartbeat() after some top-level await.
+      shared.guess = start(settle({}), env.WORKER_NAME ? 0 : STARTED_MS);
+    } catch (error) {
+      console.warn(`[heartbeat] ${words(error)}`);
+    }
+  });
+}
