@@ -34,9 +34,16 @@ export function statusWord({ status }: Worker, { rule, level }: Health): string 
   return STATUS_WORDS[status];
 }
 
+// One language for all: the server's and the browser's words must agree.
 const grouped = new Intl.NumberFormat('en');
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
-/** 1204 → "1,204"; the same on the server and in every browser. */
+/** 1204 → "1,204", and 98765432 → "98.8M": a column has room for so many digits. */
 export function figure(count: number): string {
+  return count < 1_000_000 ? grouped.format(count) : compact.format(count);
+}
+
+/** The whole number, for those who ask. */
+export function exact(count: number): string {
   return grouped.format(count);
 }

@@ -50,17 +50,21 @@ export function writeQuery({ search, filter, sort }: Query): string {
   return text && `?${text}`;
 }
 
-/** Filters, sorts and groups. Groups stand by name, workers without a type last. */
+/**
+ * Filters, sorts and groups. Groups stand by name, workers without a type last; where trouble goes first,
+ * the groups that are in trouble do too.
+ */
 export function arrange(rows: readonly Row[], query: Query): Group[] {
   const words = query.search.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = rows
     .filter(({ health }) => inFilter(health.level, query.filter))
     .filter(({ worker }) => words.length === 0 || matches(worker, words))
     .sort((a, b) => ORDER[query.sort](a, b) || byName(a, b));
-
-  return byType(shown)
-    .map(([type, rows]) => ({ type, rows }))
-    .sort((a, b) => (a.type === null ? 1 : b.type === null ? -1 : compare(a.type, b.type)));
+  const groups = byType(shown).map(([type, rows]) => ({ type, rows }));
+  return groups.sort(
+    (a, b) =>
+      (query.sort === 'trouble' ? byTrouble(a.rows[0]!, b.rows[0]!) : 0) || compareTypes(a.type, b.type),
+  );
 }
 
 /** Rows by worker type, in the order in which each type first appears. */
@@ -82,12 +86,21 @@ export function inFilter(level: Level, filter: Filter): boolean {
 }
 
 const ORDER: Record<Sort, (a: Row, b: Row) => number> = {
-  trouble: (a, b) => LEVELS.indexOf(a.health.level) - LEVELS.indexOf(b.health.level),
+  trouble: byTrouble,
   name: () => 0,
   seen: (a, b) => (b.worker.lastHeartbeat?.getTime() ?? 0) - (a.worker.lastHeartbeat?.getTime() ?? 0),
   jobs: (a, b) => b.worker.jobsProcessed - a.worker.jobsProcessed,
   errors: (a, b) => b.worker.errorCount - a.worker.errorCount,
 };
+
+function byTrouble(a: Row, b: Row): number {
+  return LEVELS.indexOf(a.health.level) - LEVELS.indexOf(b.health.level);
+}
+
+function compareTypes(a: string | null, b: string | null): number {
+  if (a === null || b === null) return Number(a === null) - Number(b === null);
+  return compare(a, b);
+}
 
 function byName(a: Row, b: Row): number {
   return compare(a.worker.name, b.worker.name);
