@@ -1,0 +1,36 @@
+-- The watch's own state: one row. Kept apart from hp_setting because it changes every few seconds.
+create table if not exists hp_private.pulse (
+  id boolean not null default true
+    constraint pulse_pkey primary key
+    constraint pulse_id_check check (id),
+  generation uuid not null default gen_random_uuid(),
+  tick_at timestamptz,
+  watching_since timestamptz not null default now(),
+  impaired_since timestamptz,
+  digest_at timestamptz,
+  watched_until timestamptz,
+  live_workers integer not null default 0,
+  pruned_at timestamptz
+) with (fillfactor = 50);
+
+insert into hp_private.pulse default values on conflict do nothing;
+
+alter table hp_private.pulse enable row level security;
+
+drop policy if exists "members see the pulse" on hp_private.pulse;
+create policy "members see the pulse" on hp_private.pulse
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table hp_private.pulse from public, anon, authenticated, service_role;
+grant select on table hp_private.pulse to authenticated, service_role;
+
+comment on table hp_private.pulse is 'State of the watch itself, one row.';
+comment on column hp_private.pulse.id is 'Always true: there is one row.';
+comment on column hp_private.pulse.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
+comment on column hp_private.pulse.tick_at is 'When the tick last ran.';
+comment on column hp_private.pulse.watching_since is 'Since when the tick has run without a gap; silence before it is nobody''s fault.';
+comment on column hp_private.pulse.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';
+comment on column hp_private.pulse.digest_at is 'When the last digest was sent.';
+comment on column hp_private.pulse.watched_until is 'Until when somebody watches.';
+comment on column hp_private.pulse.live_workers is 'Workers with a valid lease at the last tick.';
+comment on column hp_private.pulse.pruned_at is 'When old events and instances were last removed.';
