@@ -1,0 +1,109 @@
+-- Messages to open pages. The table is the truth, a message is a hint: realtime.send may lose one without an error,
+-- and a viewer finds that out by revision and header.
+
+create or replace function hp_private.ms_between(earlier timestamptz, later timestamptz) returns bigint
+language sql immutable set search_path = ''
+return (extract(epoch from later - earlier) * 1000)::bigint;
+
+-- Splits the two lists of a message into chunks of about 180 kB and sends them: with its envelope each stays
+-- under 200 kB, and a free plan refuses 256.
+create or replace function hp_private.send_fleet(event text, header jsonb, workers jsonb[], beats jsonb[]) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_chunks jsonb[];
+begin
+  with item as (
+    select 'workers' as list, u.value, u.place from unnest(workers) with ordinality u (value, place)
+    union all
+    select 'beats', u.value, u.place from unnest(beats) with ordinality u (value, place)
+  ),
+  placed as (
+    select i.*, sum(octet_length(i.value::text) + 2) over (order by i.list, i.place) / 180000 as chunk from item i
+  ),
+  listed as (
+    select p.chunk, p.list, jsonb_agg(p.value order by p.place) as items from placed p group by p.chunk, p.list
+  ),
+  chunked as (
+    select l.chunk, jsonb_object_agg(l.list, l.items) as body from listed l group by l.chunk
+  )
+  select array_agg(c.body order by c.chunk) into v_chunks from chunked c;
+
+  v_chunks := coalesce(v_chunks, array['{}'::jsonb]);
+  for v_part in 1 .. cardinality(v_chunks) loop
+    perform realtime.send(
+      v_chunks[v_part]
+        || jsonb_build_object('part', v_part, 'parts', cardinality(v_chunks))
+        || case when header is null then '{}' else jsonb_build_object('header', header) end,
+      event, 'hp:fleet', true);
+  end loop;
+end
+$$;
+
+-- The full state of some workers, at once.
+create or replace function hp_private.send_transition(names text[]) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_workers jsonb[];
+begin
+  select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id) into v_workers
+  from hp_private.worker_state s where s.worker_name = any (names);
+  perform hp_private.send_fleet('transition', null, v_workers, null);
+end
+$$;
+
+-- Who beat and what changed since a time. `since` lies a while before the last such message, because
+-- transactions don't commit in the order of their clocks (a cursor missed 958 of 2.6 million).
+create or replace function hp_private.send_digest(event text, since timestamptz, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_header jsonb;
+  v_workers jsonb[];
+  v_beats jsonb[];
+begin
+  -- One statement, so that the header and both lists are of one snapshot.
+  with recent as materialized (
+    select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
+      jsonb_build_array(
+        w.worker_id, w.revision, hp_private.status_code(w.status),
+        hp_private.ms_between(w.last_heartbeat, send_digest.at), w.jobs_processed, w.error_count, w.jobs_active,
+        hp_private.ms_between(w.last_run_at, send_digest.at), w.processed_count, w.last_run_errors)
+      || case
+        when w.activity_seen_at > send_digest.since then jsonb_build_array(
+          hp_private.ms_between(w.status_updated_at, send_digest.at),
+          w.current_status, w.current_job_id, w.current_job_type)
+        else '[]'
+      end as beat
+    from public.hp_worker_status w
+    where w.last_heartbeat > send_digest.since or w.updated_at > send_digest.since
+  )
+  select hp_private.fleet_header(send_digest.at),
+    (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id)
+      from hp_private.worker_state s join recent r using (worker_name) where r.changed),
+    (select array_agg(r.beat order by r.worker_id) from recent r where not r.changed)
+  into v_header, v_workers, v_beats;
+  perform hp_private.send_fleet(event, v_header, v_workers, v_beats);
+end
+$$;
+
+revoke all on function hp_private.ms_between(timestamptz, timestamptz) from public;
+revoke all on function hp_private.send_fleet(text, jsonb, jsonb[], jsonb[]) from public;
+revoke all on function hp_private.send_transition(text[]) from public;
+revoke all on function hp_private.send_digest(text, timestamptz, timestamptz) from public;
+
+comment on function hp_private.ms_between(timestamptz, timestamptz) is 'Milliseconds from one time to another.';
+comment on function hp_private.send_fleet(text, jsonb, jsonb[], jsonb[]) is 'Sends one message of docs/wire.md, in chunks.';
+comment on function hp_private.send_transition(text[]) is 'Tells open pages the full state of these workers.';
+comment on function hp_private.send_digest(text, timestamptz, timestamptz) is 'Tells open pages what happened since a time; event is digest or activity.';
+
+-- The only thing that may be declared in the realtime schema of a hosted project: who may listen.
+drop policy if exists "members listen to the fleet" on realtime.messages;
+create policy "members listen to the fleet" on realtime.messages
+  for select to authenticated using (
+    realtime.messages.extension = 'broadcast'
+    and (select realtime.topic()) = 'hp:fleet'
+    and (select hp_private.is_member())
+  );
+-- note: no insert policy; only the database speaks on this channel.

@@ -1,0 +1,144 @@
+-- What happens to a row of hp_worker_status whoever writes it: it gets its number, its revision moves when its
+-- state changes, and every transition leaves an event.
+
+create or replace function hp_private.tg_hp_worker_status__number() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  -- An upsert comes by here on its way to an update: draw a number only for a name that is new.
+  select w.worker_id, w.revision into new.worker_id, new.revision
+  from public.hp_worker_status w where w.worker_name = new.worker_name;
+  if not found then
+    new.worker_id := nextval('hp_private.worker_id_seq');
+    new.revision := nextval('hp_private.revision_seq');
+  end if;
+  return new;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__revision() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  new.revision := nextval('hp_private.revision_seq');
+  new.updated_at := clock_timestamp();
+  if (new.status is distinct from old.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or new.circuit_breaker_state is distinct from old.circuit_breaker_state
+    or new.instance_id is distinct from old.instance_id
+    or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
+  then
+    new.transitioned_at := clock_timestamp();
+  end if;
+  return new;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__event() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_old public.hp_worker_status;
+  v_old_status text;
+  v_old_breaker text;
+begin
+  if tg_op = 'UPDATE' then
+    v_old := old;
+  end if;
+  v_old_status := coalesce(v_old.status, 'unknown');
+  v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+
+  if new.instance_id is distinct from v_old.instance_id then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch)
+    values (new.worker_name, now(), 'instance', v_old.instance_id, new.instance_id,
+      case when v_old.epoch > new.epoch then 'the newer process ended' end, new.instance_id, new.epoch);
+  end if;
+
+  -- A worker whose every second run fails would otherwise fill the table: one error, and one way out of it, a minute.
+  if new.status is distinct from v_old_status
+    and not (v_old_status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
+    and not ('error' in (v_old_status, new.status) and exists (
+      select from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
+        and (e.from_value = 'error') = (v_old_status = 'error') and (e.to_value = 'error') = (new.status = 'error')
+        and new.status not in ('stopping', 'stopped', 'crashed')))
+  then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+    values (new.worker_name, new.status_since, 'status', v_old_status, new.status,
+      case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
+      new.instance_id, new.epoch,
+      jsonb_strip_nulls(jsonb_build_object(
+        'current_status', v_old.current_status, 'current_job_id', v_old.current_job_id,
+        'current_job_type', v_old.current_job_type,
+        'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
+  end if;
+
+  if new.circuit_breaker_state is distinct from v_old_breaker then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+    values (new.worker_name,
+      coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
+      'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
+      jsonb_build_object('failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold));
+  end if;
+
+  if (new.name_conflict_since is null) is distinct from (v_old.name_conflict_since is null) then
+    insert into public.hp_worker_event (worker_name, at, type, to_value, reason, instance_id, epoch)
+    values (new.worker_name, now(), 'conflict', case when new.name_conflict_since is null then 'ended' else 'began' end,
+      case when new.name_conflict_since is not null then 'two live processes report under this name' end,
+      new.instance_id, new.epoch);
+  end if;
+  return null;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_status__number() from public;
+revoke all on function hp_private.tg_hp_worker_status__revision() from public;
+revoke all on function hp_private.tg_hp_worker_status__event() from public;
+
+comment on function hp_private.tg_hp_worker_status__number() is 'Gives a new worker its number.';
+comment on function hp_private.tg_hp_worker_status__revision() is 'Moves the revision of a worker whose state changed.';
+comment on function hp_private.tg_hp_worker_status__event() is 'Writes the events of a transition.';
+
+create or replace trigger _500_number before insert on public.hp_worker_status
+  for each row execute function hp_private.tg_hp_worker_status__number();
+
+-- State is everything that a message must carry whole; what moves with every beat travels in a tuple instead.
+-- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds.
+create or replace trigger _500_revision before update on public.hp_worker_status
+  for each row when (
+    (old.status is distinct from new.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or old.status_reason is distinct from new.status_reason
+    or old.circuit_breaker_state is distinct from new.circuit_breaker_state
+    or old.circuit_breaker_failures is distinct from new.circuit_breaker_failures
+    or old.circuit_breaker_reason is distinct from new.circuit_breaker_reason
+    or old.last_error is distinct from new.last_error
+    or old.instance_id is distinct from new.instance_id
+    or old.heartbeat_interval_s is distinct from new.heartbeat_interval_s
+    or old.poll_interval_s is distinct from new.poll_interval_s
+    or old.schedule is distinct from new.schedule
+    or (old.next_run_at is null) is distinct from (new.next_run_at is null)
+    or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
+    or (old.event_loop_blocked_ms is null) is distinct from (new.event_loop_blocked_ms is null)
+    or old.version is distinct from new.version
+    or old.hostname is distinct from new.hostname
+    or old.description is distinct from new.description
+    or old.worker_type is distinct from new.worker_type
+    or old.kind is distinct from new.kind
+    or old.expected is distinct from new.expected
+    or old.is_public is distinct from new.is_public
+    or old.paused_until is distinct from new.paused_until
+    or old.paused_reason is distinct from new.paused_reason
+    or old.late_after_intervals is distinct from new.late_after_intervals
+    or old.lost_after_intervals is distinct from new.lost_after_intervals
+    or old.name_conflict_since is distinct from new.name_conflict_since
+    or old.worker_name is distinct from new.worker_name
+  ) execute function hp_private.tg_hp_worker_status__revision();
+
+create or replace trigger _500_event after update on public.hp_worker_status
+  for each row when (old.transitioned_at is distinct from new.transitioned_at)
+  execute function hp_private.tg_hp_worker_status__event();
+
+create or replace trigger _500_first_event after insert on public.hp_worker_status
+  for each row when (new.status <> 'unknown')
+  execute function hp_private.tg_hp_worker_status__event();

@@ -1,0 +1,132 @@
+-- The hand-made way keeps working: a plain upsert with the secret key goes under the same rules of truth.
+-- A write that names status or last_heartbeat is a beat, any other is an edit. Our own functions say by the
+-- setting lastseen.own_write that they have done all this themselves.
+
+create or replace function hp_private.tg_hp_worker_status__plain_insert() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  -- Runs for every upsert, also one that becomes an update. That one sees the values that are set here only for
+  -- the columns that it names.
+  new.status := case when new.status = 'active' then 'processing' else new.status end;
+  if new.last_heartbeat is not null or new.status <> 'unknown' then
+    new.last_heartbeat := now();
+    new.status := case when new.status = 'unknown' then 'running' else new.status end;
+    if new.status not in ('stopped', 'crashed') then
+      new.lease_expires_at := now() + make_interval(secs => new.lost_after_intervals * new.heartbeat_interval_s);
+    end if;
+  end if;
+  if new.circuit_breaker_open and new.circuit_breaker_state = 'closed' then
+    new.circuit_breaker_state := 'open';
+  end if;
+  new.circuit_breaker_open := new.circuit_breaker_state = 'open';
+  new.counted_jobs := new.jobs_processed;
+  new.counted_errors := new.error_count;
+  return new;
+end
+$$;
+
+-- A total at or above the lifetime stored is as written. One below it means a restart: what has come since is added.
+create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
+language sql immutable set search_path = ''
+return case
+  when total >= stored then total
+  when total >= counted then stored + total - counted
+  else stored + total
+end;
+
+create or replace function hp_private.tg_hp_worker_status__plain_beat() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_row text := new.worker_name || ' ' || statement_timestamp();
+begin
+  new.status := case when new.status = 'active' then 'processing' else new.status end;
+  if tg_argv[0] = 'said' then
+    perform set_config('lastseen.said', v_row, true);
+  elsif current_setting('lastseen.said', true) = v_row then
+    return new; -- status was named too, and its trigger has done all this
+  elsif new.status in ('unknown', 'stopped', 'crashed') then
+    -- Only last_heartbeat was named: whoever is heard is alive.
+    new.status := 'running';
+  end if;
+
+  new.last_heartbeat := now();
+  if new.status is distinct from old.status then
+    new.status_since := now();
+    new.status_reason := nullif(new.status_reason, old.status_reason);
+    new.status_updated_at := now();
+    new.activity_seen_at := clock_timestamp();
+  elsif (new.current_status, new.current_job_id) is distinct from (old.current_status, old.current_job_id) then
+    new.status_updated_at := now();
+    new.activity_seen_at := clock_timestamp();
+  end if;
+  if new.status in ('unknown', 'stopped', 'crashed') then
+    new.lease_expires_at := null;
+    new.jobs_active := 0;
+    new.current_status := null;
+    new.current_job_id := null;
+    new.current_job_type := null;
+  else
+    new.lease_expires_at := now() + make_interval(secs => new.lost_after_intervals * new.heartbeat_interval_s);
+  end if;
+
+  if new.jobs_processed is distinct from old.jobs_processed then
+    new.counted_jobs := new.jobs_processed;
+    new.jobs_processed := hp_private.lifetime(old.jobs_processed, old.counted_jobs, new.jobs_processed);
+  end if;
+  if new.error_count is distinct from old.error_count then
+    new.counted_errors := new.error_count;
+    new.error_count := hp_private.lifetime(old.error_count, old.counted_errors, new.error_count);
+  end if;
+  return new;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__plain_breaker() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if new.circuit_breaker_open is distinct from old.circuit_breaker_open
+    and new.circuit_breaker_state is not distinct from old.circuit_breaker_state
+  then
+    new.circuit_breaker_state := case when new.circuit_breaker_open then 'open' else 'closed' end;
+  end if;
+  new.circuit_breaker_open := new.circuit_breaker_state = 'open';
+  if new.circuit_breaker_state = 'open' and old.circuit_breaker_state <> 'open' then
+    new.circuit_breaker_opened_at := coalesce(nullif(new.circuit_breaker_opened_at, old.circuit_breaker_opened_at), now());
+  elsif new.circuit_breaker_state = 'closed' then
+    new.circuit_breaker_opened_at := null;
+    new.circuit_breaker_retry_at := null;
+  end if;
+  return new;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_status__plain_insert() from public;
+revoke all on function hp_private.lifetime(bigint, bigint, bigint) from public;
+revoke all on function hp_private.tg_hp_worker_status__plain_beat() from public;
+revoke all on function hp_private.tg_hp_worker_status__plain_breaker() from public;
+
+comment on function hp_private.tg_hp_worker_status__plain_insert() is 'A plain insert as a first beat.';
+comment on function hp_private.lifetime(bigint, bigint, bigint) is 'Lifetime count after a plain write of a total.';
+comment on function hp_private.tg_hp_worker_status__plain_beat() is 'A plain update of status or last_heartbeat as a beat.';
+comment on function hp_private.tg_hp_worker_status__plain_breaker() is 'Keeps circuit_breaker_open and circuit_breaker_state in step.';
+
+create or replace trigger _100_plain_insert before insert on public.hp_worker_status
+  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  execute function hp_private.tg_hp_worker_status__plain_insert();
+
+-- note: "update of" asks which columns the write names, whether or not their values change; the order of the two matters.
+create or replace trigger _110_plain_status before update of status on public.hp_worker_status
+  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  execute function hp_private.tg_hp_worker_status__plain_beat('said');
+
+create or replace trigger _120_plain_heard before update of last_heartbeat on public.hp_worker_status
+  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  execute function hp_private.tg_hp_worker_status__plain_beat('heard');
+
+create or replace trigger _130_plain_breaker before update of circuit_breaker_open, circuit_breaker_state
+  on public.hp_worker_status
+  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  execute function hp_private.tg_hp_worker_status__plain_breaker();
