@@ -1,0 +1,29 @@
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" };
+
+/**
+ * Short texts out of a rendered page, one per section: its heading and the first paragraph below it.
+ *
+ * @param most characters in each; a longer one is cut at a word and ends in "…"
+ */
+export function excerptsOf(html: string, most: number): string[] {
+  return html.split(/(?=<h[1-6][\s>])/i).flatMap((section) => {
+    const [, heading] = section.match(/<h[1-6][^>]*>(.*?)<\/h[1-6]>/is) ?? [];
+    const [, paragraph] = section.match(/<p[^>]*>(.*?)<\/p>/is) ?? [];
+    return heading && paragraph ? [shorten(`${plain(heading)}: ${plain(paragraph)}`, most)] : [];
+  });
+}
+
+function plain(html: string): string {
+  return html
+    .replace(/<[^>]*>/g, '')
+    .replace(/&(\w+|#\d+);/g, (all, name) => ENTITIES[name] ?? all)
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+/** A text of at most so many characters, cut between two words. */
+export function shorten(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const cut = text.slice(0, most - 1);
+  return `${cut.slice(0, Math.max(cut.lastIndexOf(' '), most / 2)).trimEnd()}…`;
+}
