@@ -1,0 +1,165 @@
+-- What workers call. An array of beats in, an answer per beat out, in the same order; the format is docs/wire.md.
+
+-- Tells open pages of what writes to these workers changed, as far as the stores of messages last, and returns the
+-- pacing for the answers. Comes after all rows are written. began is the clock at the start of the writes.
+create or replace function hp_private.tell(names text[], began timestamptz, live_workers integer) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_setting record;
+  v_transitioned text[];
+  v_active boolean;
+  v_budget hp_private.message_budget;
+  v_again_ms double precision;
+begin
+  select
+    max(s.value::double precision) filter (where s.key = 'transition_store') as transition_store,
+    max(s.value::double precision) filter (where s.key = 'transition_refill_per_s') as transition_refill_per_s,
+    max(s.value::double precision) filter (where s.key = 'activity_store') as activity_store,
+    max(s.value::double precision) filter (where s.key = 'activity_refill_s') as activity_refill_s,
+    max(s.value::double precision) filter (where s.key = 'beats_per_second') as beats_per_second
+  into v_setting
+  from public.hp_setting s
+  where jsonb_typeof(s.value) = 'number' and s.key in (
+    'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s', 'beats_per_second');
+
+  select array_agg(w.worker_name) filter (where w.transitioned_at >= began),
+    bool_or((w.activity_seen_at >= began or w.updated_at >= began)
+      and (w.transitioned_at is null or w.transitioned_at < began))
+  into v_transitioned, v_active
+  from public.hp_worker_status w where w.worker_name = any (names);
+
+  if v_transitioned is not null then
+    if hp_private.take_message('transition', v_setting.transition_store, v_setting.transition_refill_per_s, '0', v_now) then
+      perform hp_private.send_transition(v_transitioned);
+    else
+      v_active := true; -- joined with what else happens in this second
+    end if;
+  end if;
+
+  if v_active then
+    select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
+    if hp_private.take_message('activity', v_setting.activity_store, 1 / nullif(v_setting.activity_refill_s, 0), '1 second', v_now) then
+      -- Two seconds for transactions that began before the last message and committed after it.
+      perform hp_private.send_digest('activity',
+        greatest(v_budget.sent_at, v_now - interval '1 minute') - interval '2 seconds', v_now);
+    elsif v_budget.stored >= 1 then
+      v_again_ms := greatest(50, 1050 - extract(epoch from v_now - v_budget.sent_at)::double precision * 1000);
+    end if;
+  end if;
+
+  return jsonb_strip_nulls(jsonb_build_object(
+    'activity_every_s', greatest(1, live_workers / v_setting.beats_per_second), 'again_ms', round(v_again_ms::numeric)));
+end
+$$;
+
+create or replace function hp_private.heartbeat(raw jsonb, at timestamptz) returns jsonb
+language plpgsql set search_path = '' set lastseen.own_write = 'on'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_count integer;
+  v_beats hp_private.beat[];
+  v_errors jsonb[];
+  v_answers jsonb[];
+  v_names text[];
+  v_distinct integer;
+  v_pulse hp_private.pulse;
+  v_pacing jsonb := '{}';
+  v_place bigint;
+  v_answer jsonb;
+begin
+  if jsonb_typeof(raw) is distinct from 'array' then
+    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
+      using errcode = 'PT400';
+  end if;
+  v_count := jsonb_array_length(raw);
+  if v_count not between 1 and 1000 then
+    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
+  end if;
+
+  select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
+  select array_agg(b.worker_name), count(distinct b.worker_name) into v_names, v_distinct
+  from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
+
+  -- Everyone who writes several workers locks them in the order of their names (unsorted: 11 to 16 deadlocks in 6 s).
+  if v_count > 1 then
+    perform from public.hp_worker_status w where w.worker_name = any (v_names)
+    order by w.worker_name for no key update;
+  end if;
+
+  v_answers := array_fill(null::jsonb, array[v_count]);
+  if v_errors is not null then
+    for v_place in select g from generate_series(1, v_count) g where v_errors[g] is not null loop
+      v_answers[v_place] := jsonb_build_object(
+        'worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error', v_errors[v_place]);
+      v_beats[v_place] := null;
+    end loop;
+  end if;
+
+  -- A worker that is twice in one call takes the slow way below, one beat after the other.
+  if v_distinct = cardinality(v_names) then
+    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(v_beats, at) a loop
+      v_answers[v_place] := v_answer;
+    end loop;
+  end if;
+  for v_place in
+    select b.ordinality from unnest(v_beats) with ordinality b
+    where v_answers[b.ordinality] is null order by b.worker_name, b.ordinality
+  loop
+    v_answers[v_place] := hp_private.admit_beat(v_beats[v_place], at);
+  end loop;
+
+  select * into v_pulse from hp_private.pulse;
+  if v_pulse.watched_until > at then
+    v_pacing := hp_private.tell(v_names, v_began, v_pulse.live_workers);
+  end if;
+  -- A project without a cron still lives: the beats themselves run an overdue tick.
+  perform hp_private.tick_if_overdue(v_pulse.tick_at, at);
+
+  return (
+    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
+    from unnest(v_answers) with ordinality u (answer, place));
+end
+$$;
+
+-- SECURITY DEFINER: a worker may report and nothing else; it has no right on any table.
+create or replace function public.hp_heartbeat(beats jsonb) returns jsonb
+language sql security definer set search_path = ''
+-- note: the place where a worker's token will be looked up; for now only the secret key may call.
+return hp_private.heartbeat(hp_heartbeat.beats, now());
+
+revoke all on function hp_private.tell(text[], timestamptz, integer) from public;
+revoke all on function hp_private.heartbeat(jsonb, timestamptz) from public;
+revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.hp_heartbeat(jsonb) to service_role;
+
+comment on function hp_private.tell(text[], timestamptz, integer) is 'Sends what has changed of these workers, and says how soon they may send more.';
+comment on function hp_private.heartbeat(jsonb, timestamptz) is 'hp_heartbeat at a given time.';
+comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array.';
+
+-- A plain write that changed a worker's state is told as well.
+create or replace function hp_private.tg_hp_worker_status__plain_send() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_pulse hp_private.pulse;
+begin
+  select * into v_pulse from hp_private.pulse;
+  if v_pulse.watched_until > now() then
+    perform hp_private.tell(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_pulse.live_workers);
+  end if;
+  return null;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_status__plain_send() from public;
+
+comment on function hp_private.tg_hp_worker_status__plain_send() is 'Tells open pages of a plain write that changed a worker''s state or activity.';
+
+create or replace trigger _900_plain_send after update on public.hp_worker_status
+  for each row when (
+    current_setting('lastseen.own_write', true) is distinct from 'on'
+    and (old.revision is distinct from new.revision or old.activity_seen_at is distinct from new.activity_seen_at))
+  execute function hp_private.tg_hp_worker_status__plain_send();
