@@ -40,8 +40,8 @@ begin
     counted_errors = worker.counted_errors, last_heartbeat = worker.last_heartbeat,
     lease_expires_at = worker.lease_expires_at, superseded_at = hand_over.at,
     last_exit = case when worker.status in ('stopped', 'crashed') then worker.last_exit end,
-    -- Silence is no end: a process that was only cut off may be heard again.
-    ended_at = case when worker.status in ('stopped', 'crashed') and worker.last_exit is not null
+    -- Only its own word is an end: found silent or marked by hand, it may be heard again.
+    ended_at = case when worker.status in ('stopped', 'crashed') and worker.status_since <= worker.last_heartbeat
       then worker.status_since end
   where i.instance_id = worker.instance_id;
 

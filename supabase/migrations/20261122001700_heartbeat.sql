@@ -163,3 +163,7 @@ create or replace trigger _900_plain_send after update on public.hp_worker_statu
     current_setting('lastseen.own_write', true) is distinct from 'on'
     and (old.revision is distinct from new.revision or old.activity_seen_at is distinct from new.activity_seen_at))
   execute function hp_private.tg_hp_worker_status__plain_send();
+
+create or replace trigger _900_plain_send_first after insert on public.hp_worker_status
+  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  execute function hp_private.tg_hp_worker_status__plain_send();
