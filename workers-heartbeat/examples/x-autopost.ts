@@ -24,7 +24,7 @@ let limited = 0;
 const heartbeat = startHeartbeat({
   name: 'x-autopost',
   description: 'Tweet publishing',
-  circuitBreaker: { threshold: 3, cooldown: 20 },
+  circuitBreaker: { threshold: 3, cooldown: 10 },
   metadata: () => ({
     waiting,
     rate_limited: limited,
