@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Process } from '../support/beats.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await createDatabase();
+});
+afterAll(() => db.drop());
+
+const row = async (name: string) =>
+  (await db.sql`select * from hp_worker_status where worker_name = ${name}`)[0]!;
+
+/** What `upsert()` of a client sends to the Data API, which writes only the columns that it names. */
+const upsert = (fields: Record<string, unknown>) =>
+  db.as('service_role', {}, (sql) => {
+    const set = Object.keys(fields).filter((column) => column !== 'worker_name');
+    return sql`
+      insert into hp_worker_status ${sql(fields)}
+      on conflict (worker_name) do update set ${set.map(
+        (column, n) => sql`${n ? sql`,` : sql``} ${sql(column)} = excluded.${sql(column)}`,
+      )}`;
+  });
+
+describe('an inline upsert with the secret key', () => {
+  it('of the hand-made columns is a beat under the same rules', async () => {
+    await upsert({
+      worker_name: 'inline',
+      status: 'active',
+      last_heartbeat: '2001-01-01',
+      jobs_processed: 5,
+      error_count: 1,
+      circuit_breaker_open: true,
+      metadata: { queue: 3 },
+    });
+    const worker = await row('inline');
+    expect(worker).toMatchObject({
+      status: 'processing',
+      jobs_processed: '5',
+      circuit_breaker_state: 'open',
+      metadata: { queue: 3 },
+    });
+    expect(Math.abs(worker.last_heartbeat - Date.now())).toBeLessThan(60_000);
+    expect(worker.lease_expires_at - worker.last_heartbeat).toBe(150_000);
+  });
+
+  it('burns no worker_id, however often it comes', async () => {
+    const next = async () => (await db.sql`select last_value::int as n from hp_private.worker_id_seq`)[0]!.n;
+    await upsert({ worker_name: 'thrifty', status: 'idle' });
+    const before = await next();
+    for (let n = 0; n < 10; n++) await upsert({ worker_name: 'thrifty', status: 'idle' });
+    expect(await next()).toBe(before);
+  });
+
+  it('counts on after a restart, and takes a higher total as written', async () => {
+    for (const jobs_processed of [1, 3, 2, 4, 4, 20]) {
+      await upsert({ worker_name: 'restarting', status: 'idle', jobs_processed });
+    }
+    // 1, 3, then a restart: 3 + 2, + 2 more, the same again, and a total above all that
+    expect((await row('restarting')).jobs_processed).toBe('20');
+    await upsert({ worker_name: 'restarting', status: 'idle', jobs_processed: 6 });
+    expect((await row('restarting')).jobs_processed).toBe('26');
+  });
+
+  it('of last_heartbeat alone revives a worker, of stopped alone ends it', async () => {
+    await upsert({ worker_name: 'pulse', status: 'idle', current_status: 'x' });
+    await upsert({ worker_name: 'pulse', status: 'stopped' });
+    expect(await row('pulse')).toMatchObject({
+      status: 'stopped',
+      lease_expires_at: null,
+      current_status: null,
+    });
+    await upsert({ worker_name: 'pulse', last_heartbeat: '2001-01-01' });
+    const worker = await row('pulse');
+    expect(worker.status).toBe('running');
+    expect(worker.lease_expires_at - worker.last_heartbeat).toBe(150_000);
+    await upsert({ worker_name: 'pulse', status: 'stopped', last_heartbeat: '2001-01-01' });
+    expect((await row('pulse')).status).toBe('stopped');
+    const changes =
+      await db.sql`select to_value from hp_worker_event where worker_name = 'pulse' and type = 'status' order by id`;
+    expect(changes.map((e) => e.to_value)).toEqual(['idle', 'stopped', 'running', 'stopped']);
+  });
+
+  it('of anything else is an edit: it vouches for nothing', async () => {
+    await upsert({ worker_name: 'edited', status: 'idle' });
+    const before = await row('edited');
+    await upsert({ worker_name: 'edited', description: 'Mends things', is_public: true });
+    const after = await row('edited');
+    expect(after).toMatchObject({ description: 'Mends things', last_heartbeat: before.last_heartbeat });
+    expect(Number(after.revision)).toBeGreaterThan(Number(before.revision));
+  });
+
+  it('closes the breaker by the flag alone', async () => {
+    await upsert({ worker_name: 'tripped', status: 'idle', circuit_breaker_open: true });
+    expect((await row('tripped')).circuit_breaker_opened_at).not.toBeUndefined();
+    await upsert({ worker_name: 'tripped', circuit_breaker_open: false });
+    expect(await row('tripped')).toMatchObject({
+      circuit_breaker_state: 'closed',
+      circuit_breaker_open: false,
+    });
+  });
+
+  it('may not write what the rules of truth decide', async () => {
+    for (const column of ['worker_id', 'epoch', 'revision', 'sequence', 'counted_jobs']) {
+      await expect(upsert({ worker_name: 'forger', [column]: 1 })).rejects.toMatchObject({ code: '42501' });
+    }
+  });
+
+  it('gives its row to the module when the worker moves over', async () => {
+    await upsert({ worker_name: 'moving', status: 'idle', jobs_processed: 7 });
+    const answer = await new Process(db.sql, 'moving').send({ jobs_total: 2 });
+    expect(answer.current).toBe(true);
+    expect((await row('moving')).jobs_processed).toBe('9');
+  });
+});
+
+describe('hp_stop_worker', () => {
+  const stop = (name: string, reason?: string) =>
+    db.as('service_role', {}, (sql) => sql`select hp_stop_worker(${name}, ${reason ?? null}) as done`);
+
+  it('marks a worker as stopped with the reason, and its next beat takes that back', async () => {
+    const worker = new Process(db.sql, 'taken-down');
+    await worker.send({ status: 'processing', current_status: 'x' });
+    await stop('taken-down', 'host retired');
+    expect(await row('taken-down')).toMatchObject({
+      status: 'stopped',
+      status_reason: 'host retired',
+      current_status: null,
+      lease_expires_at: null,
+    });
+    await worker.send();
+    expect((await row('taken-down')).status).toBe('idle');
+  });
+
+  it('says which worker does not exist', async () => {
+    await expect(stop('nobody')).rejects.toMatchObject({
+      code: 'PT404',
+      message: 'there is no worker named nobody',
+    });
+  });
+
+  it('is for operators and owners', async () => {
+    await new Process(db.sql, 'guarded').send();
+    const as = (person: 'alice' | 'bob' | 'carol' | 'mallory') =>
+      db.asPerson(person, (sql) => sql`select hp_stop_worker('guarded')`);
+    await expect(as('carol')).rejects.toMatchObject({ code: 'PT403' });
+    await expect(as('mallory')).rejects.toMatchObject({ code: 'PT403' });
+    await expect(as('bob')).resolves.toBeDefined();
+    await expect(as('alice')).resolves.toBeDefined();
+  });
+});
