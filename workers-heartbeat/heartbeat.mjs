@@ -20,7 +20,7 @@ export class CircuitOpenError extends Error {
   /** When the next job is let through as a trial. */
   retryAt;
   constructor(retryAt) {
-    super(`circuit breaker open until ${retryAt.toISOString()}`);
+    super(`circuit breaker open until ${retryAt}`);
     this.retryAt = retryAt;
   }
 }
@@ -33,13 +33,15 @@ const STARTED_MS = 1_000;
 const SECOND_SIGNAL_MS = 500;
 /** p99 over samples of 100 ms costs 0.4 ms of CPU a second; samples of 10 ms would cost 3. */
 const SAMPLE_MS = 100;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
 /** Without these a beat is none. */
 const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
+const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
 /** What to do about a failure that a retry will not mend. */
 const ADVICE = {
-  401: 'check SUPABASE_SECRET_KEY or SUPABASE_PUBLISHABLE_KEY',
-  403: 'check HEARTBEAT_TOKEN and its names',
-  404: 'check SUPABASE_URL, and that the migrations are applied',
+  401: `check ${KEYS}`,
+  403: `check ${KEYS}`,
+  404: 'check SUPABASE_URL, and apply the migrations',
 };
 
 const { env } = process;
@@ -48,7 +50,8 @@ const noop = () => {};
 const clock = () => performance.now();
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const whole = (value) => Math.max(0, Math.round(value));
-const within = (value, least, most) => typeof value === 'number' && value >= least && value <= most;
+const within = (value, least = 0, most = Infinity) =>
+  typeof value === 'number' && value >= least && value <= most;
 
 /** Two copies of this file in one process share this, so that a worker is never reported twice. */
 const shared = (globalThis[Symbol.for('lastseen.heartbeat')] ??= { workers: new Set(), lines: new Map() });
@@ -57,7 +60,7 @@ const shared = (globalThis[Symbol.for('lastseen.heartbeat')] ??= { workers: new 
 
 function clip(value, length) {
   try {
-    return value == null || value === '' ? undefined : String(value).slice(0, length);
+    return String(value ?? '').slice(0, length) || undefined;
   } catch {
     return undefined;
   }
@@ -80,50 +83,45 @@ function settle(options) {
   const usable = within(asked, 1, 3600);
   const { interval = usable ? asked : 30 } = options;
 
-  const check = (option, good, rule) => {
+  const check = (good, option, rule) => {
     if (!good) throw new TypeError(`startHeartbeat: ${option} must be ${rule}`);
   };
-  const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
-  check('name', NAME.test(name), `text like ${NAME} (or set WORKER_NAME)`);
-  for (const [option, most] of [
-    ['type', 128],
-    ['description', 500],
-    ['version', 128],
-  ]) {
-    const text = options[option] ?? '';
-    check(option, typeof text === 'string' && text.length <= most, `text of up to ${most} characters`);
-  }
-  for (const [option, value, least, most] of [
-    ['interval', interval, 1, 3600],
-    ['pollInterval', options.pollInterval ?? 1, 0.001, 1e9],
-    ['circuitBreaker.threshold', threshold, 1, 1e6],
-    ['circuitBreaker.cooldown', cooldown, 0.001, 86_400],
-    ['shutdown.timeout', timeout, 0, 3600],
-  ]) {
-    check(option, within(value, least, most), `a number from ${least} to ${most}`);
-  }
-  check('url', !options.url || isAddress(options.url), 'an http or https address');
-  check('kind', /^(undefined|resident|scheduled)$/.test(`${options.kind}`), 'resident or scheduled');
+  check(NAME.test(name), 'name', `like ${NAME} (or set WORKER_NAME)`);
+  check(!options.url || isAddress(options.url), 'url', 'http(s)://…');
+  check(!logger || logger.warn, 'logger', 'false, or have warn()');
   check(
-    'shutdown.signals',
     Array.isArray(signals) &&
       signals.every((signal) => signal in constants.signals && !/KILL|STOP/.test(signal)),
-    "a list such as ['SIGTERM', 'SIGINT']",
+    'shutdown.signals',
+    "like ['SIGTERM', 'SIGINT']",
   );
-  check('logger', !logger || typeof logger.warn === 'function', 'an object with warn(), or false');
+  const { type = '', description = '', version = '', pollInterval = 1 } = options;
+  for (const [option, value, least, most, unit] of [
+    ['type', type.length, 0, 128, 'characters'],
+    ['description', description.length, 0, 500, 'characters'],
+    ['version', version.length, 0, 128, 'characters'],
+    ['interval', interval, 1, 3600, 'seconds'],
+    ['pollInterval', pollInterval, 0.001, 1e9, 'seconds'],
+    ['circuitBreaker.threshold', threshold, 1, 1e6, 'failures'],
+    ['circuitBreaker.cooldown', cooldown, 0.001, 86_400, 'seconds'],
+    ['shutdown.timeout', timeout, 0, 3600, 'seconds'],
+  ]) {
+    check(within(value, least, most), option, `${least} to ${most} ${unit}`);
+  }
 
   const said = new Set();
-  /** A line for people, at most once `about` a thing. */
-  const say = (message, about) => {
-    if (!logger || said.has(about)) return;
-    if (about) said.add(about);
+  /** A line for people, once about each thing until the next recovery. Returns whether it was new. */
+  const say = (message, about = message) => {
+    if (said.has(about)) return false;
+    said.add(about);
     try {
-      logger.warn(`[heartbeat] ${name}: ${message}`);
+      if (logger) logger.warn(`[heartbeat] ${name}: ${message}`);
     } catch {
       // A logger's trouble is not the worker's.
     }
+    return true;
   };
-  if (!usable) say('WORKER_HEARTBEAT_INTERVAL must be a number from 1 to 3600; taking 30');
+  if (!usable) say('WORKER_HEARTBEAT_INTERVAL must be 1 to 3600 seconds');
   return {
     ...options,
     name,
@@ -135,11 +133,12 @@ function settle(options) {
       (token && env.SUPABASE_PUBLISHABLE_KEY) ||
       env.SUPABASE_SECRET_KEY ||
       env.SUPABASE_SERVICE_KEY,
-    version: options.version ?? clip(env.npm_package_version, 128),
+    version: version || clip(env.npm_package_version, 128),
     breaker: circuitBreaker && { threshold, cooldown: cooldown * 1000 },
     signals,
     drainMs: timeout * 1000,
     exit,
+    said,
     say,
   };
 }
@@ -156,7 +155,7 @@ const ownName = () =>
 // --- The process's resources ---------------------------------------------------------------------------------------
 
 let delays;
-let usage = process.cpuUsage();
+let spentBefore = 0;
 let measuredAt = clock();
 let resources;
 
@@ -165,13 +164,13 @@ function measure() {
   const elapsed = clock() - measuredAt;
   if (resources && elapsed < 900) return resources;
   delays ??= monitorEventLoopDelay({ resolution: SAMPLE_MS });
-  const { user, system } = process.cpuUsage(usage);
+  const { user, system } = process.cpuUsage();
+  const spent = user + system;
   const rss = process.memoryUsage.rss();
-  const machine = totalmem();
-  const limit = Math.min(machine, process.constrainedMemory?.() || machine); // a container's, where it has one
+  const limit = Math.min(totalmem(), process.constrainedMemory?.() || Infinity); // a container's, where it has one
   const late = (nanoseconds) => whole(nanoseconds / 1e6 - SAMPLE_MS);
   resources = {
-    cpu_percent: resources && whole((user + system) / elapsed) / 10, // not that of starting up
+    cpu_percent: resources && whole((spent - spentBefore) / elapsed) / 10, // not that of starting up
     memory_rss_bytes: rss,
     memory_percent: whole((rss / limit) * 1000) / 10,
     event_loop_lag_ms: late(delays.percentile(99)),
@@ -179,7 +178,7 @@ function measure() {
   };
   delays.reset();
   delays.enable();
-  usage = process.cpuUsage();
+  spentBefore = spent;
   measuredAt = clock();
   return resources;
 }
@@ -190,8 +189,7 @@ function measure() {
 function connect({ url, key, token, say }) {
   if (env.WORKER_HEARTBEAT === 'off') return;
   if (!isAddress(url)) return void say('not reported: set SUPABASE_URL');
-  if (!key)
-    return void say('not reported: set SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN');
+  if (!key) return void say(`not reported: set ${KEYS}`);
   const id = [url, key, token].join();
   const line = shared.lines.get(id) ?? openLine(url, key, token);
   shared.lines.set(id, line);
@@ -200,7 +198,6 @@ function connect({ url, key, token, say }) {
 
 /** One per address and credential: one request at a time, with the beats of all this process's workers that are due. */
 function openLine(url, key, token) {
-  const workers = new Set();
   const address = `${url.replace(/\/+$/, '')}/rest/v1/rpc/hp_heartbeat`;
   const headers = { 'content-type': 'application/json', apikey: key };
   // The new keys are no JWTs and go in `apikey` alone; a legacy service key is one, and PostgREST reads its role here.
@@ -208,7 +205,6 @@ function openLine(url, key, token) {
   if (token) headers['x-worker-token'] = token;
 
   let timer;
-  let timerAt = Infinity;
   let sending;
   let failures = 0;
   let retryAt = 0;
@@ -245,10 +241,12 @@ function openLine(url, key, token) {
   }
 
   /** One request for these workers, which are due again after it. Returns whether it was answered; never throws. */
-  async function send(batch, limit) {
+  async function send(batch, most = 10_000) {
     const began = clock();
     const pace = Math.min(...batch.map((worker) => worker.interval));
-    const { say } = batch[0].settings;
+    // As long as the interval, so that one lost request does not cost the lease; more where answers have been slow.
+    const limit = Math.min(most, Math.max(2_000, patience, pace));
+    const { say, said } = batch[0].settings;
     const report = (bare) =>
       post(
         batch.map((worker) => worker.beat(bare)),
@@ -263,7 +261,10 @@ function openLine(url, key, token) {
         return report(true);
       });
       patience = 2 * (clock() - began);
-      if (failures > 1) say('reported again');
+      if (failures > 1) {
+        said.clear();
+        say('reported again');
+      }
       failures = retryAt = 0;
       batch.forEach((worker, index) => worker.heard(answers[index]));
     } catch (error) {
@@ -272,13 +273,14 @@ function openLine(url, key, token) {
       failures++;
       patience = 2 * limit;
       // Never slower than the interval, so that the first beat after an outage comes before the lease ends; what needs
-      // a person can wait for a minute, and is said again in an hour.
+      // a person can wait for a minute.
       const wait = advice ? Math.max(6e4, pace) : Math.min(pace, 500 * 2 ** failures);
       retryAt = clock() + wait * (0.5 + Math.random() / 2);
       // A single lost request is ordinary.
-      if (advice ? failures % 60 === 1 : failures === 2) {
+      if (advice || failures > 1) {
         say(
           `not reported, trying again: ${advice ?? 'Supabase cannot be reached'} (${cause?.code ?? words(error)})`,
+          'down',
         );
       }
     }
@@ -291,45 +293,31 @@ function openLine(url, key, token) {
     return !failures;
   }
 
+  const mine = () => [...shared.workers].filter((worker) => worker.line === line);
+
   async function flush() {
     const now = clock();
     // Those that would follow within a quarter of their interval come along: workers of one process fall into step.
-    const batch = [...workers].filter((worker) => worker.due <= now + worker.interval / 4).slice(0, 1000);
-    // As long as the interval, so that one lost request does not cost the lease; more where answers have been slow.
-    const limit = Math.min(10_000, Math.max(2_000, patience, ...batch.map((worker) => worker.interval)));
-    if (batch.length) await send(batch, limit);
+    const batch = mine().filter((worker) => worker.due <= now + worker.interval / 4);
+    if (batch.length) await send(batch.slice(0, 1000));
+    sending = undefined;
+    arm();
   }
 
   /** Sends what is due, and sets the timer for what will be. It never keeps a process alive. */
   function arm() {
-    const at = Math.max(retryAt, Math.min(...[...workers].map((worker) => worker.due)));
-    if (sending || at >= timerAt) return;
+    if (sending) return;
     clearTimeout(timer);
-    timerAt = Infinity;
-    if (at <= clock()) {
-      sending = Promise.resolve() // first let the caller say all that it has to say
-        .then(flush)
-        .catch(noop)
-        .then(() => {
-          sending = undefined;
-          arm();
-        });
-    } else {
-      timerAt = at;
-      timer = setTimeout(
-        () => {
-          timerAt = Infinity;
-          arm();
-        },
-        Math.ceil(at - clock()),
-      ).unref();
-    }
+    const wait = Math.max(retryAt, Math.min(...mine().map((worker) => worker.due))) - clock();
+    // First let the caller say all that it has to say.
+    if (wait <= 0) sending = Promise.resolve().then(flush).catch(noop);
+    else timer = setTimeout(arm, Math.min(wait, 1e9)).unref();
   }
 
-  return {
+  const line = {
     address,
     headers,
-    workers,
+    mine,
     arm,
     /** Reports the last state of these workers, and comes back within 4 s; 1 s where nobody has answered lately. */
     async goodbye(batch) {
@@ -342,6 +330,7 @@ function openLine(url, key, token) {
       }
     },
   };
+  return line;
 }
 
 function createWorker(settings) {
@@ -357,10 +346,8 @@ function createWorker(settings) {
   let confirming = 0;
   let counted = {};
   let activityEvery = 1000;
-  const refused = new Set();
 
   // What it was last told.
-  let sequence = 0;
   let sentAt = -Infinity;
   let sentState = '';
 
@@ -369,13 +356,14 @@ function createWorker(settings) {
   let errorsTotal = 0;
   let lastError;
   let lastRun;
+  let lastRunAt;
   let runFailed = false;
   let next;
   let metadata;
 
   // What it is doing.
   const jobs = new Set();
-  let runs = 0;
+  let active = 0; // jobs and runs
   let manual;
   let spoke = false;
   let idleSince = startedAt;
@@ -391,16 +379,16 @@ function createWorker(settings) {
 
   const latest = () => [...jobs].at(-1);
   const activity = (id, type, text) => ({
-    id: clip(id, 255),
-    type: clip(type, 128),
-    text: clip(text, 500),
+    current_job_id: clip(id, 255),
+    current_job_type: clip(type, 128),
+    current_status: clip(text, 500),
     since: clock(),
   });
 
   function status() {
     if (leaving) return leaving.status;
     if (runFailed) return 'error';
-    if (jobs.size || runs || manual) return 'processing';
+    if (active || manual) return 'processing';
     if (spoke) return 'idle';
     return clock() - startedAt < STARTED_MS ? 'starting' : 'running';
   }
@@ -425,14 +413,14 @@ function createWorker(settings) {
     const now = clock();
     const age = (at) => at && whole(now - at);
     const final = leaving?.exit;
-    const doing = final ? undefined : (latest() ?? manual);
+    const { since = idleSince, ...doing } = (!final && (latest() ?? manual)) || {};
     sentAt = now;
     sentState = state();
     worker.said = final && leaving.status;
     const fields = {
       worker_name: settings.name,
       instance_id: instance,
-      sequence: ++sequence,
+      sequence: ++worker.sequence,
       epoch,
       status: status(),
       status_reason: leaving?.reason,
@@ -452,15 +440,11 @@ function createWorker(settings) {
       errors_total: errorsTotal,
       ...counted,
       jobs_active: final ? 0 : jobs.size,
-      current_status: doing?.text,
-      current_job_id: doing?.id,
-      current_job_type: doing?.type,
-      status_age_ms: age(doing?.since ?? idleSince),
+      ...doing,
+      status_age_ms: age(since),
       poll_interval_s: settings.pollInterval,
-      last_run_age_ms: age(lastRun?.at),
-      last_run_duration_ms: lastRun?.took,
-      processed_count: lastRun?.processed,
-      last_run_errors: lastRun?.errors,
+      last_run_age_ms: age(lastRunAt),
+      ...lastRun,
       next_run_in_ms: next && whole(next.at - Date.now()),
       schedule: next?.schedule,
       last_error: lastError?.text,
@@ -479,12 +463,11 @@ function createWorker(settings) {
       metadata: own(),
       last_exit: final,
     };
-    return Object.fromEntries(
-      Object.entries(fields).filter(
-        ([field, value]) =>
-          !refused.has(field) && (!bare || typeof value === 'number' || REQUIRED.test(field)),
-      ),
-    );
+    for (const [field, value] of Object.entries(fields)) {
+      if (settings.said.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field)))
+        delete fields[field];
+    }
+    return fields;
   }
 
   /** The worker's own metadata, if it has some and it fits. A promised one is told with the beat after. */
@@ -494,32 +477,30 @@ function createWorker(settings) {
       if (made instanceof Promise) made.then((value) => (metadata = value), noop);
       else metadata = made;
       const json = JSON.stringify(metadata) ?? '{}';
-      if (json[0] !== '{' || Buffer.byteLength(json) > 8192) throw new Error('not an object of up to 8 KB');
-      return metadata && JSON.parse(json);
-    } catch (error) {
-      settings.say(`metadata left out: ${words(error)}`, 'metadata');
+      if (json[0] === '{' && Buffer.byteLength(json) <= 8192) return metadata && JSON.parse(json);
+    } catch {
+      // Said below.
     }
+    settings.say('metadata must be an object of up to 8 KB');
   }
 
   function heard({ ok, error, current, ...answer }) {
     const now = clock();
     if (!ok) {
-      const field = error?.field ?? '';
-      settings.say(`refused: ${clip(error?.message, 300)}`, `refused ${field}`);
+      const { field = '', message } = error ?? {};
       // Without an optional field that the server does not like, the rest still counts.
-      if (field && !REQUIRED.test(field) && !refused.has(field)) want(now);
-      refused.add(field);
+      if (settings.say(`refused: ${clip(message, 300)}`, field) && !REQUIRED.test(field)) want(now);
       return;
     }
     confirmed = !!current;
     if (confirmed) confirming = 0;
     // An epoch that the beat did not carry: carry it at once, which takes the row over from an older instance.
     else if (answer.epoch !== epoch && ++confirming < 3) want(now);
-    if (within(answer.epoch, 0, Infinity)) epoch = answer.epoch;
+    if (within(answer.epoch)) epoch = answer.epoch;
     counted = { counted_jobs: answer.counted_jobs, counted_errors: answer.counted_errors };
     if (within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
-    activityEvery = within(answer.activity_every_s, 0, Infinity) ? answer.activity_every_s * 1000 : 0;
-    if (within(answer.again_ms, 0, Infinity)) want(now + Math.max(100, answer.again_ms));
+    activityEvery = within(answer.activity_every_s) ? answer.activity_every_s * 1000 : 0;
+    if (within(answer.again_ms)) want(now + Math.max(100, answer.again_ms));
     if (sentState.startsWith('starting')) want(startedAt + STARTED_MS);
     if (state() !== sentState && !leaving?.exit) want(now);
   }
@@ -529,7 +510,6 @@ function createWorker(settings) {
     lastError = { text: words(error), at: clock(), error };
   }
 
-  const aborted = (error) => signal.aborted && error?.name === 'AbortError';
   const retryDate = () => new Date(Date.now() + retryAt - clock());
 
   /** Opens the breaker at the threshold, and again after a failed trial. */
@@ -542,21 +522,29 @@ function createWorker(settings) {
     breakerReason = clip(words(error), 500);
   }
 
-  /** A job or run has ended. */
-  function ended() {
-    if (!jobs.size && !runs) {
-      idleSince = clock();
-      drained();
-    }
+  /** What a job and a run have in common. */
+  async function perform(work, good, bad, end) {
+    if (parked) await new Promise(noop);
+    active++;
     changed();
+    try {
+      const result = await work(signal);
+      good(result);
+      return result;
+    } catch (error) {
+      // Cut short on the way out is no failure.
+      if (!signal.aborted || error?.name !== 'AbortError') bad(error);
+      throw error;
+    } finally {
+      end();
+      idleSince = clock();
+      if (!--active) drained();
+      changed();
+    }
   }
 
   async function job(details, work) {
-    if (typeof details === 'function') {
-      work = details;
-      details = {};
-    }
-    if (parked) await new Promise(noop);
+    if (typeof details === 'function') return job({}, details);
     if (breaker === 'half_open' || (breaker === 'open' && clock() < retryAt)) {
       await new Promise(setImmediate); // a loop that goes on after a refusal must not starve the process
       throw new CircuitOpenError(retryDate());
@@ -564,63 +552,69 @@ function createWorker(settings) {
     if (breaker === 'open') breaker = 'half_open'; // this job is the trial
     const mine = activity(details?.id, details?.type, details?.status);
     jobs.add(mine);
-    changed();
-    try {
-      const result = await work(signal);
-      jobsTotal++;
-      failures = 0;
-      breaker = 'closed';
-      return result;
-    } catch (error) {
-      if (!aborted(error)) {
+    return perform(
+      work,
+      () => {
+        jobsTotal++;
+        failures = 0;
+        breaker = 'closed';
+      },
+      (error) => {
         failed(error);
         trip(error);
-      } else if (breaker !== 'closed') breaker = 'open';
-      throw error;
-    } finally {
-      jobs.delete(mine);
-      ended();
-    }
+      },
+      () => {
+        jobs.delete(mine);
+        if (breaker === 'half_open') breaker = 'open'; // neither good nor bad
+      },
+    );
   }
 
   async function run(work) {
-    if (parked) await new Promise(noop);
     const began = clock();
     const jobsBefore = jobsTotal;
     const errorsBefore = errorsTotal;
     let processed;
-    runs++;
-    changed();
-    try {
-      const result = await work(signal);
-      processed = result;
-      runFailed = false;
-      return result;
-    } catch (error) {
-      if (!aborted(error)) {
+    return perform(
+      work,
+      (result) => {
+        processed = result;
+        runFailed = false;
+      },
+      (error) => {
         runFailed = true;
         if (lastError?.error !== error) failed(error); // its job's error counts once
-      }
-      throw error;
-    } finally {
-      runs--;
-      lastRun = {
-        at: clock(),
-        took: whole(clock() - began),
-        processed: within(processed, 0, Infinity) ? whole(processed) : jobsTotal - jobsBefore,
-        errors: errorsTotal - errorsBefore,
-      };
-      ended();
-    }
+      },
+      () => {
+        lastRunAt = clock();
+        lastRun = {
+          last_run_duration_ms: whole(lastRunAt - began),
+          processed_count: within(processed) ? whole(processed) : jobsTotal - jobsBefore,
+          last_run_errors: errorsTotal - errorsBefore,
+        };
+      },
+    );
+  }
+
+  /** On the way out: aborts, waits until nothing runs any more or for the time that there is, and sets the last words. */
+  async function finish(reason, signal) {
+    const began = clock();
+    leave(reason);
+    await (active && // even if nothing is: `stopping` comes first
+      new Promise((done) => {
+        drained = done;
+        setTimeout(done, settings.drainMs).unref();
+      }));
+    lastWords('stopped', reason, {
+      ...(signal && { signal, code: process.exitCode ?? codeOf(signal) }),
+      drain_ms: whole(clock() - began),
+    });
   }
 
   function stop(reason) {
-    return (stopping ??= (async () => {
-      leave(reason);
-      lastWords('stopped', reason, { drain_ms: await drain() });
-      await worker.line?.goodbye([worker]);
-      detach();
-    })().catch(noop));
+    return (stopping ??= finish(reason)
+      .then(() => worker.line?.goodbye([worker]))
+      .then(detach, noop));
   }
 
   /** From here on the worker is on its way out. */
@@ -631,27 +625,16 @@ function createWorker(settings) {
     controller.abort();
   }
 
-  /** Waits until nothing runs any more, or for the time that there is. Returns how long that took, in ms. */
-  async function drain() {
-    const began = clock();
-    if (jobs.size || runs) {
-      let timer;
-      await new Promise((done) => {
-        drained = done;
-        timer = setTimeout(done, settings.drainMs);
-      });
-      clearTimeout(timer);
-    }
-    return whole(clock() - began);
-  }
-
   /** Sets what the next beat says about the end. */
   function lastWords(status, reason, exit) {
-    const { id, type, text } = latest() ?? {};
+    const { current_job_id, current_job_type, current_status } = latest() ?? {};
     leaving = {
       status,
       reason: clip(reason, 500),
-      exit: { ...exit, abandoned_job: jobs.size ? (id ?? type ?? text ?? 'a job') : undefined },
+      exit: {
+        ...exit,
+        abandoned_job: jobs.size ? (current_job_id ?? current_job_type ?? current_status) : undefined,
+      },
     };
     if (exit.error) lastError = { text: words(exit.error), at: clock(), error: 0 };
   }
@@ -659,7 +642,6 @@ function createWorker(settings) {
   /** Takes this worker off the process; a process without workers gets its signals back. */
   function detach() {
     worker.due = Infinity;
-    worker.line?.workers.delete(worker);
     shared.workers.delete(worker);
     unhook();
   }
@@ -674,7 +656,11 @@ function createWorker(settings) {
     run,
     setStatus(text, details) {
       const job = latest();
-      const said = activity(details?.jobId ?? job?.id, details?.jobType ?? job?.type, text);
+      const said = activity(
+        details?.jobId ?? job?.current_job_id,
+        details?.jobType ?? job?.current_job_type,
+        text,
+      );
       if (job) Object.assign(job, said);
       else manual = said;
       changed();
@@ -685,7 +671,7 @@ function createWorker(settings) {
       changed();
     },
     nextRun(at, schedule) {
-      next = within(+at, 0, Infinity) ? { at: +at, schedule: clip(schedule, 255) } : undefined;
+      next = within(+at) ? { at: +at, schedule: clip(schedule, 255) } : undefined;
       changed();
     },
     stop,
@@ -696,11 +682,11 @@ function createWorker(settings) {
     settings,
     interval: 0,
     due: Infinity,
-    unsent: () => !sequence,
+    sequence: 0,
     beat,
     heard,
     leave,
-    drain,
+    finish,
     lastWords,
     stay: () => void (leaving = undefined),
     detach,
@@ -708,9 +694,7 @@ function createWorker(settings) {
       worker.settings = settings = taken;
       worker.interval = taken.interval * 1000;
       confirmed = false; // so that the next beat says who is speaking
-      worker.line?.workers.delete(worker);
       worker.line = connect(taken);
-      worker.line?.workers.add(worker);
       worker.due = Infinity;
       want(clock() + after);
     },
@@ -739,7 +723,7 @@ function hook(settings) {
     fatal = { error, origin, at: clock() };
   });
   if (!isMainThread) return; // threads get no signals
-  for (const signal of settings.signals) on(signal, () => onSignal(signal));
+  for (const signal of settings.signals) on(signal, onSignal);
   // PM2 on Windows, or with shutdown_with_message. Only under PM2, because a listener keeps the channel open.
   if (env.pm_id && process.send) on('message', (message) => message === 'shutdown' && onSignal('message'));
 }
@@ -754,7 +738,7 @@ function unhook() {
 const codeOf = (signal) => 128 + (constants.signals[signal] ?? 0);
 
 /** Every worker says goodbye. */
-const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.goodbye([...line.workers])));
+const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.goodbye(line.mine())));
 
 async function onSignal(signal) {
   const code = codeOf(signal);
@@ -769,12 +753,7 @@ async function onSignal(signal) {
     signalled = { signal, at: clock() };
     for (const worker of workers) worker.leave(signal);
     if (!ours) return; // beforeExit or exit will say goodbye
-    await Promise.all(
-      workers.map(async (worker) => {
-        const drain_ms = await worker.drain();
-        worker.lastWords('stopped', signal, { code: process.exitCode ?? code, signal, drain_ms });
-      }),
-    );
+    await Promise.all(workers.map((worker) => worker.finish(signal, signal)));
     parked = true;
     await goodbye();
   } else {
@@ -802,47 +781,41 @@ function verdict(code) {
   if (!code || (signal && code === codeOf(signal)))
     return ['stopped', signal ?? 'exit code 0', { code, signal }];
   const { error, origin } = fatal && clock() - fatal.at < 30_000 ? fatal : {};
-  if (!origin) return ['crashed', `exit code ${code}`, { code, signal }];
+  if (!origin) return ['crashed', `exit code ${code}`, { code }];
   const trace = clip(error?.stack, 2000) ?? words(error);
-  return ['crashed', `${origin}: ${words(error)}`, { code, signal, error: trace }];
+  return ['crashed', `${origin}: ${words(error)}`, { code, error: trace }];
 }
 
 /** The last words of an exit are sent by a process of their own, for an exit handler cannot wait for an answer. */
 const MESSENGER = `
-for (const s of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(s, () => {});
-const [url, headers, beats] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
-(async () => {
-  for (let n = 4, more = 1; more && n--;) try {
-    const body = JSON.stringify({ beats }), signal = AbortSignal.timeout(3000);
-    const answers = await (await fetch(url, { method: 'POST', headers, body, redirect: 'error', signal })).json();
-    more = 0;
-    beats.forEach((b, i) => {
-      const { epoch, current } = answers[i];
-      if (epoch && !current && epoch !== b.epoch) more = b.epoch = epoch;
-      b.sequence++;
-    });
-  } catch {
-    await new Promise((f) => setTimeout(f, 500));
-  }
-})()`;
+for (const s of ["SIGTERM","SIGINT","SIGHUP"]) process.on(s,()=>{});
+const [url,headers,beats] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
+const send = async () => {
+  const r = await fetch(url,{method:"POST",headers,body:JSON.stringify({beats}),redirect:"error",signal:AbortSignal.timeout(3e3)});
+  return (await r.json()).filter(({epoch,current},i) => {
+    const b = beats[i];
+    b.sequence++;
+    return epoch&&!current&&epoch!==b.epoch&&(b.epoch=epoch);
+  }).length;
+};
+send().then(n => n&&send())`;
 
 function exiting(code) {
   const [status, reason, exit] = verdict(code);
-  for (const { address, headers, workers } of shared.lines.values()) {
-    const silent = [...workers].filter(
-      ({ said, unsent }) => !unsent() && said !== status && (!said || status === 'crashed'),
+  for (const { address, headers, mine } of shared.lines.values()) {
+    const silent = mine().filter(
+      ({ said, sequence }) => sequence && said !== status && (!said || status === 'crashed'),
     );
     if (!silent.length) continue;
     try {
       for (const worker of silent) worker.lastWords(status, reason, exit);
-      const letter = [address, headers, silent.slice(0, 20).map((worker) => worker.beat())];
+      const letter = [address, headers, silent.map((worker) => worker.beat())];
       spawn(process.execPath, ['-e', MESSENGER], {
         env: {
           ...env,
           // Not an argument: those are for everyone on the machine to see, and there is a key in it.
           HEARTBEAT_LAST_WORDS: JSON.stringify(letter, clean),
-          WORKER_HEARTBEAT: 'off',
-          NODE_OPTIONS: env.NODE_OPTIONS?.replace(/--inspect\S*/g, ''), // or it would wait for a debugger
+          NODE_OPTIONS: '', // what loads there is for the worker; --inspect-brk would wait for a debugger
         },
         detached: true,
         stdio: 'ignore',
@@ -879,8 +852,8 @@ export function startHeartbeat(options = {}) {
   shared.guess = undefined;
   // Started by the import alone, under a name that turns out to be another.
   if (guess && guess !== worker) {
-    if (guess.unsent()) guess.detach();
-    else void guess.face.stop(`now ${worker.face.name}`);
+    if (!guess.sequence) guess.detach();
+    else void guess.face.stop('renamed');
   }
   return worker.face;
 }
@@ -890,13 +863,10 @@ export function startHeartbeat(options = {}) {
 if (isMainThread && env.WORKER_HEARTBEAT !== 'off' && !env.WORKER_HEARTBEAT_PID) {
   setImmediate(() => {
     if (shared.started || /^(npm|npx|pnpm|yarn|nodemon|pm2)\b/.test(basename(process.argv[1] ?? ''))) return;
+    if (!NAME.test(ownName())) return;
     shared.started = true;
     env.WORKER_HEARTBEAT_PID = `${process.pid}`;
-    try {
-      // A name that is only the script's may still be corrected by a startHeartbeat() after some top-level await.
-      shared.guess = start(settle({}), env.WORKER_NAME ? 0 : STARTED_MS);
-    } catch (error) {
-      console.warn(`[heartbeat] ${words(error)}`);
-    }
+    // A name that is only the script's may still be corrected by a startHeartbeat() after some top-level await.
+    shared.guess = start(settle({}), env.WORKER_NAME ? 0 : STARTED_MS);
   });
 }

@@ -104,7 +104,7 @@ export class CircuitOpenError extends Error {
   /** When the next job is let through as a trial. */
   readonly retryAt: Date;
   constructor(retryAt: Date) {
-    super(`circuit breaker open until ${retryAt.toISOString()}`);
+    super(`circuit breaker open until ${retryAt}`);
     this.retryAt = retryAt;
   }
 }
@@ -116,7 +116,8 @@ type Settings = ReturnType<typeof settle>;
 interface Line {
   address: string;
   headers: Record<string, string>;
-  workers: Set<Worker>;
+  /** The workers that it reports. */
+  mine(): Worker[];
   arm(): void;
   goodbye(batch: Worker[]): Promise<void>;
 }
@@ -130,11 +131,13 @@ interface Worker {
   line?: Line;
   /** The status of its last words, once they were sent. */
   said?: string;
-  unsent(): boolean;
+  /** That of the last beat. */
+  sequence: number;
   beat(bare?: boolean): Beat;
   heard(answer: Answer): void;
   leave(reason: unknown): void;
-  drain(): Promise<number>;
+  /** Leaves, waits for what runs, and sets the last words. */
+  finish(reason: string | undefined, signal?: string): Promise<void>;
   lastWords(status: string, reason: unknown, exit: Record<string, unknown>): void;
   /** It lives on after its last words. */
   stay(): void;
@@ -152,13 +155,15 @@ const STARTED_MS = 1_000;
 const SECOND_SIGNAL_MS = 500;
 /** p99 over samples of 100 ms costs 0.4 ms of CPU a second; samples of 10 ms would cost 3. */
 const SAMPLE_MS = 100;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
 /** Without these a beat is none. */
 const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
+const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
 /** What to do about a failure that a retry will not mend. */
 const ADVICE: Record<number, string> = {
-  401: 'check SUPABASE_SECRET_KEY or SUPABASE_PUBLISHABLE_KEY',
-  403: 'check HEARTBEAT_TOKEN and its names',
-  404: 'check SUPABASE_URL, and that the migrations are applied',
+  401: `check ${KEYS}`,
+  403: `check ${KEYS}`,
+  404: 'check SUPABASE_URL, and apply the migrations',
 };
 
 const { env } = process;
@@ -167,7 +172,7 @@ const noop = () => {};
 const clock = () => performance.now();
 const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 const whole = (value: number) => Math.max(0, Math.round(value));
-const within = (value: unknown, least: number, most: number): value is number =>
+const within = (value: unknown, least = 0, most = Infinity): value is number =>
   typeof value === 'number' && value >= least && value <= most;
 
 /** Two copies of this file in one process share this, so that a worker is never reported twice. */
@@ -179,7 +184,7 @@ const shared: { workers: Set<Worker>; lines: Map<string, Line>; guess?: Worker; 
 
 function clip(value: unknown, length: number): string | undefined {
   try {
-    return value == null || value === '' ? undefined : String(value).slice(0, length);
+    return String(value ?? '').slice(0, length) || undefined;
   } catch {
     return undefined;
   }
@@ -204,50 +209,45 @@ function settle(options: HeartbeatOptions) {
   const usable = within(asked, 1, 3600);
   const { interval = usable ? asked : 30 } = options;
 
-  const check = (option: string, good: unknown, rule: string) => {
+  const check = (good: unknown, option: string, rule: string) => {
     if (!good) throw new TypeError(`startHeartbeat: ${option} must be ${rule}`);
   };
-  const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
-  check('name', NAME.test(name), `text like ${NAME} (or set WORKER_NAME)`);
-  for (const [option, most] of [
-    ['type', 128],
-    ['description', 500],
-    ['version', 128],
-  ] as const) {
-    const text = options[option] ?? '';
-    check(option, typeof text === 'string' && text.length <= most, `text of up to ${most} characters`);
-  }
-  for (const [option, value, least, most] of [
-    ['interval', interval, 1, 3600],
-    ['pollInterval', options.pollInterval ?? 1, 0.001, 1e9],
-    ['circuitBreaker.threshold', threshold, 1, 1e6],
-    ['circuitBreaker.cooldown', cooldown, 0.001, 86_400],
-    ['shutdown.timeout', timeout, 0, 3600],
-  ] as const) {
-    check(option, within(value, least, most), `a number from ${least} to ${most}`);
-  }
-  check('url', !options.url || isAddress(options.url), 'an http or https address');
-  check('kind', /^(undefined|resident|scheduled)$/.test(`${options.kind}`), 'resident or scheduled');
+  check(NAME.test(name), 'name', `like ${NAME} (or set WORKER_NAME)`);
+  check(!options.url || isAddress(options.url), 'url', 'http(s)://…');
+  check(!logger || logger.warn, 'logger', 'false, or have warn()');
   check(
-    'shutdown.signals',
     Array.isArray(signals) &&
       signals.every((signal) => signal in constants.signals && !/KILL|STOP/.test(signal)),
-    "a list such as ['SIGTERM', 'SIGINT']",
+    'shutdown.signals',
+    "like ['SIGTERM', 'SIGINT']",
   );
-  check('logger', !logger || typeof logger.warn === 'function', 'an object with warn(), or false');
+  const { type = '', description = '', version = '', pollInterval = 1 } = options;
+  for (const [option, value, least, most, unit] of [
+    ['type', type.length, 0, 128, 'characters'],
+    ['description', description.length, 0, 500, 'characters'],
+    ['version', version.length, 0, 128, 'characters'],
+    ['interval', interval, 1, 3600, 'seconds'],
+    ['pollInterval', pollInterval, 0.001, 1e9, 'seconds'],
+    ['circuitBreaker.threshold', threshold, 1, 1e6, 'failures'],
+    ['circuitBreaker.cooldown', cooldown, 0.001, 86_400, 'seconds'],
+    ['shutdown.timeout', timeout, 0, 3600, 'seconds'],
+  ] as const) {
+    check(within(value, least, most), option, `${least} to ${most} ${unit}`);
+  }
 
-  const said = new Set<string>();
-  /** A line for people, at most once `about` a thing. */
-  const say = (message: string, about?: string) => {
-    if (!logger || said.has(about!)) return;
-    if (about) said.add(about);
+  const said = new Set<string | undefined>();
+  /** A line for people, once about each thing until the next recovery. Returns whether it was new. */
+  const say = (message: string, about = message) => {
+    if (said.has(about)) return false;
+    said.add(about);
     try {
-      logger.warn(`[heartbeat] ${name}: ${message}`);
+      if (logger) logger.warn(`[heartbeat] ${name}: ${message}`);
     } catch {
       // A logger's trouble is not the worker's.
     }
+    return true;
   };
-  if (!usable) say('WORKER_HEARTBEAT_INTERVAL must be a number from 1 to 3600; taking 30');
+  if (!usable) say('WORKER_HEARTBEAT_INTERVAL must be 1 to 3600 seconds');
   return {
     ...options,
     name,
@@ -259,11 +259,12 @@ function settle(options: HeartbeatOptions) {
       (token && env.SUPABASE_PUBLISHABLE_KEY) ||
       env.SUPABASE_SECRET_KEY ||
       env.SUPABASE_SERVICE_KEY,
-    version: options.version ?? clip(env.npm_package_version, 128),
+    version: version || clip(env.npm_package_version, 128),
     breaker: circuitBreaker && { threshold, cooldown: cooldown * 1000 },
     signals,
     drainMs: timeout * 1000,
     exit,
+    said,
     say,
   };
 }
@@ -280,7 +281,7 @@ const ownName = () =>
 // --- The process's resources ---------------------------------------------------------------------------------------
 
 let delays: ReturnType<typeof monitorEventLoopDelay> | undefined;
-let usage = process.cpuUsage();
+let spentBefore = 0;
 let measuredAt = clock();
 let resources: Record<string, number | undefined>;
 
@@ -289,13 +290,13 @@ function measure() {
   const elapsed = clock() - measuredAt;
   if (resources && elapsed < 900) return resources;
   delays ??= monitorEventLoopDelay({ resolution: SAMPLE_MS });
-  const { user, system } = process.cpuUsage(usage);
+  const { user, system } = process.cpuUsage();
+  const spent = user + system;
   const rss = process.memoryUsage.rss();
-  const machine = totalmem();
-  const limit = Math.min(machine, process.constrainedMemory?.() || machine); // a container's, where it has one
+  const limit = Math.min(totalmem(), process.constrainedMemory?.() || Infinity); // a container's, where it has one
   const late = (nanoseconds: number) => whole(nanoseconds / 1e6 - SAMPLE_MS);
   resources = {
-    cpu_percent: resources && whole((user + system) / elapsed) / 10, // not that of starting up
+    cpu_percent: resources && whole((spent - spentBefore) / elapsed) / 10, // not that of starting up
     memory_rss_bytes: rss,
     memory_percent: whole((rss / limit) * 1000) / 10,
     event_loop_lag_ms: late(delays.percentile(99)),
@@ -303,7 +304,7 @@ function measure() {
   };
   delays.reset();
   delays.enable();
-  usage = process.cpuUsage();
+  spentBefore = spent;
   measuredAt = clock();
   return resources;
 }
@@ -314,8 +315,7 @@ function measure() {
 function connect({ url, key, token, say }: Settings): Line | undefined {
   if (env.WORKER_HEARTBEAT === 'off') return;
   if (!isAddress(url)) return void say('not reported: set SUPABASE_URL');
-  if (!key)
-    return void say('not reported: set SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN');
+  if (!key) return void say(`not reported: set ${KEYS}`);
   const id = [url, key, token].join();
   const line = shared.lines.get(id) ?? openLine(url!, key, token);
   shared.lines.set(id, line);
@@ -324,7 +324,6 @@ function connect({ url, key, token, say }: Settings): Line | undefined {
 
 /** One per address and credential: one request at a time, with the beats of all this process's workers that are due. */
 function openLine(url: string, key: string, token: string | undefined): Line {
-  const workers = new Set<Worker>();
   const address = `${url.replace(/\/+$/, '')}/rest/v1/rpc/hp_heartbeat`;
   const headers: Record<string, string> = { 'content-type': 'application/json', apikey: key };
   // The new keys are no JWTs and go in `apikey` alone; a legacy service key is one, and PostgREST reads its role here.
@@ -332,7 +331,6 @@ function openLine(url: string, key: string, token: string | undefined): Line {
   if (token) headers['x-worker-token'] = token;
 
   let timer: NodeJS.Timeout | undefined;
-  let timerAt = Infinity;
   let sending: Promise<void> | undefined;
   let failures = 0;
   let retryAt = 0;
@@ -369,10 +367,12 @@ function openLine(url: string, key: string, token: string | undefined): Line {
   }
 
   /** One request for these workers, which are due again after it. Returns whether it was answered; never throws. */
-  async function send(batch: Worker[], limit: number) {
+  async function send(batch: Worker[], most = 10_000) {
     const began = clock();
     const pace = Math.min(...batch.map((worker) => worker.interval));
-    const { say } = batch[0]!.settings;
+    // As long as the interval, so that one lost request does not cost the lease; more where answers have been slow.
+    const limit = Math.min(most, Math.max(2_000, patience, pace));
+    const { say, said } = batch[0]!.settings;
     const report = (bare?: boolean) =>
       post(
         batch.map((worker) => worker.beat(bare)),
@@ -387,7 +387,10 @@ function openLine(url: string, key: string, token: string | undefined): Line {
         return report(true);
       });
       patience = 2 * (clock() - began);
-      if (failures > 1) say('reported again');
+      if (failures > 1) {
+        said.clear();
+        say('reported again');
+      }
       failures = retryAt = 0;
       batch.forEach((worker, index) => worker.heard(answers[index]!));
     } catch (error) {
@@ -396,13 +399,14 @@ function openLine(url: string, key: string, token: string | undefined): Line {
       failures++;
       patience = 2 * limit;
       // Never slower than the interval, so that the first beat after an outage comes before the lease ends; what needs
-      // a person can wait for a minute, and is said again in an hour.
+      // a person can wait for a minute.
       const wait = advice ? Math.max(6e4, pace) : Math.min(pace, 500 * 2 ** failures);
       retryAt = clock() + wait * (0.5 + Math.random() / 2);
       // A single lost request is ordinary.
-      if (advice ? failures % 60 === 1 : failures === 2) {
+      if (advice || failures > 1) {
         say(
           `not reported, trying again: ${advice ?? 'Supabase cannot be reached'} (${cause?.code ?? words(error)})`,
+          'down',
         );
       }
     }
@@ -415,45 +419,31 @@ function openLine(url: string, key: string, token: string | undefined): Line {
     return !failures;
   }
 
+  const mine = () => [...shared.workers].filter((worker) => worker.line === line);
+
   async function flush() {
     const now = clock();
     // Those that would follow within a quarter of their interval come along: workers of one process fall into step.
-    const batch = [...workers].filter((worker) => worker.due <= now + worker.interval / 4).slice(0, 1000);
-    // As long as the interval, so that one lost request does not cost the lease; more where answers have been slow.
-    const limit = Math.min(10_000, Math.max(2_000, patience, ...batch.map((worker) => worker.interval)));
-    if (batch.length) await send(batch, limit);
+    const batch = mine().filter((worker) => worker.due <= now + worker.interval / 4);
+    if (batch.length) await send(batch.slice(0, 1000));
+    sending = undefined;
+    arm();
   }
 
   /** Sends what is due, and sets the timer for what will be. It never keeps a process alive. */
   function arm() {
-    const at = Math.max(retryAt, Math.min(...[...workers].map((worker) => worker.due)));
-    if (sending || at >= timerAt) return;
+    if (sending) return;
     clearTimeout(timer);
-    timerAt = Infinity;
-    if (at <= clock()) {
-      sending = Promise.resolve() // first let the caller say all that it has to say
-        .then(flush)
-        .catch(noop)
-        .then(() => {
-          sending = undefined;
-          arm();
-        });
-    } else {
-      timerAt = at;
-      timer = setTimeout(
-        () => {
-          timerAt = Infinity;
-          arm();
-        },
-        Math.ceil(at - clock()),
-      ).unref();
-    }
+    const wait = Math.max(retryAt, Math.min(...mine().map((worker) => worker.due))) - clock();
+    // First let the caller say all that it has to say.
+    if (wait <= 0) sending = Promise.resolve().then(flush).catch(noop);
+    else timer = setTimeout(arm, Math.min(wait, 1e9)).unref();
   }
 
-  return {
+  const line: Line = {
     address,
     headers,
-    workers,
+    mine,
     arm,
     /** Reports the last state of these workers, and comes back within 4 s; 1 s where nobody has answered lately. */
     async goodbye(batch: Worker[]) {
@@ -466,15 +456,17 @@ function openLine(url: string, key: string, token: string | undefined): Line {
       }
     },
   };
+  return line;
 }
 
 // --- A worker ------------------------------------------------------------------------------------------------------
 
+/** What a worker does, in the names of the wire. */
 interface Activity {
-  id?: string;
-  type?: string;
-  text?: string;
-  since: number;
+  current_job_id?: string;
+  current_job_type?: string;
+  current_status?: string;
+  since?: number;
 }
 
 function createWorker(settings: Settings): Worker {
@@ -490,10 +482,8 @@ function createWorker(settings: Settings): Worker {
   let confirming = 0;
   let counted: Record<string, unknown> = {};
   let activityEvery = 1000;
-  const refused = new Set<string>();
 
   // What it was last told.
-  let sequence = 0;
   let sentAt = -Infinity;
   let sentState = '';
 
@@ -501,14 +491,15 @@ function createWorker(settings: Settings): Worker {
   let jobsTotal = 0;
   let errorsTotal = 0;
   let lastError: { text: string; at: number; error: unknown } | undefined;
-  let lastRun: { at: number; took: number; processed: number; errors: number } | undefined;
+  let lastRun: { last_run_duration_ms: number; processed_count: number; last_run_errors: number } | undefined;
+  let lastRunAt: number | undefined;
   let runFailed = false;
   let next: { at: number; schedule?: string } | undefined;
   let metadata: unknown;
 
   // What it is doing.
   const jobs = new Set<Activity>();
-  let runs = 0;
+  let active = 0; // jobs and runs
   let manual: Activity | undefined;
   let spoke = false;
   let idleSince = startedAt;
@@ -524,16 +515,16 @@ function createWorker(settings: Settings): Worker {
 
   const latest = () => [...jobs].at(-1);
   const activity = (id: unknown, type: unknown, text: unknown): Activity => ({
-    id: clip(id, 255),
-    type: clip(type, 128),
-    text: clip(text, 500),
+    current_job_id: clip(id, 255),
+    current_job_type: clip(type, 128),
+    current_status: clip(text, 500),
     since: clock(),
   });
 
   function status() {
     if (leaving) return leaving.status;
     if (runFailed) return 'error';
-    if (jobs.size || runs || manual) return 'processing';
+    if (active || manual) return 'processing';
     if (spoke) return 'idle';
     return clock() - startedAt < STARTED_MS ? 'starting' : 'running';
   }
@@ -558,14 +549,14 @@ function createWorker(settings: Settings): Worker {
     const now = clock();
     const age = (at: number | undefined) => at && whole(now - at);
     const final = leaving?.exit;
-    const doing = final ? undefined : (latest() ?? manual);
+    const { since = idleSince, ...doing }: Activity = (!final && (latest() ?? manual)) || {};
     sentAt = now;
     sentState = state();
     worker.said = final && leaving!.status;
     const fields: Beat = {
       worker_name: settings.name,
       instance_id: instance,
-      sequence: ++sequence,
+      sequence: ++worker.sequence,
       epoch,
       status: status(),
       status_reason: leaving?.reason,
@@ -585,15 +576,11 @@ function createWorker(settings: Settings): Worker {
       errors_total: errorsTotal,
       ...counted,
       jobs_active: final ? 0 : jobs.size,
-      current_status: doing?.text,
-      current_job_id: doing?.id,
-      current_job_type: doing?.type,
-      status_age_ms: age(doing?.since ?? idleSince),
+      ...doing,
+      status_age_ms: age(since),
       poll_interval_s: settings.pollInterval,
-      last_run_age_ms: age(lastRun?.at),
-      last_run_duration_ms: lastRun?.took,
-      processed_count: lastRun?.processed,
-      last_run_errors: lastRun?.errors,
+      last_run_age_ms: age(lastRunAt),
+      ...lastRun,
       next_run_in_ms: next && whole(next.at - Date.now()),
       schedule: next?.schedule,
       last_error: lastError?.text,
@@ -612,12 +599,11 @@ function createWorker(settings: Settings): Worker {
       metadata: own(),
       last_exit: final,
     };
-    return Object.fromEntries(
-      Object.entries(fields).filter(
-        ([field, value]) =>
-          !refused.has(field) && (!bare || typeof value === 'number' || REQUIRED.test(field)),
-      ),
-    ) as Beat;
+    for (const [field, value] of Object.entries(fields)) {
+      if (settings.said.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field)))
+        delete fields[field];
+    }
+    return fields;
   }
 
   /** The worker's own metadata, if it has some and it fits. A promised one is told with the beat after. */
@@ -627,32 +613,30 @@ function createWorker(settings: Settings): Worker {
       if (made instanceof Promise) made.then((value) => (metadata = value), noop);
       else metadata = made;
       const json = JSON.stringify(metadata) ?? '{}';
-      if (json[0] !== '{' || Buffer.byteLength(json) > 8192) throw new Error('not an object of up to 8 KB');
-      return metadata && JSON.parse(json);
-    } catch (error) {
-      settings.say(`metadata left out: ${words(error)}`, 'metadata');
+      if (json[0] === '{' && Buffer.byteLength(json) <= 8192) return metadata && JSON.parse(json);
+    } catch {
+      // Said below.
     }
+    settings.say('metadata must be an object of up to 8 KB');
   }
 
   function heard({ ok, error, current, ...answer }: Answer) {
     const now = clock();
     if (!ok) {
-      const field = error?.field ?? '';
-      settings.say(`refused: ${clip(error?.message, 300)}`, `refused ${field}`);
+      const { field = '', message } = error ?? {};
       // Without an optional field that the server does not like, the rest still counts.
-      if (field && !REQUIRED.test(field) && !refused.has(field)) want(now);
-      refused.add(field);
+      if (settings.say(`refused: ${clip(message, 300)}`, field) && !REQUIRED.test(field)) want(now);
       return;
     }
     confirmed = !!current;
     if (confirmed) confirming = 0;
     // An epoch that the beat did not carry: carry it at once, which takes the row over from an older instance.
     else if (answer.epoch !== epoch && ++confirming < 3) want(now);
-    if (within(answer.epoch, 0, Infinity)) epoch = answer.epoch;
+    if (within(answer.epoch)) epoch = answer.epoch;
     counted = { counted_jobs: answer.counted_jobs, counted_errors: answer.counted_errors };
     if (within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
-    activityEvery = within(answer.activity_every_s, 0, Infinity) ? answer.activity_every_s * 1000 : 0;
-    if (within(answer.again_ms, 0, Infinity)) want(now + Math.max(100, answer.again_ms));
+    activityEvery = within(answer.activity_every_s) ? answer.activity_every_s * 1000 : 0;
+    if (within(answer.again_ms)) want(now + Math.max(100, answer.again_ms));
     if (sentState.startsWith('starting')) want(startedAt + STARTED_MS);
     if (state() !== sentState && !leaving?.exit) want(now);
   }
@@ -662,7 +646,6 @@ function createWorker(settings: Settings): Worker {
     lastError = { text: words(error), at: clock(), error };
   }
 
-  const aborted = (error: unknown) => signal.aborted && (error as Error | undefined)?.name === 'AbortError';
   const retryDate = () => new Date(Date.now() + retryAt - clock());
 
   /** Opens the breaker at the threshold, and again after a failed trial. */
@@ -675,21 +658,34 @@ function createWorker(settings: Settings): Worker {
     breakerReason = clip(words(error), 500);
   }
 
-  /** A job or run has ended. */
-  function ended() {
-    if (!jobs.size && !runs) {
-      idleSince = clock();
-      drained();
-    }
+  /** What a job and a run have in common. */
+  async function perform<T>(
+    work: Work<T>,
+    good: (result: T) => void,
+    bad: (error: unknown) => void,
+    end: () => void,
+  ) {
+    if (parked) await new Promise(noop);
+    active++;
     changed();
+    try {
+      const result = await work(signal);
+      good(result);
+      return result;
+    } catch (error) {
+      // Cut short on the way out is no failure.
+      if (!signal.aborted || (error as Error | undefined)?.name !== 'AbortError') bad(error);
+      throw error;
+    } finally {
+      end();
+      idleSince = clock();
+      if (!--active) drained();
+      changed();
+    }
   }
 
   async function job<T>(details: JobDetails | Work<T>, work?: Work<T>): Promise<T> {
-    if (typeof details === 'function') {
-      work = details;
-      details = {};
-    }
-    if (parked) await new Promise(noop);
+    if (typeof details === 'function') return job({}, details);
     if (breaker === 'half_open' || (breaker === 'open' && clock() < retryAt)) {
       await new Promise(setImmediate); // a loop that goes on after a refusal must not starve the process
       throw new CircuitOpenError(retryDate());
@@ -697,63 +693,69 @@ function createWorker(settings: Settings): Worker {
     if (breaker === 'open') breaker = 'half_open'; // this job is the trial
     const mine = activity(details?.id, details?.type, details?.status);
     jobs.add(mine);
-    changed();
-    try {
-      const result = await work!(signal);
-      jobsTotal++;
-      failures = 0;
-      breaker = 'closed';
-      return result;
-    } catch (error) {
-      if (!aborted(error)) {
+    return perform(
+      work!,
+      () => {
+        jobsTotal++;
+        failures = 0;
+        breaker = 'closed';
+      },
+      (error) => {
         failed(error);
         trip(error);
-      } else if (breaker !== 'closed') breaker = 'open';
-      throw error;
-    } finally {
-      jobs.delete(mine);
-      ended();
-    }
+      },
+      () => {
+        jobs.delete(mine);
+        if (breaker === 'half_open') breaker = 'open'; // neither good nor bad
+      },
+    );
   }
 
   async function run<T>(work: Work<T>): Promise<T> {
-    if (parked) await new Promise(noop);
     const began = clock();
     const jobsBefore = jobsTotal;
     const errorsBefore = errorsTotal;
     let processed: unknown;
-    runs++;
-    changed();
-    try {
-      const result = await work(signal);
-      processed = result;
-      runFailed = false;
-      return result;
-    } catch (error) {
-      if (!aborted(error)) {
+    return perform(
+      work,
+      (result) => {
+        processed = result;
+        runFailed = false;
+      },
+      (error) => {
         runFailed = true;
         if (lastError?.error !== error) failed(error); // its job's error counts once
-      }
-      throw error;
-    } finally {
-      runs--;
-      lastRun = {
-        at: clock(),
-        took: whole(clock() - began),
-        processed: within(processed, 0, Infinity) ? whole(processed) : jobsTotal - jobsBefore,
-        errors: errorsTotal - errorsBefore,
-      };
-      ended();
-    }
+      },
+      () => {
+        lastRunAt = clock();
+        lastRun = {
+          last_run_duration_ms: whole(lastRunAt - began),
+          processed_count: within(processed) ? whole(processed) : jobsTotal - jobsBefore,
+          last_run_errors: errorsTotal - errorsBefore,
+        };
+      },
+    );
+  }
+
+  /** On the way out: aborts, waits until nothing runs any more or for the time that there is, and sets the last words. */
+  async function finish(reason: string | undefined, signal?: string) {
+    const began = clock();
+    leave(reason);
+    await (active && // even if nothing is: `stopping` comes first
+      new Promise<void>((done) => {
+        drained = done;
+        setTimeout(done, settings.drainMs).unref();
+      }));
+    lastWords('stopped', reason, {
+      ...(signal && { signal, code: process.exitCode ?? codeOf(signal) }),
+      drain_ms: whole(clock() - began),
+    });
   }
 
   function stop(reason?: string) {
-    return (stopping ??= (async () => {
-      leave(reason);
-      lastWords('stopped', reason, { drain_ms: await drain() });
-      await worker.line?.goodbye([worker]);
-      detach();
-    })().catch(noop));
+    return (stopping ??= finish(reason)
+      .then(() => worker.line?.goodbye([worker]))
+      .then(detach, noop));
   }
 
   /** From here on the worker is on its way out. */
@@ -764,27 +766,16 @@ function createWorker(settings: Settings): Worker {
     controller.abort();
   }
 
-  /** Waits until nothing runs any more, or for the time that there is. Returns how long that took, in ms. */
-  async function drain() {
-    const began = clock();
-    if (jobs.size || runs) {
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((done) => {
-        drained = done;
-        timer = setTimeout(done, settings.drainMs);
-      });
-      clearTimeout(timer);
-    }
-    return whole(clock() - began);
-  }
-
   /** Sets what the next beat says about the end. */
   function lastWords(status: string, reason: unknown, exit: Record<string, unknown>) {
-    const { id, type, text } = latest() ?? {};
+    const { current_job_id, current_job_type, current_status } = latest() ?? {};
     leaving = {
       status,
       reason: clip(reason, 500),
-      exit: { ...exit, abandoned_job: jobs.size ? (id ?? type ?? text ?? 'a job') : undefined },
+      exit: {
+        ...exit,
+        abandoned_job: jobs.size ? (current_job_id ?? current_job_type ?? current_status) : undefined,
+      },
     };
     if (exit.error) lastError = { text: words(exit.error), at: clock(), error: 0 };
   }
@@ -792,7 +783,6 @@ function createWorker(settings: Settings): Worker {
   /** Takes this worker off the process; a process without workers gets its signals back. */
   function detach() {
     worker.due = Infinity;
-    worker.line?.workers.delete(worker);
     shared.workers.delete(worker);
     unhook();
   }
@@ -807,7 +797,11 @@ function createWorker(settings: Settings): Worker {
     run,
     setStatus(text, details) {
       const job = latest();
-      const said = activity(details?.jobId ?? job?.id, details?.jobType ?? job?.type, text);
+      const said = activity(
+        details?.jobId ?? job?.current_job_id,
+        details?.jobType ?? job?.current_job_type,
+        text,
+      );
       if (job) Object.assign(job, said);
       else manual = said;
       changed();
@@ -818,7 +812,7 @@ function createWorker(settings: Settings): Worker {
       changed();
     },
     nextRun(at, schedule) {
-      next = within(+at, 0, Infinity) ? { at: +at, schedule: clip(schedule, 255) } : undefined;
+      next = within(+at) ? { at: +at, schedule: clip(schedule, 255) } : undefined;
       changed();
     },
     stop,
@@ -829,11 +823,11 @@ function createWorker(settings: Settings): Worker {
     settings,
     interval: 0,
     due: Infinity,
-    unsent: () => !sequence,
+    sequence: 0,
     beat,
     heard,
     leave,
-    drain,
+    finish,
     lastWords,
     stay: () => void (leaving = undefined),
     detach,
@@ -841,9 +835,7 @@ function createWorker(settings: Settings): Worker {
       worker.settings = settings = taken;
       worker.interval = taken.interval * 1000;
       confirmed = false; // so that the next beat says who is speaking
-      worker.line?.workers.delete(worker);
       worker.line = connect(taken);
-      worker.line?.workers.add(worker);
       worker.due = Infinity;
       want(clock() + after);
     },
@@ -872,7 +864,7 @@ function hook(settings: Settings) {
     fatal = { error, origin, at: clock() };
   });
   if (!isMainThread) return; // threads get no signals
-  for (const signal of settings.signals) on(signal, () => onSignal(signal));
+  for (const signal of settings.signals) on(signal, onSignal);
   // PM2 on Windows, or with shutdown_with_message. Only under PM2, because a listener keeps the channel open.
   if (env.pm_id && process.send)
     on('message', (message: unknown) => message === 'shutdown' && onSignal('message'));
@@ -888,7 +880,7 @@ function unhook() {
 const codeOf = (signal: string) => 128 + (constants.signals[signal as 'SIGINT'] ?? 0);
 
 /** Every worker says goodbye. */
-const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.goodbye([...line.workers])));
+const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.goodbye(line.mine())));
 
 async function onSignal(signal: string) {
   const code = codeOf(signal);
@@ -906,12 +898,7 @@ async function onSignal(signal: string) {
     signalled = { signal, at: clock() };
     for (const worker of workers) worker.leave(signal);
     if (!ours) return; // beforeExit or exit will say goodbye
-    await Promise.all(
-      workers.map(async (worker) => {
-        const drain_ms = await worker.drain();
-        worker.lastWords('stopped', signal, { code: process.exitCode ?? code, signal, drain_ms });
-      }),
-    );
+    await Promise.all(workers.map((worker) => worker.finish(signal, signal)));
     parked = true;
     await goodbye();
   } else {
@@ -939,47 +926,41 @@ function verdict(code: number): [status: string, reason: string, exit: Record<st
   if (!code || (signal && code === codeOf(signal)))
     return ['stopped', signal ?? 'exit code 0', { code, signal }];
   const { error, origin } = fatal && clock() - fatal.at < 30_000 ? fatal : {};
-  if (!origin) return ['crashed', `exit code ${code}`, { code, signal }];
+  if (!origin) return ['crashed', `exit code ${code}`, { code }];
   const trace = clip((error as Error | undefined)?.stack, 2000) ?? words(error);
-  return ['crashed', `${origin}: ${words(error)}`, { code, signal, error: trace }];
+  return ['crashed', `${origin}: ${words(error)}`, { code, error: trace }];
 }
 
 /** The last words of an exit are sent by a process of their own, for an exit handler cannot wait for an answer. */
 const MESSENGER = `
-for (const s of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(s, () => {});
-const [url, headers, beats] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
-(async () => {
-  for (let n = 4, more = 1; more && n--;) try {
-    const body = JSON.stringify({ beats }), signal = AbortSignal.timeout(3000);
-    const answers = await (await fetch(url, { method: 'POST', headers, body, redirect: 'error', signal })).json();
-    more = 0;
-    beats.forEach((b, i) => {
-      const { epoch, current } = answers[i];
-      if (epoch && !current && epoch !== b.epoch) more = b.epoch = epoch;
-      b.sequence++;
-    });
-  } catch {
-    await new Promise((f) => setTimeout(f, 500));
-  }
-})()`;
+for (const s of ["SIGTERM","SIGINT","SIGHUP"]) process.on(s,()=>{});
+const [url,headers,beats] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
+const send = async () => {
+  const r = await fetch(url,{method:"POST",headers,body:JSON.stringify({beats}),redirect:"error",signal:AbortSignal.timeout(3e3)});
+  return (await r.json()).filter(({epoch,current},i) => {
+    const b = beats[i];
+    b.sequence++;
+    return epoch&&!current&&epoch!==b.epoch&&(b.epoch=epoch);
+  }).length;
+};
+send().then(n => n&&send())`;
 
 function exiting(code: number) {
   const [status, reason, exit] = verdict(code);
-  for (const { address, headers, workers } of shared.lines.values()) {
-    const silent = [...workers].filter(
-      ({ said, unsent }) => !unsent() && said !== status && (!said || status === 'crashed'),
+  for (const { address, headers, mine } of shared.lines.values()) {
+    const silent = mine().filter(
+      ({ said, sequence }) => sequence && said !== status && (!said || status === 'crashed'),
     );
     if (!silent.length) continue;
     try {
       for (const worker of silent) worker.lastWords(status, reason, exit);
-      const letter = [address, headers, silent.slice(0, 20).map((worker) => worker.beat())];
+      const letter = [address, headers, silent.map((worker) => worker.beat())];
       spawn(process.execPath, ['-e', MESSENGER], {
         env: {
           ...env,
           // Not an argument: those are for everyone on the machine to see, and there is a key in it.
           HEARTBEAT_LAST_WORDS: JSON.stringify(letter, clean),
-          WORKER_HEARTBEAT: 'off',
-          NODE_OPTIONS: env.NODE_OPTIONS?.replace(/--inspect\S*/g, ''), // or it would wait for a debugger
+          NODE_OPTIONS: '', // what loads there is for the worker; --inspect-brk would wait for a debugger
         },
         detached: true,
         stdio: 'ignore',
@@ -1016,8 +997,8 @@ export function startHeartbeat(options: HeartbeatOptions = {}): Heartbeat {
   shared.guess = undefined;
   // Started by the import alone, under a name that turns out to be another.
   if (guess && guess !== worker) {
-    if (guess.unsent()) guess.detach();
-    else void guess.face.stop(`now ${worker.face.name}`);
+    if (!guess.sequence) guess.detach();
+    else void guess.face.stop('renamed');
   }
   return worker.face;
 }
@@ -1027,13 +1008,10 @@ export function startHeartbeat(options: HeartbeatOptions = {}): Heartbeat {
 if (isMainThread && env.WORKER_HEARTBEAT !== 'off' && !env.WORKER_HEARTBEAT_PID) {
   setImmediate(() => {
     if (shared.started || /^(npm|npx|pnpm|yarn|nodemon|pm2)\b/.test(basename(process.argv[1] ?? ''))) return;
+    if (!NAME.test(ownName())) return;
     shared.started = true;
     env.WORKER_HEARTBEAT_PID = `${process.pid}`;
-    try {
-      // A name that is only the script's may still be corrected by a startHeartbeat() after some top-level await.
-      shared.guess = start(settle({}), env.WORKER_NAME ? 0 : STARTED_MS);
-    } catch (error) {
-      console.warn(`[heartbeat] ${words(error)}`);
-    }
+    // A name that is only the script's may still be corrected by a startHeartbeat() after some top-level await.
+    shared.guess = start(settle({}), env.WORKER_NAME ? 0 : STARTED_MS);
   });
 }
