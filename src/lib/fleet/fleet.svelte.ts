@@ -16,7 +16,7 @@ export class Fleet {
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache, read where #state is read
   readonly #rowOf = new Map<number, Row>();
   #state = $state.raw() as FleetState;
-  #connection: Connection = $state('connecting');
+  #connection: Connection = $state.raw('connecting');
   #tickAt: Date | null = $state.raw(null);
   #refresh: (() => Promise<void>) | null = null;
 

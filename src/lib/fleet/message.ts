@@ -1,9 +1,6 @@
 import * as z from 'zod/mini';
 import { STATUSES, toDate, toWorker, workerRow, type Status, type Worker } from './worker.ts';
 
-// zod would compile its schemas with `new Function`; a strict content policy forbids that, and says so in the console.
-z.config({ jitless: true });
-
 /** What the server knew at the instant it spoke. */
 export interface Header {
   /** Changes when the database was restored: nothing that the viewer holds is comparable any more. */
@@ -32,7 +29,7 @@ export interface Beat {
   readonly lastRunErrors: number | null;
   /** Absent: the activity is as it was. */
   readonly activity: null | {
-    readonly since: Date;
+    readonly since: Date | null;
     readonly text: string | null;
     readonly jobId: string | null;
     readonly jobType: string | null;
@@ -64,22 +61,12 @@ const headerWire = z.object({
   impaired_since: z.nullish(z.string()),
 });
 
-const nullableNumber = z.nullable(z.number());
-const nullableText = z.nullable(z.string());
-
-const beatWire = z.tuple(
-  [z.number(), z.number(), z.number(), z.number(), z.number(), z.number(), z.number()],
-  z.unknown(),
-);
-const runWire = z.tuple([nullableNumber, nullableNumber, nullableNumber]);
-const activityWire = z.tuple([z.number(), nullableText, nullableText, nullableText]);
-
 const messageWire = z.object({
-  part: z._default(z.number(), 1),
-  parts: z._default(z.number(), 1),
+  part: z.number(),
+  parts: z.number(),
   header: z.nullish(headerWire),
-  workers: z._default(z.array(workerRow), []),
-  beats: z._default(z.array(beatWire), []),
+  workers: z.nullish(z.array(workerRow)),
+  beats: z.nullish(z.array(z.array(z.unknown()))),
 });
 
 const snapshotWire = z.object({ header: headerWire, workers: z.array(workerRow) });
@@ -87,13 +74,13 @@ const snapshotWire = z.object({ header: headerWire, workers: z.array(workerRow) 
 /** The snapshot as it travels; the page's data carries it from the server to the browser. */
 export type SnapshotWire = z.infer<typeof snapshotWire>;
 
-/** @throws {z.core.$ZodError} when it is not the snapshot of docs/wire.md */
+/** @throws when it is not the snapshot of docs/wire.md */
 export function readSnapshot(wire: unknown): Snapshot {
   const { header, workers } = snapshotWire.parse(wire);
   return { header: toHeader(header), workers: workers.map(toWorker) };
 }
 
-/** @throws {z.core.$ZodError} when it is not a message of docs/wire.md */
+/** @throws when it is not a message of docs/wire.md */
 export function readMessage(wire: unknown): Message {
   const { part, parts, header, workers, beats } = messageWire.parse(wire);
   const head = header ? toHeader(header) : null;
@@ -101,9 +88,9 @@ export function readMessage(wire: unknown): Message {
     part,
     parts,
     header: head,
-    workers: workers.map(toWorker),
+    workers: (workers ?? []).map(toWorker),
     // Beats count their times back from header.now, so without one they mean nothing.
-    beats: head ? beats.map((beat) => toBeat(beat, head.now)) : [],
+    beats: head ? (beats ?? []).map((beat) => toBeat(beat, head.now)) : [],
   };
 }
 
@@ -121,27 +108,35 @@ function toHeader(wire: z.infer<typeof headerWire>): Header {
   };
 }
 
-function toBeat(tuple: z.infer<typeof beatWire>, now: Date): Beat {
-  const [workerId, revision, code, heardMsAgo, jobsProcessed, errorCount, jobsActive, ...rest] = tuple;
-  const [runMsAgo, lastRunProcessed, lastRunErrors] = runWire.parse(rest.slice(0, 3));
-  const activity = rest.length > 3 ? activityWire.parse(rest.slice(3, 7)) : null;
-  const before = (ms: number) => new Date(now.getTime() - ms);
+/** Reads a tuple cell by cell: a schema for tuples would weigh more than all that it checks here. */
+function toBeat(tuple: readonly unknown[], now: Date): Beat {
+  const number = (index: number) => {
+    const value = tuple[index];
+    if (typeof value !== 'number') throw new TypeError(`cell ${index} of a beat is ${value}, not a number`);
+    return value;
+  };
+  const numberOrNull = (index: number) => (tuple[index] == null ? null : number(index));
+  const text = (index: number) => (tuple[index] == null ? null : String(tuple[index]));
+  const before = (index: number) => new Date(now.getTime() - number(index));
   return {
-    workerId,
-    revision,
-    status: STATUSES[code] ?? 'unknown',
-    heardAt: before(heardMsAgo),
-    jobsProcessed,
-    errorCount,
-    jobsActive,
-    lastRunAt: runMsAgo == null ? null : before(runMsAgo),
-    lastRunProcessed,
-    lastRunErrors,
-    activity: activity && {
-      since: before(activity[0]),
-      text: activity[1],
-      jobId: activity[2],
-      jobType: activity[3],
-    },
+    workerId: number(0),
+    revision: number(1),
+    status: STATUSES[number(2)] ?? 'unknown',
+    heardAt: before(3),
+    jobsProcessed: number(4),
+    errorCount: number(5),
+    jobsActive: number(6),
+    lastRunAt: tuple[7] == null ? null : before(7),
+    lastRunProcessed: numberOrNull(8),
+    lastRunErrors: numberOrNull(9),
+    activity:
+      tuple.length > 10
+        ? {
+            since: tuple[10] == null ? null : before(10),
+            text: text(11),
+            jobId: text(12),
+            jobType: text(13),
+          }
+        : null,
   };
 }

@@ -115,7 +115,7 @@ export const workerRow = z.object({
   pid: number,
   version: text,
   runtime: text,
-  last_exit: z.nullish(z.record(z.string(), z.unknown())),
+  last_exit: z.optional(z.unknown()),
   name_conflict_since: instant,
   status: z.enum(STATUSES),
   status_since: instant,
@@ -176,7 +176,7 @@ export function toWorker(row: WorkerRow): Worker {
     pid: row.pid ?? null,
     version: row.version ?? null,
     runtime: row.runtime ?? null,
-    lastExit: row.last_exit ? toLastExit(row.last_exit) : null,
+    lastExit: toLastExit(row.last_exit),
     nameConflictSince: toDate(row.name_conflict_since),
 
     status: row.status,
@@ -237,8 +237,10 @@ export function toDate(value: string | null | undefined): Date | null {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
-function toLastExit(exit: Record<string, unknown>): LastExit {
+function toLastExit(wire: unknown): LastExit | null {
+  if (typeof wire !== 'object' || wire === null) return null;
   // The worker wrote this object; only what has the type we expect is believed.
+  const exit = wire as Record<string, unknown>;
   const string = (value: unknown) => (typeof value === 'string' ? value : null);
   const integer = (value: unknown) => (typeof value === 'number' ? value : null);
   return {

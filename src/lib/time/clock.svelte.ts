@@ -25,7 +25,7 @@ const SAMPLES = 20;
 export class Clock {
   readonly #ticker: Ticker;
   #offsets: number[] = [];
-  #now = $state(0);
+  #now = $state.raw(0);
 
   /** @param serverNow the server's time when the page was made; right enough to begin with */
   constructor(serverNow: Date, ticker: Ticker = systemTicker) {
