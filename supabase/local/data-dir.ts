@@ -19,7 +19,15 @@ import { ensureOwnFolder, sharedPlace, temporaryPlace } from './postgres/places.
 
 /** Everything that the project keeps on this machine is under here, out of git's sight. */
 export const lastseenFolder = fileURLToPath(new URL('../../.lastseen/', import.meta.url));
-export const defaultDataDir = join(lastseenFolder, 'stack');
+
+/**
+ * The data directory where none is asked for. One per port, so that a second stack beside a running one needs nothing
+ * but a port of its own.
+ */
+export function dataDirFor(port: number): string {
+  const isUsual = port === 0 || port === 54321;
+  return join(lastseenFolder, isUsual ? 'stack' : `stack-${port}`);
+}
 
 /** A folder with the stack's keys, and the cluster that belongs to them. */
 export interface DataDir {

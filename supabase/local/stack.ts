@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { createDataApi } from './data-api.ts';
-import { defaultDataDir, freshDataDir, openDataDir, type DataDir } from './data-dir.ts';
+import { dataDirFor, freshDataDir, openDataDir, type DataDir } from './data-dir.ts';
 import { json, listen } from './http.ts';
 import type { Keys } from './keys.ts';
 import { changedMigration, migrate } from './migrate.ts';
@@ -8,10 +8,13 @@ import { ensureOwner } from './owner.ts';
 import { startCluster } from './postgres/cluster.ts';
 import { schedule } from './scheduler.ts';
 
+/** The port that the Supabase CLI's local stack has, too. */
+export const defaultPort = 54321;
+
 export interface StackOptions {
   /** TCP port of 127.0.0.1; 0 for any free one. @default 54321 */
   port?: number;
-  /** Where keys and data are kept between runs. @default .lastseen/stack */
+  /** Where keys and data are kept between runs. @default a folder under .lastseen/, one per port */
   dataDir?: string;
   /** A throw-away stack: new keys, new data, both gone at the end. @default false */
   fresh?: boolean;
@@ -21,7 +24,7 @@ export interface StackOptions {
   migrations?: string;
   /** Also supabase/seed.sql. @default true */
   seed?: boolean;
-  /** Milliseconds between two ticks; 0 for none. @default 2000 */
+  /** Milliseconds between two ticks; 0 for none. @default 1000; with `databaseUrl`, what its settings say */
   tickEvery?: number;
   /** Lifetime of an access token in seconds. @default 3600 */
   tokenLifetime?: number;
@@ -29,25 +32,32 @@ export interface StackOptions {
   siteUrl?: string;
   /** The database is prepared: migrated, with an owner who has these keys. For tests, which clone a template. */
   prepared?: Keys;
+  /** Called as soon as address and keys are known, well before the stack answers: what needs only these may start. */
+  onAddress?: (address: StackAddress) => void;
   /** What a person may want to know, a line at a time. @default nothing */
   log?: (line: string) => void;
   /** Aborting ends a start under way and leaves nothing running. */
   signal?: AbortSignal;
 }
 
-export interface Stack {
+export interface StackAddress {
   /** `http://127.0.0.1:…`: what Supabase calls the project URL. */
   url: string;
   publishableKey: string;
   secretKey: string;
+  owner: { email: string; password: string };
+}
+
+export interface Stack extends StackAddress {
   /** `postgres://…` as the superuser. */
   databaseUrl: string;
-  owner: { email: string; password: string };
   realtime: {
     /** Drops every socket and refuses new ones, as a network does that fails. */
     cut(): void;
     restore(): void;
   };
+  /** Settles when the embedded PostgreSQL has ended, whoever ended it. */
+  ended: Promise<void>;
   /** Ends it all, in order. Idempotent. */
   stop(): Promise<void>;
 }
@@ -58,7 +68,13 @@ export interface Stack {
  * @throws PortTaken, DataDirTaken, or an error that says what failed. Nothing is left running.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  const { port = 54321, log = () => {}, signal, siteUrl = 'http://localhost:5173', seed = true } = options;
+  const {
+    port = defaultPort,
+    log = () => {},
+    signal,
+    siteUrl = 'http://localhost:5173',
+    seed = true,
+  } = options;
   const closers: (() => unknown)[] = [];
   let stopping: Promise<void> | undefined;
   const stop = () =>
@@ -75,6 +91,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const dataDir = await chooseDataDir(options);
     closers.push(() => dataDir.close());
     const { keys } = dataDir;
+    const { publishableKey, secretKey, owner } = keys;
+    const address = { url, publishableKey, secretKey, owner };
+    options.onAddress?.(address);
 
     const database = await openDatabase(options, dataDir, log);
     closers.push(() => database.stop());
@@ -90,11 +109,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       if (files.length) log(`Applied ${files.length} migrations.`);
       await dataApi.schemaChanged();
       await ensureOwner(sql, keys, dataDir.made, (request) => dataApi.fetch(request, '127.0.0.1'));
-      if (!options.databaseUrl) await paceLocally(sql);
+      if (!options.databaseUrl) await paceLocally(sql, files.length > 0);
     }
     signal?.throwIfAborted();
 
-    const { tickEvery = 2000 } = options;
+    const { tickEvery = options.databaseUrl ? await periodOf(sql) : 1000 } = options;
     if (tickEvery > 0) closers.push(schedule(sql, tickEvery, log));
     handle((request, peer) => {
       const { pathname } = new URL(request.url);
@@ -102,12 +121,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       return json(404, { message: `No service at ${pathname}.` });
     });
     return {
-      url,
-      publishableKey: keys.publishableKey,
-      secretKey: keys.secretKey,
+      ...address,
       databaseUrl,
-      owner: keys.owner,
       realtime: { cut() {}, restore() {} },
+      ended: database.ended,
       stop,
     };
   } catch (error) {
@@ -116,9 +133,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-async function chooseDataDir({ fresh, prepared, dataDir = defaultDataDir }: StackOptions): Promise<DataDir> {
+async function chooseDataDir({ fresh, prepared, dataDir, port }: StackOptions): Promise<DataDir> {
   if (prepared) return { keys: prepared, made: false, cluster: '', empty() {}, close() {} };
-  return fresh ? freshDataDir() : openDataDir(dataDir);
+  return fresh ? freshDataDir() : openDataDir(dataDir ?? dataDirFor(port ?? defaultPort));
 }
 
 /** The embedded cluster, or someone else's database. */
@@ -126,16 +143,17 @@ async function openDatabase(
   options: StackOptions,
   dataDir: DataDir,
   log: (line: string) => void,
-): Promise<{ databaseUrl: string; stop(): Promise<void> }> {
+): Promise<{ databaseUrl: string; ended: Promise<void>; stop(): Promise<void> }> {
   const start = async () => {
-    if (options.databaseUrl) return { databaseUrl: options.databaseUrl, stop: async () => {} };
+    const { databaseUrl } = options;
+    if (databaseUrl) return { databaseUrl, ended: new Promise<void>(() => {}), stop: async () => {} };
     const cluster = await startCluster({
       folder: dataDir.cluster,
       password: dataDir.keys.databasePassword,
       throwAway: dataDir.throwAway,
       signal: options.signal,
     });
-    return { databaseUrl: cluster.url, stop: () => cluster.stop() };
+    return { databaseUrl: cluster.url, ended: cluster.ended, stop: () => cluster.stop() };
   };
   const database = await start();
   if (options.prepared) return database;
@@ -170,9 +188,32 @@ function admin(databaseUrl: string): postgres.Sql {
   });
 }
 
-/** Here a message costs nothing, and a person waits: ticks and digests come faster than on a metered plan. */
-async function paceLocally(sql: postgres.Sql): Promise<void> {
+// Here a message costs nothing, and a person waits: no budgets, and the pace of a demonstration.
+const localSettings = {
+  digest_every_s: 2,
+  activity_store: 1_000_000,
+  activity_refill_s: 1,
+  transition_store: 1_000_000,
+  transition_refill_per_s: 1000,
+};
+
+/** @param migrated settings may be new: what a person has set since then is theirs. */
+async function paceLocally(sql: postgres.Sql, migrated: boolean): Promise<void> {
+  if (!migrated || !(await hasSettings(sql))) return;
+  // The scheduler's own period, and what the tick must know of it.
+  for (const [key, value] of Object.entries({ tick_every_s: 1, ...localSettings })) {
+    await sql`update public.hp_setting set value = ${sql.json(value)} where key = ${key} and value <> ${sql.json(value)}`;
+  }
+}
+
+/** How often somebody else's database expects to be ticked, in milliseconds. */
+async function periodOf(sql: postgres.Sql): Promise<number> {
+  if (!(await hasSettings(sql))) return 5000;
+  const [row] = await sql`select hp_private.setting('tick_every_s') as seconds`;
+  return (Number(row?.seconds) || 5) * 1000;
+}
+
+async function hasSettings(sql: postgres.Sql): Promise<boolean> {
   const [known] = await sql`select to_regclass('public.hp_setting') is not null as known`;
-  if (!known?.known) return;
-  await sql`update public.hp_setting set value = '2' where key in ('tick_every_s', 'digest_every_s') and value <> '2'`;
+  return known?.known === true;
 }
