@@ -38,29 +38,46 @@ describe('crawl-worker', () => {
     world = await createWorld();
     const elsewhere = await startSite({ '/': 'another site' });
     const site = await startSite({
-      '/': `<a href="/list?sort=name">by name</a> <a href='/list?sort=age'>by age</a> <a href="moved">moved</a>
-            <link rel="stylesheet" href="/style.css"> <a href="${elsewhere.url}/">away</a> <a href="mailto:a@b">mail</a>`,
-      '/list': '<a href="/">home</a> <a href="/gone">gone</a>',
+      '/': `<a href="/list?by=name&amp;up=1">list</a> <a href='/list?by=name&amp;up=1#top'>top</a> <a href="moved">moved</a>
+            <link rel="stylesheet" href="/style.css"> <a href="${elsewhere.url}/">away</a> <a href="mailto:a@b">mail</a>
+            <script type="module">import('/app.js')</script>`,
+      '/list?by=name&up=1': '<a href="/">home</a> <a href="/gone">gone</a>',
       '/moved': new URL('http://x/end'),
       '/end': '<p>the end</p>',
       '/style.css': '',
+      '/app.js': '',
     });
     world.start('crawl-worker', { DASHBOARD_URL: site.url });
 
     const report = await until(() => world.readJson('crawl.json'), { what: 'the report of a round' });
-    expect(report).toMatchObject({ pages: 6, broken: [{ path: '/gone', status: 404 }] });
+    expect(report).toMatchObject({ pages: 7, broken: [{ path: '/gone', status: 404 }] });
     const round = site.requests.slice(0, site.requests.indexOf('HEAD /', 1) + 1 || undefined);
     expect(round.filter((request) => request.startsWith('GET')).sort()).toEqual(
-      ['/', '/end', '/gone', '/list', '/moved', '/style.css'].map((path) => `GET ${path}`),
+      ['/', '/app.js', '/end', '/gone', '/list?by=name&up=1', '/moved', '/style.css'].map(
+        (path) => `GET ${path}`,
+      ),
     );
     expect(site.sessions.size).toBe(1);
     expect(elsewhere.requests).toEqual([]);
 
-    const beat = await until(() => world.recorder.beats().findLast((beat) => Number(beat.jobs_total) >= 6));
+    const beat = await until(() => world.recorder.beats().findLast((beat) => Number(beat.jobs_total) >= 7));
     expect(beat).toMatchObject({ errors_total: 0, metadata: { broken: 1 } });
     expect(world.recorder.beats().some((beat) => /^Crawling \//.test(String(beat.current_status)))).toBe(
       true,
     );
+  });
+
+  it('ends a round after 50 pages, on a site that makes up links as it goes', async () => {
+    world = await createWorld({ speed: 1000 });
+    const site = await startSite(
+      new Proxy(
+        {},
+        { get: (_, path) => `<a href="?${Number(String(path).split('?')[1] ?? 0) + 1}">next</a>` },
+      ),
+    );
+    world.start('crawl-worker', { DASHBOARD_URL: site.url });
+    const report = await until(() => world.readJson('crawl.json'), { what: 'the end of the round' });
+    expect(report).toMatchObject({ pages: 50, broken: [] });
   });
 
   it('waits for a site that is not there, says so, and counts no error', async () => {
