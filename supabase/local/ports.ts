@@ -1,13 +1,27 @@
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 
 /** A TCP port of 127.0.0.1 that was free a moment ago. Whoever binds it must be ready to find it taken. */
 export async function freePort(): Promise<number> {
+  return bindOnce(0);
+}
+
+/** Whether we could bind a TCP port of 127.0.0.1 a moment ago. */
+export async function isFree(port: number): Promise<boolean> {
+  try {
+    await bindOnce(port);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function bindOnce(wanted: number): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(wanted, '127.0.0.1', resolve);
   });
-  const { port } = server.address() as { port: number };
+  const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
 }

@@ -1,0 +1,128 @@
+/** `npm run dev`: the stack, the dashboard and five sample workers, for as long as it runs. */
+import { join } from 'node:path';
+import { dataDirFor, lastseenFolder } from '../data-dir.ts';
+import { loadDashboard, warmUp, type Dashboard } from '../dev/dashboard.ts';
+import { portsInTheWay } from '../dev/ports.ts';
+import { startWorkers, type SampleWorker } from '../dev/workers.ts';
+import { endWhenAsked, untilAborted } from '../ending.ts';
+import { defaultPort, startStack, type Stack } from '../stack.ts';
+import { readPort, WrongUsage } from './flags.ts';
+
+const usage = `Usage: npm run dev
+
+Starts the stack, five sample workers and the dashboard. Takes no options; PORT (5173) moves the dashboard,
+STACK_PORT (54321) the stack with data of its own.
+`;
+
+const ports = understood();
+// Beside a stack on another port than the usual one, everything else has a place of its own, too.
+const suffix = ports.stack === defaultPort ? '' : `-${ports.stack}`;
+let dashboard: Dashboard | undefined;
+let stack: Stack | undefined;
+let workers: SampleWorker[] = [];
+
+const signal = endWhenAsked(() => {
+  for (const { process } of children()) process.kill('SIGKILL');
+});
+
+try {
+  const inTheWay = await portsInTheWay(ports);
+  if (inTheWay) throw new Error(inTheWay);
+  const failure = await run();
+  if (failure && !signal.aborted) throw new Error(failure);
+} catch (error) {
+  if (!signal.aborted) {
+    console.error(process.env.LASTSEEN_DEBUG ? error : (error as Error).message);
+    process.exitCode = 1;
+  }
+}
+await end();
+process.exit();
+
+/** Starts everything, in parallel where it can, and stays until the end. Returns why, unless a person asked for it. */
+async function run(): Promise<string | undefined> {
+  const page = (dashboard = loadDashboard((line) => console.error(`[dashboard] ${line}`)));
+  let serving: Promise<string> | undefined;
+  stack = await startStack({
+    port: ports.stack,
+    siteUrl: `http://127.0.0.1:${ports.dashboard}`,
+    log: (line) => console.log(line),
+    signal,
+    onAddress(address) {
+      serving = page.serve(ports.dashboard, address);
+      serving.catch(() => {}); // told when it is waited for
+    },
+  });
+  workers = startWorkers({
+    stack,
+    dashboardUrl: `http://127.0.0.1:${ports.dashboard}`,
+    folder: join(lastseenFolder, `samples${suffix}`),
+    kept: join(lastseenFolder, `worker${suffix}.env`),
+    say: (name, line) => console.log(`[${name}] ${line}`),
+  });
+  const address = await serving!;
+  await Promise.race([warmUp(address), untilAborted(signal)]);
+  if (signal.aborted) return undefined;
+  announce(address);
+
+  for (const { name, child, command } of workers) {
+    void child.ended.then((why) => {
+      if (!signal.aborted) console.log(`[${name}] ended (${why}). To start it again:\n  ${command}`);
+    });
+  }
+  return Promise.race([
+    untilAborted(signal).then(() => undefined),
+    stack.ended.then(() => 'The stack has lost its PostgreSQL; everything ends.'),
+    page.child.ended.then((why) => `The dashboard ended (${why}); everything ends.`),
+  ]);
+}
+
+function announce(address: string): void {
+  const width = Math.max(...workers.map(({ name }) => name.length));
+  const lines = workers.map(
+    ({ name, child, command }) =>
+      `  ${name.padEnd(width)}  PID ${String(child.process.pid).padEnd(7)}  ${command}`,
+  );
+  console.log(
+    [
+      '',
+      `  Dashboard  ${address}`,
+      '',
+      '  Five workers are running. Kill one and watch the page; the command starts it again:',
+      '',
+      ...lines,
+      '',
+      `  Data is kept in ${dataDirFor(ports.stack)}. Ctrl-C ends everything.`,
+      '',
+    ].join('\n'),
+  );
+}
+
+/** Workers first, so that their goodbyes are heard; then who shows them; then what they report to. */
+async function end(): Promise<void> {
+  await Promise.all(workers.map(({ child }) => child.end(6000)));
+  await dashboard?.child.end(3000);
+  await stack?.stop();
+}
+
+function children() {
+  return [...workers.map(({ child }) => child), ...(dashboard ? [dashboard.child] : [])];
+}
+
+function understood(): { dashboard: number; stack: number } {
+  const [flag] = process.argv.slice(2);
+  if (flag === '--help' || flag === '-h') {
+    process.stdout.write(usage);
+    process.exit();
+  }
+  try {
+    if (flag) throw new WrongUsage(`Unknown option '${flag}'.\n\n${usage.trimEnd()}`);
+    return {
+      dashboard: readPort('PORT', process.env.PORT || '5173'),
+      stack: readPort('STACK_PORT', process.env.STACK_PORT || String(defaultPort)),
+    };
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(2);
+  }
+}

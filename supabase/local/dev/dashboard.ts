@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { StackAddress } from '../stack.ts';
+import { startChild, type Child } from './child.ts';
+import type { Said, Start } from './vite.ts';
+
+export interface Dashboard {
+  child: Child;
+  /** Settles with its address once it answers; rejects when it cannot start. */
+  serve(port: number, stack: StackAddress): Promise<string>;
+}
+
+/** Loads the dashboard's development server; it serves when it is told for which stack. */
+export function loadDashboard(say: (line: string) => void): Dashboard {
+  const child = startChild(fileURLToPath(new URL('./vite.ts', import.meta.url)), {}, say);
+  return {
+    child,
+    async serve(port, { url, publishableKey, owner }) {
+      const start: Start = {
+        port,
+        env: {
+          PUBLIC_SUPABASE_URL: url,
+          PUBLIC_SUPABASE_PUBLISHABLE_KEY: publishableKey,
+          DEV_OWNER_EMAIL: owner.email,
+          DEV_OWNER_PASSWORD: owner.password,
+        },
+      };
+      child.process.send(start);
+      const said = await Promise.race([
+        once(child.process, 'message').then(([message]) => message as Said),
+        child.ended.then((why): Said => ({ failed: why })),
+      ]);
+      if ('failed' in said) throw new Error(`The dashboard cannot start: ${said.failed}`);
+      return said.serving;
+    },
+  };
+}
+
+/**
+ * Asks for the page and all that it loads, as a browser does, so that the first visitor need not wait while Vite
+ * compiles. What goes wrong here goes wrong again, and visibly, in the browser.
+ */
+export async function warmUp(address: string): Promise<void> {
+  const seen = new Set<string>();
+  const visit = async (path: string): Promise<void> => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const response = await fetch(new URL(path, address), { signal: AbortSignal.timeout(20_000) });
+    const text = await response.text();
+    await Promise.all(linked(text, response.headers.get('content-type') ?? '').map(visit));
+  };
+  await visit('/').catch(() => {});
+}
+
+/** The modules and styles that a page or a module of Vite's loads, by their absolute paths. */
+function linked(text: string, type: string): string[] {
+  const pattern = type.startsWith('text/html')
+    ? /(?:src|href)="(\/[^"]+\.(?:js|mjs|ts|css)[^"]*)"|import\("(\/[^"]+)"\)/g
+    : /(?:from|import)\s*\(?"(\/[^"]+)"/g;
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? match[2]!);
+}

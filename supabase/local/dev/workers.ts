@@ -1,0 +1,49 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import type { StackAddress } from '../stack.ts';
+import { root, startChild, type Child } from './child.ts';
+
+const names = ['roundtable-worker', 'x-autopost', 'analyze-worker', 'content-worker', 'crawl-worker'];
+
+export interface SampleWorker {
+  name: string;
+  child: Child;
+  /** Starts it again, from the project's folder, whatever version the person's own Node is. */
+  command: string;
+}
+
+/** @param kept a file, for the environment of a worker that a person starts again: it holds a key. */
+export interface SampleOptions {
+  stack: StackAddress;
+  dashboardUrl: string;
+  /** The one folder that the samples write to. */
+  folder: string;
+  kept: string;
+  say(name: string, line: string): void;
+}
+
+/** Starts the five sample workers, each a process of its own. Nothing here ever starts one again: that is for a person. */
+export function startWorkers({ stack, dashboardUrl, folder, kept, say }: SampleOptions): SampleWorker[] {
+  const env = {
+    SUPABASE_URL: stack.url,
+    SUPABASE_SECRET_KEY: stack.secretKey,
+    DASHBOARD_URL: dashboardUrl,
+    WORKER_HEARTBEAT_INTERVAL: '2',
+    SAMPLES_DIR: folder,
+  };
+  keep(kept, env);
+  return names.map((name) => {
+    const script = join('workers-heartbeat', 'examples', `${name}.ts`);
+    return {
+      name,
+      child: startChild(script, env, (line) => say(name, line)),
+      command: `${join('node_modules', '.bin', 'node')} --env-file=${relative(root, kept)} ${script}`,
+    };
+  });
+}
+
+function keep(file: string, env: Record<string, string>): void {
+  const lines = Object.entries(env).map(([name, value]) => `${name}="${value}"\n`);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, lines.join(''), { mode: 0o600 });
+}
