@@ -6,6 +6,7 @@ import type { Keys } from './keys.ts';
 import { changedMigration, migrate } from './migrate.ts';
 import { ensureOwner } from './owner.ts';
 import { startCluster } from './postgres/cluster.ts';
+import { startRealtime } from './realtime/endpoint.ts';
 import { schedule } from './scheduler.ts';
 
 /** The port that the Supabase CLI's local stack has, too. */
@@ -111,6 +112,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       await ensureOwner(sql, keys, dataDir.made, (request) => dataApi.fetch(request, '127.0.0.1'));
       if (!options.databaseUrl) await paceLocally(sql, files.length > 0);
     }
+    const realtime = await startRealtime({ server, databaseUrl, keys, log });
+    closers.push(() => realtime.close());
     signal?.throwIfAborted();
 
     const { tickEvery = options.databaseUrl ? await periodOf(sql) : 1000 } = options;
@@ -118,12 +121,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     handle((request, peer) => {
       const { pathname } = new URL(request.url);
       if (/^\/(rest|auth)\/v1(\/|$)/.test(pathname)) return dataApi.fetch(request, peer);
+      if (pathname.startsWith('/realtime/v1/')) return realtime.fetch(request);
       return json(404, { message: `No service at ${pathname}.` });
     });
     return {
       ...address,
       databaseUrl,
-      realtime: { cut() {}, restore() {} },
+      realtime: { cut: realtime.cut, restore: realtime.restore },
       ended: database.ended,
       stop,
     };

@@ -1,0 +1,174 @@
+import type { Asker, Authorization } from './authorization.ts';
+import { PAYLOAD_LIMIT, payloadSize, type Broadcast } from './broadcast.ts';
+import type { Frame, Message, Version } from './frames.ts';
+import type { Hub, Listener } from './hub.ts';
+import type { JoinConfig } from './join-config.ts';
+import { expired, TokenRefused, type Claims, type Tokens } from './tokens.ts';
+
+/** What a channel needs of the endpoint. */
+export interface Services {
+  hub: Hub;
+  tokens: Tokens;
+  authorization: Authorization;
+}
+
+/** What a channel needs of its socket. */
+export interface Connection {
+  readonly version: Version;
+  readonly headers: Record<string, string>;
+  /** What the API key stands for. */
+  readonly keyClaims: Claims;
+  send(message: Message): void;
+  sendFrame(frame: string | Buffer): void;
+  /** The channel has ended by itself. */
+  ended(channel: Channel): void;
+}
+
+/** A token may live for years, a timer cannot; hosted looks again within the hour as well. */
+const LONGEST_TIMER_MS = 3_600_000;
+
+/** A joined channel of one socket: what it may do, for how long, and the answers to its client. */
+export class Channel implements Listener {
+  readonly topic: string;
+  readonly joinRef: string | null;
+  readonly isPrivate: boolean;
+  readonly #config: JoinConfig;
+  readonly #connection: Connection;
+  readonly #services: Services;
+  #claims: Claims;
+  #token: string | undefined;
+  #mayWrite: boolean | undefined;
+  #expiry: NodeJS.Timeout | undefined;
+
+  /** Made by {@link Channel.join} alone. */
+  private constructor(
+    connection: Connection,
+    services: Services,
+    frame: Frame,
+    config: JoinConfig,
+    claims: Claims,
+  ) {
+    this.topic = frame.topic;
+    this.joinRef = frame.joinRef ?? frame.ref;
+    this.isPrivate = config.isPrivate;
+    this.#config = config;
+    this.#connection = connection;
+    this.#services = services;
+    this.#claims = claims;
+    this.#token = config.token;
+  }
+
+  /** @throws {JoinRefused} */
+  static async join(
+    connection: Connection,
+    services: Services,
+    frame: Frame,
+    config: JoinConfig,
+  ): Promise<Channel> {
+    try {
+      const claims = config.token ? await services.tokens.verify(config.token) : connection.keyClaims;
+      const channel = new Channel(connection, services, frame, config, claims);
+      if (config.isPrivate && !(await services.authorization.mayRead(channel.#asker)))
+        throw new JoinRefused(
+          `Unauthorized: You do not have permissions to read from this Channel topic: ${channel.name}`,
+        );
+      return channel;
+    } catch (error) {
+      if (error instanceof TokenRefused) throw new JoinRefused(`${error.code}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  get version(): Version {
+    return this.#connection.version;
+  }
+
+  /** The topic as policies and messages in the database have it. */
+  get name(): string {
+    return this.topic.slice('realtime:'.length);
+  }
+
+  /** The join was answered: from here on messages flow. */
+  open(): void {
+    this.#services.hub.add(this);
+    this.#watchExpiry();
+  }
+
+  /** Nothing flows any more. Idempotent. */
+  close(): void {
+    clearTimeout(this.#expiry);
+    this.#services.hub.remove(this);
+  }
+
+  deliver(frame: string | Buffer): void {
+    this.#connection.sendFrame(frame);
+  }
+
+  push(event: string, payload: unknown): void {
+    this.#connection.send({ joinRef: this.joinRef, topic: this.topic, event, payload });
+  }
+
+  system(extension: string, status: 'ok' | 'error', message: string): void {
+    this.push('system', { extension, status, message, channel: this.name });
+  }
+
+  /** @returns the answer, where there is one: a broadcast that is not allowed gets none, as on hosted. */
+  async send(broadcast: Broadcast): Promise<{ status: 'ok' | 'error'; response: unknown } | undefined> {
+    if (this.isPrivate && !(this.#mayWrite ??= await this.#services.authorization.mayWrite(this.#asker)))
+      return undefined;
+    const isTooLarge = payloadSize(broadcast) > PAYLOAD_LIMIT;
+    if (!isTooLarge)
+      this.#services.hub.publish(
+        this.topic,
+        this.isPrivate,
+        broadcast,
+        this.#config.wantsOwn ? undefined : this,
+      );
+    if (!this.#config.wantsAck) return undefined;
+    return isTooLarge
+      ? { status: 'error', response: { reason: 'payload_size_exceeded' } }
+      : { status: 'ok', response: {} };
+  }
+
+  /** A newer token. One that allows less than the channel needs ends it. */
+  async renew(token: unknown): Promise<void> {
+    // A key instead of a token: what a client without a session sends.
+    if (typeof token !== 'string' || token === this.#token || token.startsWith('sb_')) return;
+    this.#token = token;
+    this.#mayWrite = undefined;
+    try {
+      this.#claims = await this.#services.tokens.verify(token);
+    } catch (error) {
+      if (!(error instanceof TokenRefused)) throw error;
+      return this.#shutDown(error.message);
+    }
+    if (this.isPrivate && !(await this.#services.authorization.mayRead(this.#asker)))
+      return this.#shutDown(`You do not have permissions to read from this Channel topic: ${this.name}`);
+    this.#watchExpiry();
+  }
+
+  get #asker(): Asker {
+    return { topic: this.name, claims: this.#claims, headers: this.#connection.headers };
+  }
+
+  #watchExpiry(): void {
+    clearTimeout(this.#expiry);
+    const { exp } = this.#claims;
+    if (exp === undefined) return;
+    const left = exp * 1000 - Date.now();
+    if (left <= 0) return this.#shutDown(expired(exp).message);
+    this.#expiry = setTimeout(() => this.#watchExpiry(), Math.min(left, LONGEST_TIMER_MS));
+    this.#expiry.unref();
+  }
+
+  #shutDown(why: string): void {
+    this.system('system', 'error', why);
+    this.close();
+    this.#connection.ended(this);
+  }
+}
+
+/** The answer to a join that cannot be. */
+export class JoinRefused extends Error {
+  override name = 'JoinRefused';
+}

@@ -1,0 +1,52 @@
+import type { Broadcast } from './broadcast.ts';
+import { writeBroadcast, type Version } from './frames.ts';
+
+/** A channel of a socket, as the hub sees it. */
+export interface Listener {
+  readonly version: Version;
+  /** `realtime:` and the name. */
+  readonly topic: string;
+  readonly isPrivate: boolean;
+  deliver(frame: string | Buffer): void;
+}
+
+/** Who listens to what. A private topic and a public one of the same name are two. */
+export class Hub {
+  readonly #listeners = new Map<string, Set<Listener>>();
+
+  get isEmpty(): boolean {
+    return this.#listeners.size === 0;
+  }
+
+  add(listener: Listener): void {
+    const key = keyOf(listener.topic, listener.isPrivate);
+    const known = this.#listeners.get(key);
+    if (known) known.add(listener);
+    else this.#listeners.set(key, new Set([listener]));
+  }
+
+  remove(listener: Listener): void {
+    const key = keyOf(listener.topic, listener.isPrivate);
+    const known = this.#listeners.get(key);
+    known?.delete(listener);
+    if (known?.size === 0) this.#listeners.delete(key);
+  }
+
+  /**
+   * Sends to all who listen, written once per version of the protocol.
+   *
+   * @param except who gets none: the sender.
+   */
+  publish(topic: string, isPrivate: boolean, broadcast: Broadcast, except?: Listener): void {
+    const frames = new Map<Version, string | Buffer | undefined>();
+    for (const listener of this.#listeners.get(keyOf(topic, isPrivate)) ?? []) {
+      if (listener === except) continue;
+      const { version } = listener;
+      if (!frames.has(version)) frames.set(version, writeBroadcast(version, topic, broadcast));
+      const frame = frames.get(version);
+      if (frame !== undefined) listener.deliver(frame);
+    }
+  }
+}
+
+const keyOf = (topic: string, isPrivate: boolean): string => `${isPrivate ? 'private' : 'public'} ${topic}`;
