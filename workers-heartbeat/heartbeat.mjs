@@ -48,7 +48,12 @@ const { env } = process;
 const { fetch } = globalThis;
 const noop = () => {};
 const clock = () => performance.now();
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+/** Resolves after so many ms; keeps the process alive for so long only if told to. */
+const sleep = (ms, alive) =>
+  new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    if (!alive) timer.unref();
+  });
 const whole = (value) => Math.max(0, Math.round(value));
 const within = (value, least = 0, most = Infinity) =>
   typeof value === 'number' && value >= least && value <= most;
@@ -325,7 +330,7 @@ function openLine(url, key, token) {
       // Order is by sequence, so a beat on its way may be overtaken; but the epoch in its answer would help.
       await Promise.race([sending, sleep(GOODBYE_MS / 4)]);
       for (let left; batch.length && (left = end - clock()) > 50;) {
-        if (!(await send(batch, left))) await sleep(Math.min(300, left));
+        if (!(await send(batch, left))) await sleep(Math.min(300, left), true);
         else if (batch.every((worker) => worker.due > clock())) break;
       }
     },
@@ -369,6 +374,8 @@ function createWorker(settings) {
   let idleSince = startedAt;
   let leaving;
   let drained = noop;
+  /** This module is about to end the process: a job that starts now would only be cut off, so none does. */
+  let parked = false;
   let stopping;
 
   let breaker = 'closed';
@@ -600,11 +607,14 @@ function createWorker(settings) {
   async function finish(reason, signal) {
     const began = clock();
     leave(reason);
-    await (active && // even if nothing is: `stopping` comes first
-      new Promise((done) => {
-        drained = done;
-        setTimeout(done, settings.drainMs).unref();
-      }));
+    await new Promise((done) => {
+      drained = () => {
+        parked = !!signal;
+        done();
+      };
+      if (active) void sleep(settings.drainMs).then(drained);
+      else drained();
+    });
     lastWords('stopped', reason, {
       ...(signal && { signal, code: process.exitCode ?? codeOf(signal) }),
       drain_ms: whole(clock() - began),
@@ -707,8 +717,6 @@ function createWorker(settings) {
 const hooked = new Map();
 let fatal;
 let signalled;
-/** This module is about to end the process: a job that starts now would only be cut off, so none does. */
-let parked = false;
 
 function hook(settings) {
   const on = (event, listener) => {
@@ -754,7 +762,6 @@ async function onSignal(signal) {
     for (const worker of workers) worker.leave(signal);
     if (!ours) return; // beforeExit or exit will say goodbye
     await Promise.all(workers.map((worker) => worker.finish(signal, signal)));
-    parked = true;
     await goodbye();
   } else {
     if (!ours || clock() - signalled.at < SECOND_SIGNAL_MS) return;

@@ -170,7 +170,12 @@ const { env } = process;
 const { fetch } = globalThis;
 const noop = () => {};
 const clock = () => performance.now();
-const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+/** Resolves after so many ms; keeps the process alive for so long only if told to. */
+const sleep = (ms: number, alive?: boolean) =>
+  new Promise<void>((done) => {
+    const timer = setTimeout(done, ms);
+    if (!alive) timer.unref();
+  });
 const whole = (value: number) => Math.max(0, Math.round(value));
 const within = (value: unknown, least = 0, most = Infinity): value is number =>
   typeof value === 'number' && value >= least && value <= most;
@@ -451,7 +456,7 @@ function openLine(url: string, key: string, token: string | undefined): Line {
       // Order is by sequence, so a beat on its way may be overtaken; but the epoch in its answer would help.
       await Promise.race([sending, sleep(GOODBYE_MS / 4)]);
       for (let left; batch.length && (left = end - clock()) > 50;) {
-        if (!(await send(batch, left))) await sleep(Math.min(300, left));
+        if (!(await send(batch, left))) await sleep(Math.min(300, left), true);
         else if (batch.every((worker) => worker.due > clock())) break;
       }
     },
@@ -505,6 +510,8 @@ function createWorker(settings: Settings): Worker {
   let idleSince = startedAt;
   let leaving: { status: string; reason?: string; exit?: Record<string, unknown> } | undefined;
   let drained = noop;
+  /** This module is about to end the process: a job that starts now would only be cut off, so none does. */
+  let parked = false;
   let stopping: Promise<void> | undefined;
 
   let breaker: Breaker['state'] = 'closed';
@@ -741,11 +748,14 @@ function createWorker(settings: Settings): Worker {
   async function finish(reason: string | undefined, signal?: string) {
     const began = clock();
     leave(reason);
-    await (active && // even if nothing is: `stopping` comes first
-      new Promise<void>((done) => {
-        drained = done;
-        setTimeout(done, settings.drainMs).unref();
-      }));
+    await new Promise<void>((done) => {
+      drained = () => {
+        parked = !!signal;
+        done();
+      };
+      if (active) void sleep(settings.drainMs).then(drained);
+      else drained();
+    });
     lastWords('stopped', reason, {
       ...(signal && { signal, code: process.exitCode ?? codeOf(signal) }),
       drain_ms: whole(clock() - began),
@@ -848,8 +858,6 @@ function createWorker(settings: Settings): Worker {
 const hooked = new Map<string, (...args: never[]) => void>();
 let fatal: { error: unknown; origin: string; at: number } | undefined;
 let signalled: { signal: string; at: number } | undefined;
-/** This module is about to end the process: a job that starts now would only be cut off, so none does. */
-let parked = false;
 
 function hook(settings: Settings) {
   const on = (event: string, listener: (...args: never[]) => void) => {
@@ -899,7 +907,6 @@ async function onSignal(signal: string) {
     for (const worker of workers) worker.leave(signal);
     if (!ours) return; // beforeExit or exit will say goodbye
     await Promise.all(workers.map((worker) => worker.finish(signal, signal)));
-    parked = true;
     await goodbye();
   } else {
     if (!ours || clock() - signalled.at < SECOND_SIGNAL_MS) return;

@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../support/until.ts';
+import { createFleet, type TestFleet } from './fixtures/fleet.ts';
+
+let fleet: TestFleet;
+beforeEach(async () => void (fleet = await createFleet()));
+afterEach(() => fleet.end());
+
+const end = (HOW: string) => {
+  const worker = fleet.start('ending', { env: { HOW } });
+  return { ...worker, exit: worker.exited };
+};
+const lastWords = (status: string) =>
+  until(() => fleet.recorder.last()?.status === status && fleet.recorder.last(), {
+    what: `the last words ${status}`,
+  });
+
+describe('stopped', () => {
+  it('is said when the event loop is empty, which a heartbeat does not keep from being so', async () => {
+    expect(await end('emptied').exit).toEqual({ code: 0, signal: null });
+    expect(await lastWords('stopped')).toMatchObject({ last_exit: { code: 0 } });
+  });
+
+  it('is said on exit(0)', async () => {
+    expect(await end('exit 0').exit).toEqual({ code: 0, signal: null });
+    expect(await lastWords('stopped')).toMatchObject({ last_exit: { code: 0 } });
+  });
+
+  it('is said by hand, once, with the reason given', async () => {
+    expect(await end('stop by hand').exit).toEqual({ code: 0, signal: null });
+    const said = fleet.recorder.beats().filter((beat) => beat.status === 'stopped');
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatchObject({ status_reason: 'done for today' });
+  });
+});
+
+describe('crashed', () => {
+  it('is said of an uncaught exception, with the error; trace and exit code stay those of the worker', async () => {
+    const worker = end('exception');
+    expect(await worker.exit).toEqual({ code: 1, signal: null });
+    expect(worker.output()).toMatch(/TypeError: boom\n\s+at /);
+    const said = await lastWords('crashed');
+    expect(said).toMatchObject({ status_reason: 'uncaughtException: boom', last_exit: { code: 1 } });
+    expect(said.last_error).toContain('TypeError: boom');
+    expect((said.last_exit as { error: string }).error).toContain('ending.mjs');
+  });
+
+  it('is said of an unhandled rejection', async () => {
+    expect(await end('rejection').exit).toEqual({ code: 1, signal: null });
+    expect(await lastWords('crashed')).toMatchObject({ status_reason: 'unhandledRejection: nobody cares' });
+  });
+
+  it('is said of exit(3)', async () => {
+    expect(await end('exit 3').exit).toEqual({ code: 3, signal: null });
+    expect(await lastWords('crashed')).toMatchObject({
+      status_reason: 'exit code 3',
+      last_exit: { code: 3 },
+    });
+  });
+
+  it('is said of an event loop that emptied with an exit code set', async () => {
+    expect(await end('emptied with a code').exit).toEqual({ code: 4, signal: null });
+    expect(await lastWords('crashed')).toMatchObject({ last_exit: { code: 4 } });
+  });
+
+  it('names the job that was abandoned', async () => {
+    expect(await end('exit in a job').exit).toEqual({ code: 2, signal: null });
+    const said = await lastWords('crashed');
+    expect(said).toMatchObject({ jobs_active: 0, last_exit: { code: 2, abandoned_job: 'job-9' } });
+    expect(said).not.toHaveProperty('current_job_id');
+  });
+
+  it('is not said of an exception that the worker handles and outlives', async () => {
+    const worker = end('handled exception');
+    expect(await worker.exit).toEqual({ code: 0, signal: null });
+    expect(worker.output()).toContain('lives on');
+    await lastWords('stopped');
+    expect(fleet.recorder.statuses()).not.toContain('crashed');
+  });
+
+  it('takes the row over with the epoch, when the process dies before it was confirmed', async () => {
+    fleet.recorder.hold('ending');
+    // The answers to the worker itself are lost; those to its last words are not.
+    fleet.recorder.fault = ({ beats }) => beats[0]?.status !== 'crashed' || undefined;
+    await end('exit 3').exit;
+    const said = await until(() => fleet.recorder.beats().filter(({ status }) => status === 'crashed')[1]);
+    expect(said.epoch).toBe(2);
+    expect(said.sequence).toBeGreaterThan(Number(fleet.recorder.beats().at(-2)?.sequence));
+  });
+});
+
+it('delays an exit by no more than 50 ms', async () => {
+  const delays: number[] = [];
+  for (let n = 0; n < 3; n++) {
+    const worker = end('exit 3');
+    await worker.exit;
+    // The module's exit handler runs before the worker's own, which says when it ran.
+    delays.push(Number(/exit handlers after (\d+) ms/.exec(worker.output())?.[1]));
+  }
+  expect(Math.min(...delays)).toBeLessThan(50);
+});
+
+it('says nothing and starts nothing when it was never set up', async () => {
+  const worker = fleet.start('ending', { env: { HOW: 'exit 3', SUPABASE_URL: '' } });
+  expect(await worker.exited).toEqual({ code: 3, signal: null });
+  expect(worker.output().match(/\[heartbeat\].*/g)).toEqual([
+    '[heartbeat] ending: not reported: set SUPABASE_URL',
+  ]);
+  expect(fleet.recorder.requests).toHaveLength(0);
+});
