@@ -2,6 +2,7 @@ import { App } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type postgres from 'postgres';
+import { writeJsonValues } from './json-values.ts';
 import type { Keys } from './keys.ts';
 import { sessionContext, type RequestContext } from './session-context.ts';
 
@@ -49,6 +50,9 @@ export function createDataApi({
     applyJwtSessionContext(db: Executor, vars: { auth?: RequestContext }): Promise<void>;
     applyRpcRequestGucs(db: Executor, rpc: RpcContext): Promise<void>;
   };
+  const readRequest = connection.onPostgrestAST.bind(connection);
+  connection.onPostgrestAST = async (request) =>
+    writeJsonValues(await readRequest(request), await connection.introspect({ useCache: true }));
   // Trap: at the first request lite grants ALL on every table to the API roles, which hides a migration's missing grant
   // and defeats column privileges. This field says that it has done so already.
   inner.rlsState = 'active';
@@ -97,7 +101,8 @@ interface Executor {
   getExecutor(): { executeQuery(query: unknown): Promise<unknown> };
 }
 
-// Trap: lite serialises a jsonb argument that is text already, and it arrives as a JSON string inside jsonb.
+// Trap: lite serialises a jsonb argument that is text already, and it arrives as a JSON string inside jsonb. Here text
+// passes as it is; `writeJsonValues` saw to it that it is JSON.
 const json: postgres.PostgresType = {
   to: 3802,
   from: [114, 3802],

@@ -15,7 +15,10 @@ beforeAll(async () => {
     create policy "all may read" on public.closed for select to anon, authenticated using (true);
     grant select (id, text), insert (id, text), update (text) on public.note to authenticated;
     insert into public.note values (1, 'one', 'hush');
-    create function public.json_type(value jsonb) returns text language sql as 'select jsonb_typeof(value)';
+    create table public.box (id int primary key, value jsonb, text text);
+    alter table public.box enable row level security;
+    grant all on public.box to service_role;
+    create function public.json_type(value jsonb) returns text language sql stable as 'select jsonb_typeof(value)';
     create function public.who() returns jsonb language sql as $$
       select jsonb_build_object('user', current_user, 'uid', auth.uid(), 'role', auth.role(), 'jwt', auth.jwt(),
         'header', current_setting('request.headers')::jsonb ->> 'x-worker-token',
@@ -52,13 +55,31 @@ describe('the JSON trap', () => {
     ['array', [{ worker_name: 'a' }, 2]],
     ['object', { text: 'quote \' and " and \\ and ü' }],
     ['string', 'just text'],
+    ['string', '{"looks": "like an object"}'],
+    ['string', '4'],
     ['number', 4.5],
     ['boolean', false],
     ['null', null],
-  ])('hands an %s to a jsonb argument as one', async (type, value) => {
+  ])('hands a JSON %s to a jsonb argument as one: %j', async (type, value) => {
     const { data, error } = await stack.asService().rpc('json_type', { value });
     // PostgREST, too, makes an SQL null of a JSON null.
     expect([data, error]).toEqual([type === 'null' ? null : type, null]);
+    const written = await stack.asService().from('box').upsert({ id: 1, value, text: '"' }).select('value');
+    expect([written.data, written.error]).toEqual([[{ value }], null]);
+  });
+
+  it('reads a jsonb argument of a GET request as the JSON text that it is', async () => {
+    const { data } = await stack.asService().rpc('json_type', { value: '{"a":1}' }, { get: true });
+    expect(data).toBe('object');
+  });
+
+  it('writes many rows, and leaves arguments and columns of other types alone', async () => {
+    const rows = [
+      { id: 2, value: 'two', text: '[2]' },
+      { id: 3, value: { three: [3] }, text: 'three' },
+    ];
+    const { data, error } = await stack.asService().from('box').insert(rows).select();
+    expect([data, error]).toEqual([rows, null]);
   });
 });
 
