@@ -58,16 +58,37 @@ grant usage on schema public to anon, authenticated, service_role;
 create schema if not exists auth;
 grant usage on schema auth to anon, authenticated, service_role;
 
--- The columns that sign-in by email needs; @supabase/lite, which comes after or has been before, brings its own.
+-- GoTrue's columns, all of them: whoever makes the table first, here or @supabase/lite, the other one finds what its
+-- indexes and its sign-up expect.
 create table if not exists auth.users (
   id uuid primary key,
   aud varchar(255) default 'authenticated',
   role varchar(255) default 'authenticated',
   email varchar(255),
   encrypted_password varchar(255),
+  phone text unique,
   email_confirmed_at timestamptz,
+  phone_confirmed_at timestamptz,
+  confirmed_at timestamptz generated always as (least(email_confirmed_at, phone_confirmed_at)) stored,
+  invited_at timestamptz,
+  confirmation_token varchar(255),
+  confirmation_sent_at timestamptz,
+  recovery_token varchar(255),
+  recovery_sent_at timestamptz,
+  email_change varchar(255),
+  email_change_token_new varchar(255),
+  email_change_token_current varchar(255),
+  email_change_sent_at timestamptz,
+  email_change_confirm_status smallint default 0 check (email_change_confirm_status between 0 and 2),
+  phone_change text,
+  phone_change_token varchar(255),
+  phone_change_sent_at timestamptz,
+  reauthentication_token varchar(255),
+  reauthentication_sent_at timestamptz,
   raw_app_meta_data jsonb default '{}'::jsonb,
   raw_user_meta_data jsonb default '{}'::jsonb,
+  banned_until timestamptz,
+  deleted_at timestamptz,
   is_sso_user boolean not null default false,
   is_anonymous boolean not null default false,
   last_sign_in_at timestamptz,
