@@ -1,4 +1,4 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js';
+import { createClient, type RealtimeClientOptions, type SupabaseClient } from '@supabase/supabase-js';
 import { inject } from 'vitest';
 import { startStack, type Stack, type StackOptions } from '../../supabase/local/stack.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
@@ -7,12 +7,12 @@ import type { PersonName } from './people.ts';
 /** A stack with clients of the unmodified supabase-js, one per call; all end with the stack. */
 export interface TestStack extends Stack {
   database: TestDatabase;
-  /** With a key and nobody signed in. */
-  client(key?: string): SupabaseClient;
+  /** With a key (the publishable one, unless another is given) and nobody signed in. */
+  client(key?: string, realtime?: RealtimeClientOptions): SupabaseClient;
   /** With the secret key. */
   asService(): SupabaseClient;
   /** Signed in as one of the cast. */
-  as(name: PersonName): Promise<SupabaseClient>;
+  as(name: PersonName, realtime?: RealtimeClientOptions): Promise<SupabaseClient>;
   /** Signed in as alice, who owns. */
   asOwner(): Promise<SupabaseClient>;
 }
@@ -34,14 +34,15 @@ export async function startTestStack({
   const database = given ?? (await createDatabase());
   const stack = await startStack({ port: 0, ...options, databaseUrl: database.url, prepared: keys });
   const clients: SupabaseClient[] = [];
-  const client = (key = stack.publishableKey) => {
-    const made = createClient(stack.url, key, { auth: { persistSession: false, autoRefreshToken: false } });
+  const client = (key = stack.publishableKey, realtime: RealtimeClientOptions = {}) => {
+    const auth = { persistSession: false, autoRefreshToken: false };
+    const made = createClient(stack.url, key, { auth, realtime });
     clients.push(made);
     return made;
   };
-  const as = async (name: PersonName) => {
+  const as = async (name: PersonName, realtime?: RealtimeClientOptions) => {
     const { email, password } = people[name];
-    const made = client();
+    const made = client(undefined, realtime);
     const { error } = await made.auth.signInWithPassword({ email, password });
     if (error) throw error;
     await made.realtime.setAuth();
