@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createKeys, keptKeys, type Keys } from './keys.ts';
 import { lockFolder } from './lock.ts';
@@ -17,8 +17,10 @@ import { mayReach, postgresAccount } from './postgres/account.ts';
 import { endOrphan } from './postgres/orphan.ts';
 import { ensureOwnFolder, sharedPlace, temporaryPlace } from './postgres/places.ts';
 
-/** Everything that the project keeps on this machine is under here, out of git's sight. */
-export const lastseenFolder = fileURLToPath(new URL('../../.lastseen/', import.meta.url));
+/** Everything that the project keeps on this machine is under here, out of git's sight. LASTSEEN_DIR moves it. */
+export const lastseenFolder = resolve(
+  process.env.LASTSEEN_DIR || fileURLToPath(new URL('../../.lastseen', import.meta.url)),
+);
 
 /**
  * The data directory where none is asked for. One per port, so that a second stack beside a running one needs nothing

@@ -39,9 +39,13 @@ export function lockFolder(folder: string): () => void {
   } finally {
     rmSync(draft, { force: true });
   }
-  return () => {
+  const release = () => {
+    process.off('exit', release);
     if (same(read(file), mine)) rmSync(file, { force: true });
   };
+  // A forced end has no time to give it back in order.
+  process.on('exit', release);
+  return release;
 }
 
 function isHeld({ pid, start }: Holder): boolean {
@@ -63,8 +67,7 @@ function takeAway(file: string, stale: Holder | undefined): void {
 function taken(folder: string, pid: number): DataDirTaken {
   const command = commandOf(pid);
   return new DataDirTaken(
-    `The data directory ${folder} is in use by process ${pid}${command ? ` (${command})` : ''}. ` +
-      'Stop it first, or give this one its own with --data-dir or --fresh.',
+    `The data directory ${folder} is in use by process ${pid}${command ? ` (${command})` : ''}.`,
   );
 }
 

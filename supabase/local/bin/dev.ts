@@ -5,6 +5,7 @@ import { loadDashboard, warmUp, type Dashboard } from '../dev/dashboard.ts';
 import { portsInTheWay } from '../dev/ports.ts';
 import { startWorkers, type SampleWorker } from '../dev/workers.ts';
 import { endWhenAsked, untilAborted } from '../ending.ts';
+import { DataDirTaken } from '../lock.ts';
 import { defaultPort, startStack, type Stack } from '../stack.ts';
 import { readPort, WrongUsage } from './flags.ts';
 
@@ -17,7 +18,9 @@ STACK_PORT (54321) the stack with data of its own.
 const ports = understood();
 // Beside a stack on another port than the usual one, everything else has a place of its own, too.
 const suffix = ports.stack === defaultPort ? '' : `-${ports.stack}`;
+const dashboardUrl = `http://127.0.0.1:${ports.dashboard}`;
 let dashboard: Dashboard | undefined;
+let starting: Promise<Stack> | undefined;
 let stack: Stack | undefined;
 let workers: SampleWorker[] = [];
 
@@ -28,24 +31,27 @@ const signal = endWhenAsked(() => {
 try {
   const inTheWay = await portsInTheWay(ports);
   if (inTheWay) throw new Error(inTheWay);
-  const failure = await run();
-  if (failure && !signal.aborted) throw new Error(failure);
+  await Promise.race([start(), untilAborted(signal)]);
+  if (!signal.aborted) {
+    const failure = await Promise.race([untilAborted(signal), untilBroken()]);
+    if (failure) throw new Error(failure);
+  }
 } catch (error) {
   if (!signal.aborted) {
-    console.error(process.env.LASTSEEN_DEBUG ? error : (error as Error).message);
+    console.error(explained(error));
     process.exitCode = 1;
   }
 }
 await end();
 process.exit();
 
-/** Starts everything, in parallel where it can, and stays until the end. Returns why, unless a person asked for it. */
-async function run(): Promise<string | undefined> {
+/** Starts everything, side by side where it can. */
+async function start(): Promise<void> {
   const page = (dashboard = loadDashboard((line) => console.error(`[dashboard] ${line}`)));
   let serving: Promise<string> | undefined;
-  stack = await startStack({
+  starting = startStack({
     port: ports.stack,
-    siteUrl: `http://127.0.0.1:${ports.dashboard}`,
+    siteUrl: dashboardUrl,
     log: (line) => console.log(line),
     signal,
     onAddress(address) {
@@ -53,31 +59,33 @@ async function run(): Promise<string | undefined> {
       serving.catch(() => {}); // told when it is waited for
     },
   });
+  stack = await starting;
+  if (signal.aborted) return;
   workers = startWorkers({
     stack,
-    dashboardUrl: `http://127.0.0.1:${ports.dashboard}`,
+    dashboardUrl,
     folder: join(lastseenFolder, `samples${suffix}`),
     kept: join(lastseenFolder, `worker${suffix}.env`),
     say: (name, line) => console.log(`[${name}] ${line}`),
   });
-  const address = await serving!;
-  await Promise.race([warmUp(address), untilAborted(signal)]);
-  if (signal.aborted) return undefined;
-  announce(address);
-
   for (const { name, child, command } of workers) {
     void child.ended.then((why) => {
       if (!signal.aborted) console.log(`[${name}] ended (${why}). To start it again:\n  ${command}`);
     });
   }
+  await warmUp(await serving!);
+  if (!signal.aborted) announce();
+}
+
+/** Why it cannot go on, when that happens. */
+function untilBroken(): Promise<string> {
   return Promise.race([
-    untilAborted(signal).then(() => undefined),
-    stack.ended.then(() => 'The stack has lost its PostgreSQL; everything ends.'),
-    page.child.ended.then((why) => `The dashboard ended (${why}); everything ends.`),
+    stack!.ended.then(() => 'The stack has lost its PostgreSQL; everything ends.'),
+    dashboard!.child.ended.then((why) => `The dashboard ended (${why}); everything ends.`),
   ]);
 }
 
-function announce(address: string): void {
+function announce(): void {
   const width = Math.max(...workers.map(({ name }) => name.length));
   const lines = workers.map(
     ({ name, child, command }) =>
@@ -86,7 +94,7 @@ function announce(address: string): void {
   console.log(
     [
       '',
-      `  Dashboard  ${address}`,
+      `  Dashboard  ${dashboardUrl}`,
       '',
       '  Five workers are running. Kill one and watch the page; the command starts it again:',
       '',
@@ -102,7 +110,11 @@ function announce(address: string): void {
 async function end(): Promise<void> {
   await Promise.all(workers.map(({ child }) => child.end(6000)));
   await dashboard?.child.end(3000);
-  await stack?.stop();
+  // One that is still starting has been told to give up, and cleans up behind itself.
+  await starting?.then(
+    (started) => started.stop(),
+    () => {},
+  );
 }
 
 function children() {
@@ -125,4 +137,12 @@ function understood(): { dashboard: number; stack: number } {
     console.error((error as Error).message);
     process.exit(2);
   }
+}
+
+function explained(error: unknown): string {
+  if (process.env.LASTSEEN_DEBUG) return String((error as Error).stack);
+  const { message } = error as Error;
+  return error instanceof DataDirTaken
+    ? `${message}\nStop that, or start beside it, with data of its own: STACK_PORT=N npm run dev`
+    : message;
 }

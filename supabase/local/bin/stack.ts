@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { dataDirFor } from '../data-dir.ts';
 import { endWhenAsked, untilAborted } from '../ending.ts';
 import { PortTaken } from '../http.ts';
+import { DataDirTaken } from '../lock.ts';
 import { defaultPort, startStack, type Stack } from '../stack.ts';
 import { readFlags, readPort, usage, WrongUsage, type StackFlags } from './flags.ts';
 
@@ -74,7 +75,9 @@ function forPeople({ url, publishableKey, secretKey, databaseUrl, owner }: Stack
 function explained(error: unknown): string {
   if (process.env.LASTSEEN_DEBUG) return String((error as Error).stack);
   const { message } = error as Error;
-  return error instanceof PortTaken
-    ? `${message} Use another: npm run stack -- --port N, or STACK_PORT=N; 0 is any free one.`
-    : message;
+  if (error instanceof PortTaken)
+    return `${message} Use another: npm run stack -- --port N, or STACK_PORT=N; 0 is any free one.`;
+  if (error instanceof DataDirTaken)
+    return `${message} Stop that, or give this one data of its own: --data-dir DIR, or --fresh.`;
+  return message;
 }

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { lastseenFolder } from '../data-dir.ts';
 
-export const root = fileURLToPath(new URL('../', `file://${lastseenFolder}`));
+/** The project's folder. */
+export const root = fileURLToPath(new URL('../../../', import.meta.url));
 const endWithParent = new URL('./end-with-parent.ts', import.meta.url).href;
 
 export interface Child {
@@ -33,7 +33,7 @@ export function startChild(script: string, env: Record<string, string>, say: (li
   }
   let over = false;
   const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message));
+    child.on('error', (error) => resolve(error.message)); // also a message to one that is gone
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   }).finally(() => (over = true));
   return {
