@@ -286,6 +286,7 @@ const ownName = () =>
 // --- The process's resources ---------------------------------------------------------------------------------------
 
 let delays: ReturnType<typeof monitorEventLoopDelay> | undefined;
+let firstLate = 0;
 let spentBefore = 0;
 let measuredAt = clock();
 let resources: Record<string, number | undefined>;
@@ -305,10 +306,16 @@ function measure() {
     memory_rss_bytes: rss,
     memory_percent: whole((rss / limit) * 1000) / 10,
     event_loop_lag_ms: late(delays.percentile(99)),
-    event_loop_blocked_ms: late(delays.max),
+    event_loop_blocked_ms: Math.max(late(delays.max), firstLate),
   };
   delays.reset();
   delays.enable();
+  // A reset costs the first sample, and with it a job that blocks from its first beat on: so that one is taken here.
+  const sampleAt = clock() + SAMPLE_MS;
+  firstLate = 0;
+  setTimeout(() => {
+    firstLate = whole(clock() - sampleAt);
+  }, SAMPLE_MS).unref();
   spentBefore = spent;
   measuredAt = clock();
   return resources;
@@ -987,6 +994,7 @@ function exiting(code: number) {
 function start(settings: Settings, after = 0) {
   let worker = [...shared.workers].find((known) => known.settings.name === settings.name);
   if (!worker) shared.workers.add((worker = createWorker(settings)));
+  shared.started = true;
   hook(settings);
   worker.connect(settings, after);
   return worker;
@@ -1000,7 +1008,6 @@ function start(settings: Settings, after = 0) {
 export function startHeartbeat(options: HeartbeatOptions = {}): Heartbeat {
   const worker = start(settle(options));
   const { guess } = shared;
-  shared.started = true;
   shared.guess = undefined;
   // Started by the import alone, under a name that turns out to be another.
   if (guess && guess !== worker) {
@@ -1011,14 +1018,18 @@ export function startHeartbeat(options: HeartbeatOptions = {}): Heartbeat {
 }
 
 // `node --import ./heartbeat.mjs worker.js`, or an import and nothing more: starts by itself. Not in threads, nor in the
-// children of a process that did (cluster, fork), which carry the same name, nor in the tools that start workers.
-if (isMainThread && env.WORKER_HEARTBEAT !== 'off' && !env.WORKER_HEARTBEAT_PID) {
+// children of a process that did (cluster, fork) without a name of their own, nor in the tools that start workers.
+const self = `${env.WORKER_NAME}`;
+if (
+  isMainThread &&
+  env.WORKER_HEARTBEAT !== 'off' &&
+  env.HEARTBEAT_PARENT !== self &&
+  !/^(npm|npx|pnpm|yarn|nodemon|pm2)\b/.test(basename(process.argv[1] ?? '')) &&
+  NAME.test(ownName())
+) {
+  env.HEARTBEAT_PARENT = self;
   setImmediate(() => {
-    if (shared.started || /^(npm|npx|pnpm|yarn|nodemon|pm2)\b/.test(basename(process.argv[1] ?? ''))) return;
-    if (!NAME.test(ownName())) return;
-    shared.started = true;
-    env.WORKER_HEARTBEAT_PID = `${process.pid}`;
     // A name that is only the script's may still be corrected by a startHeartbeat() after some top-level await.
-    shared.guess = start(settle({}), env.WORKER_NAME ? 0 : STARTED_MS);
+    if (!shared.started) shared.guess = start(settle({}), env.WORKER_NAME ? 0 : STARTED_MS);
   });
 }

@@ -1,0 +1,86 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Heartbeat, HeartbeatOptions } from '../../workers-heartbeat/heartbeat.ts';
+
+let startHeartbeat: (options?: HeartbeatOptions) => Heartbeat;
+beforeAll(async () => {
+  process.env.WORKER_HEARTBEAT = 'off'; // nothing is sent: this is about what is accepted
+  ({ startHeartbeat } = await import('../../workers-heartbeat/heartbeat.ts'));
+});
+afterAll(() => void delete process.env.WORKER_HEARTBEAT);
+
+const started: Heartbeat[] = [];
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((heartbeat) => heartbeat.stop()));
+  delete process.env.WORKER_NAME;
+});
+const start = (options?: HeartbeatOptions) => {
+  started.push(startHeartbeat(options));
+  return started[0]!;
+};
+
+describe('a wrong option throws a TypeError that names it and its range:', () => {
+  it.each([
+    [{ name: '' }, /name must be like .*WORKER_NAME/],
+    [{ name: '-starts-with-a-dash' }, /name must be like/],
+    [{ name: 'has space' }, /name must be like/],
+    [{ name: 'x'.repeat(129) }, /name must be like/],
+    [{ type: 'x'.repeat(129) }, /type must be 0 to 128 characters/],
+    [{ type: 7 }, /type must be 0 to 128 characters/],
+    [{ description: 'x'.repeat(501) }, /description must be 0 to 500 characters/],
+    [{ version: 'x'.repeat(129) }, /version must be 0 to 128 characters/],
+    [{ interval: 0.5 }, /interval must be 1 to 3600 seconds/],
+    [{ interval: 3601 }, /interval must be 1 to 3600 seconds/],
+    [{ interval: NaN }, /interval must be 1 to 3600 seconds/],
+    [{ interval: '30' }, /interval must be 1 to 3600 seconds/],
+    [{ pollInterval: 0 }, /pollInterval must be 0.001 to 1000000000 seconds/],
+    [{ url: 'example.supabase.co' }, /url must be http/],
+    [{ url: 7 }, /url must be http/],
+    [{ circuitBreaker: { threshold: 0 } }, /circuitBreaker.threshold must be 1 to 1000000 failures/],
+    [{ circuitBreaker: { cooldown: -1 } }, /circuitBreaker.cooldown must be 0.001 to 86400 seconds/],
+    [{ shutdown: { timeout: -1 } }, /shutdown.timeout must be 0 to 3600 seconds/],
+    [{ shutdown: { signals: 'SIGTERM' } }, /shutdown.signals must be like/],
+    [{ shutdown: { signals: ['SIGNOTHING'] } }, /shutdown.signals must be like/],
+    [{ shutdown: { signals: ['SIGKILL'] } }, /shutdown.signals must be like/],
+    [{ logger: {} }, /logger must be false, or have warn/],
+  ])('%o', (options, message) => {
+    const wrong = () => start(options as HeartbeatOptions);
+    expect(wrong).toThrow(TypeError);
+    expect(wrong).toThrow(message);
+    expect(wrong).toThrow(/^startHeartbeat: /);
+  });
+});
+
+it.each([
+  { name: 'x' },
+  { name: 'Aa0@:._/-' },
+  { name: `a${'-'.repeat(127)}` },
+  { name: 'a', interval: 1 },
+  { name: 'a', interval: 3600, pollInterval: 0.5, url: 'https://example.supabase.co/', token: 't' },
+  { name: 'a', circuitBreaker: false, logger: false, metadata: {}, kind: 'scheduled' },
+  { name: 'a', circuitBreaker: {}, shutdown: {} },
+  { name: 'a', shutdown: { signals: [], timeout: 0, exit: false } },
+] as HeartbeatOptions[])('accepts %o', (options) => {
+  expect(start(options).name).toBe(options.name);
+});
+
+describe('the name', () => {
+  it('is WORKER_NAME by default', () => {
+    process.env.WORKER_NAME = 'from-the-environment';
+    expect(start().name).toBe('from-the-environment');
+  });
+
+  it('is made fit when it comes from outside', () => {
+    process.env.WORKER_NAME = '…my worker (2)';
+    expect(start().name).toBe('my-worker-2-');
+  });
+
+  it('is the script’s otherwise', () => {
+    const { argv } = process;
+    process.argv = [argv[0]!, '/app/workers/crawl-worker.ts'];
+    try {
+      expect(start().name).toBe('crawl-worker');
+    } finally {
+      process.argv = argv;
+    }
+  });
+});
