@@ -18,9 +18,13 @@ interface Frame {
   response?: Record<string, unknown>;
 }
 
-export async function rawSocket(url: string, key: string): Promise<RawSocket> {
+export async function rawSocket(
+  url: string,
+  key: string,
+  headers: Record<string, string> = {},
+): Promise<RawSocket> {
   const address = `${url.replace('http', 'ws')}/realtime/v1/websocket?apikey=${key}&vsn=2.0.0`;
-  const ws = new WebSocket(address);
+  const ws = new WebSocket(address, { headers });
   const frames: RawSocket['frames'] = [];
   let code: number | undefined;
   ws.on('message', (data: Buffer, isBinary) => {
