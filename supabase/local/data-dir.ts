@@ -31,6 +31,12 @@ export function dataDirFor(port: number): string {
   return join(lastseenFolder, isUsual ? 'stack' : `stack-${port}`);
 }
 
+/** Where the keys for somebody else's database are kept: a stack on it keeps nothing else. */
+export function keysDirFor(databaseUrl: string): string {
+  const { host, pathname } = new URL(databaseUrl);
+  return join(lastseenFolder, `database-${shortHash(host + pathname)}`);
+}
+
 /** A folder with the stack's keys, and the cluster that belongs to them. */
 export interface DataDir {
   keys: Keys;
@@ -95,5 +101,9 @@ function clusterFolder(folder: string): string {
   if (!account || mayReach(account, folder, '-x')) return join(folder, 'postgres');
   const clusters = join(sharedPlace(account), 'clusters');
   ensureOwnFolder(clusters);
-  return join(clusters, createHash('sha256').update(folder).digest('hex').slice(0, 16));
+  return join(clusters, shortHash(folder));
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -1,37 +1,48 @@
 import type { Sql } from 'postgres';
 import type { Keys } from './keys.ts';
 
+export interface OwnerOptions {
+  /** The account may have been made with other keys: by another data directory on the same database. */
+  doubtful: boolean;
+  /** How Auth is asked; the stack's HTTP face need not be up yet. */
+  ask(request: Request): Promise<Response>;
+}
+
 /**
- * Signs the local owner up through the stack's own Auth and makes them a member. Where the account is there already but
- * the keys are new (another data directory on the same database), it gets the new password.
- *
- * @param ask how Auth is asked; the stack's HTTP face need not be up yet.
+ * Signs the local owner up through the stack's own Auth, where there is no such account yet, and makes them a member.
+ * An account with another password gets the one that the stack will print.
  */
-export async function ensureOwner(
-  sql: Sql,
-  keys: Keys,
-  isNew: boolean,
-  ask: (request: Request) => Promise<Response>,
-): Promise<void> {
+export async function ensureOwner(sql: Sql, keys: Keys, { doubtful, ask }: OwnerOptions): Promise<void> {
   const { email, password } = keys.owner;
-  const [known] = await sql`select id from auth.users where lower(email) = lower(${email})`;
-  if (!known) {
-    const response = await ask(
-      new Request('http://127.0.0.1/auth/v1/signup', {
+  const auth = (path: string) =>
+    ask(
+      new Request(`http://127.0.0.1/auth/v1/${path}`, {
         method: 'POST',
         headers: { apikey: keys.publishableKey, 'content-type': 'application/json' },
         body: JSON.stringify({ email, password }),
       }),
     );
+
+  const [known] = await sql`select id from auth.users where lower(email) = lower(${email})`;
+  if (!known) {
+    const response = await auth('signup');
     if (!response.ok)
       throw new Error(`The owner cannot be signed up: ${response.status} ${await response.text()}`);
-  } else if (isNew) {
+  } else if (doubtful && !(await auth('token?grant_type=password')).ok) {
     await sql`
       update auth.users set encrypted_password = extensions.crypt(${password}, extensions.gen_salt('bf', 10))
       where id = ${known.id as string}`;
-  } else {
-    return;
   }
+  await makeMember(sql, email);
+}
+
+/** Unless they are one already: a run that was killed may have come no further than the sign-up. */
+async function makeMember(sql: Sql, email: string): Promise<void> {
   const [can] = await sql`select to_regprocedure('public.hp_add_member(text, text)') is not null as add`;
-  if (can?.add) await sql`select public.hp_add_member(${email}, 'owner')`;
+  if (!can?.add) return;
+  await sql`
+    select public.hp_add_member(${email}, 'owner')
+    where not exists (
+      select from public.hp_member m join auth.users u on u.id = m.user_id where lower(u.email) = lower(${email})
+    )`;
 }

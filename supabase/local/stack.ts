@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { createDataApi } from './data-api.ts';
-import { dataDirFor, freshDataDir, openDataDir, type DataDir } from './data-dir.ts';
+import { dataDirFor, freshDataDir, keysDirFor, openDataDir, type DataDir } from './data-dir.ts';
 import { json, listen } from './http.ts';
 import type { Keys } from './keys.ts';
 import { changedMigration, migrate } from './migrate.ts';
@@ -15,7 +15,7 @@ export const defaultPort = 54321;
 export interface StackOptions {
   /** TCP port of 127.0.0.1; 0 for any free one. @default 54321 */
   port?: number;
-  /** Where keys and data are kept between runs. @default a folder under .lastseen/, one per port */
+  /** Where keys and data are kept between runs. @default a folder under .lastseen/, one per port or database */
   dataDir?: string;
   /** A throw-away stack: new keys, new data, both gone at the end. @default false */
   fresh?: boolean;
@@ -80,7 +80,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   let stopping: Promise<void> | undefined;
   const stop = () =>
     (stopping ??= (async () => {
-      for (const close of closers.reverse()) await close();
+      const failures: unknown[] = [];
+      for (const close of closers.reverse()) {
+        // What cannot be closed must not keep the rest from being.
+        await Promise.try(close).catch((error: unknown) => failures.push(error));
+      }
+      if (failures.length) throw failures[0];
     })());
 
   try {
@@ -109,7 +114,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       const files = await migrate(sql, { seed, migrations: options.migrations });
       if (files.length) log(`Applied ${files.length} migrations.`);
       await dataApi.schemaChanged();
-      await ensureOwner(sql, keys, dataDir.made, (request) => dataApi.fetch(request, '127.0.0.1'));
+      await ensureOwner(sql, keys, {
+        doubtful: dataDir.made || options.databaseUrl !== undefined,
+        ask: (request) => dataApi.fetch(request, '127.0.0.1'),
+      });
       if (!options.databaseUrl) await paceLocally(sql, files.length > 0);
     }
     const realtime = await startRealtime({ server, databaseUrl, keys, log });
@@ -132,14 +140,16 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       stop,
     };
   } catch (error) {
-    await stop();
+    await stop().catch(() => {}); // what went wrong first is what a person needs to know
     throw error;
   }
 }
 
-async function chooseDataDir({ fresh, prepared, dataDir, port }: StackOptions): Promise<DataDir> {
+async function chooseDataDir(options: StackOptions): Promise<DataDir> {
+  const { fresh, prepared, dataDir, databaseUrl, port = defaultPort } = options;
   if (prepared) return { keys: prepared, made: false, cluster: '', empty() {}, close() {} };
-  return fresh ? freshDataDir() : openDataDir(dataDir ?? dataDirFor(port ?? defaultPort));
+  if (fresh) return freshDataDir();
+  return openDataDir(dataDir ?? (databaseUrl ? keysDirFor(databaseUrl) : dataDirFor(port)));
 }
 
 /** The embedded cluster, or someone else's database. */
