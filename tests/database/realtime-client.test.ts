@@ -90,6 +90,19 @@ describe('bytes', () => {
   });
 });
 
+describe('bytes that the database sends', () => {
+  it('reach who listens', async () => {
+    const heard = await listen(stack.client(), 'bytes');
+    await stack.database.sql`
+      insert into realtime.messages (topic, extension, event, private, binary_payload)
+      values ('bytes', 'broadcast', 'blob', false, '\\x0001ff')`;
+    await until(() => heard.broadcasts.length);
+    expect(Buffer.from(heard.broadcasts[0]!.payload as unknown as ArrayBuffer)).toEqual(
+      Buffer.from([0, 1, 255]),
+    );
+  });
+});
+
 describe('a broadcast by HTTP', () => {
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     fetch(`${stack.url}/realtime/v1/api/broadcast${path}`, {

@@ -1,6 +1,6 @@
 import type { Asker, Authorization } from './authorization.ts';
 import { PAYLOAD_LIMIT, payloadSize, type Broadcast } from './broadcast.ts';
-import type { Frame, Message, Version } from './frames.ts';
+import type { Encoded, Frame, Message, Version } from './frames.ts';
 import type { Hub, Listener } from './hub.ts';
 import type { JoinConfig } from './join-config.ts';
 import { expired, TokenRefused, type Claims, type Tokens } from './tokens.ts';
@@ -19,7 +19,7 @@ export interface Connection {
   /** What the API key stands for. */
   readonly keyClaims: Claims;
   send(message: Message): void;
-  sendFrame(frame: string | Buffer): void;
+  deliver(frame: Encoded): void;
   /** The channel has ended by itself. */
   ended(channel: Channel): void;
 }
@@ -39,6 +39,7 @@ export class Channel implements Listener {
   #token: string | undefined;
   #mayWrite: boolean | undefined;
   #expiry: NodeJS.Timeout | undefined;
+  #isOpen = false;
 
   /** Made by {@link Channel.join} alone. */
   private constructor(
@@ -90,18 +91,20 @@ export class Channel implements Listener {
 
   /** The join was answered: from here on messages flow. */
   open(): void {
+    this.#isOpen = true;
     this.#services.hub.add(this);
     this.#watchExpiry();
   }
 
   /** Nothing flows any more. Idempotent. */
   close(): void {
+    this.#isOpen = false;
     clearTimeout(this.#expiry);
     this.#services.hub.remove(this);
   }
 
-  deliver(frame: string | Buffer): void {
-    this.#connection.sendFrame(frame);
+  deliver(frame: Encoded): void {
+    this.#connection.deliver(frame);
   }
 
   push(event: string, payload: unknown): void {
@@ -154,7 +157,7 @@ export class Channel implements Listener {
   #watchExpiry(): void {
     clearTimeout(this.#expiry);
     const { exp } = this.#claims;
-    if (exp === undefined) return;
+    if (exp === undefined || !this.#isOpen) return;
     const left = exp * 1000 - Date.now();
     if (left <= 0) return this.#shutDown(expired(exp).message);
     this.#expiry = setTimeout(() => this.#watchExpiry(), Math.min(left, LONGEST_TIMER_MS));

@@ -23,6 +23,12 @@ export interface Message {
   payload: unknown;
 }
 
+/** A broadcast as it goes over the wire: the same bytes for every listener. */
+export interface Encoded {
+  data: Buffer;
+  isBinary: boolean;
+}
+
 /** Not a frame of this protocol. */
 export class BadFrame extends Error {
   override name = 'BadFrame';
@@ -91,18 +97,15 @@ export function writeMessage(
 }
 
 /** @returns undefined where this version cannot say it: bytes in 1.0.0. */
-export function writeBroadcast(
-  version: Version,
-  topic: string,
-  broadcast: Broadcast,
-): string | Buffer | undefined {
+export function writeBroadcast(version: Version, topic: string, broadcast: Broadcast): Encoded | undefined {
   const { event, payload, meta } = broadcast;
   if (version === '2.0.0') {
     const names = [topic, event, meta ? JSON.stringify(meta) : ''].map((name) => Buffer.from(name));
     if (names.every((name) => name.length <= 255)) {
       const encoding = typeof payload === 'string' ? JSON_TEXT : BINARY;
       const head = Buffer.from([BROADCAST, ...names.map((name) => name.length), encoding]);
-      return Buffer.concat([head, ...names, typeof payload === 'string' ? Buffer.from(payload) : payload]);
+      const body = typeof payload === 'string' ? Buffer.from(payload) : payload;
+      return { data: Buffer.concat([head, ...names, body]), isBinary: true };
     }
   }
   if (typeof payload !== 'string') return undefined;
@@ -110,9 +113,11 @@ export function writeBroadcast(
   const body =
     `{"type":"broadcast","event":${JSON.stringify(event)},"payload":${payload}` +
     `${meta ? `,"meta":${JSON.stringify(meta)}` : ''}}`;
-  return version === '2.0.0'
-    ? `[null,null,${JSON.stringify(topic)},"broadcast",${body}]`
-    : `{"topic":${JSON.stringify(topic)},"event":"broadcast","payload":${body},"ref":null,"join_ref":null}`;
+  const text =
+    version === '2.0.0'
+      ? `[null,null,${JSON.stringify(topic)},"broadcast",${body}]`
+      : `{"topic":${JSON.stringify(topic)},"event":"broadcast","payload":${body},"ref":null,"join_ref":null}`;
+  return { data: Buffer.from(text), isBinary: false };
 }
 
 function parse(json: string): unknown {

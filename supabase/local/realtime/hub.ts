@@ -1,5 +1,5 @@
 import type { Broadcast } from './broadcast.ts';
-import { writeBroadcast, type Version } from './frames.ts';
+import { writeBroadcast, type Encoded, type Version } from './frames.ts';
 
 /** A channel of a socket, as the hub sees it. */
 export interface Listener {
@@ -7,7 +7,7 @@ export interface Listener {
   /** `realtime:` and the name. */
   readonly topic: string;
   readonly isPrivate: boolean;
-  deliver(frame: string | Buffer): void;
+  deliver(frame: Encoded): void;
 }
 
 /** Who listens to what. A private topic and a public one of the same name are two. */
@@ -38,13 +38,13 @@ export class Hub {
    * @param except who gets none: the sender.
    */
   publish(topic: string, isPrivate: boolean, broadcast: Broadcast, except?: Listener): void {
-    const frames = new Map<Version, string | Buffer | undefined>();
+    const frames = new Map<Version, Encoded | undefined>();
     for (const listener of this.#listeners.get(keyOf(topic, isPrivate)) ?? []) {
       if (listener === except) continue;
       const { version } = listener;
       if (!frames.has(version)) frames.set(version, writeBroadcast(version, topic, broadcast));
       const frame = frames.get(version);
-      if (frame !== undefined) listener.deliver(frame);
+      if (frame) listener.deliver(frame);
     }
   }
 }

@@ -1,6 +1,14 @@
 import type { WebSocket } from 'ws';
 import { Channel, JoinRefused, type Connection, type Services } from './channel.ts';
-import { BadFrame, readFrame, writeMessage, type Frame, type Message, type Version } from './frames.ts';
+import {
+  BadFrame,
+  readFrame,
+  writeMessage,
+  type Encoded,
+  type Frame,
+  type Message,
+  type Version,
+} from './frames.ts';
 import { readJoinConfig } from './join-config.ts';
 import type { Claims } from './tokens.ts';
 
@@ -53,13 +61,17 @@ export class Socket implements Connection {
   }
 
   send(message: Message): void {
-    this.sendFrame(writeMessage(this.version, message));
+    this.#send(writeMessage(this.version, message), false);
   }
 
-  sendFrame(frame: string | Buffer): void {
+  deliver({ data, isBinary }: Encoded): void {
+    this.#send(data, isBinary);
+  }
+
+  #send(data: string | Buffer, binary: boolean): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     if (this.#ws.bufferedAmount > UNREAD_LIMIT) this.#ws.terminate();
-    else this.#ws.send(frame);
+    else this.#ws.send(data, { binary });
   }
 
   ended(channel: Channel): void {
