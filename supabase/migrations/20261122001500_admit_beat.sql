@@ -109,6 +109,13 @@ declare
   v_jobs bigint := coalesce(beat.jobs_total, 0);
   v_errors bigint := coalesce(beat.errors_total, 0);
 begin
+  -- A beat that is refused must leave no worker behind, so its instance is looked up before the name is made.
+  select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
+  if v_instance.worker_name <> beat.worker_name then
+    return jsonb_build_object('worker_name', beat.worker_name, 'ok', false, 'error', hp_private.beat_error(
+      'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
+  end if;
+
   insert into public.hp_worker_status (worker_name) values (beat.worker_name) on conflict do nothing;
   select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
   -- A plain upsert has no instance: a process that takes such a row over is the worker moved to the module.
@@ -129,10 +136,7 @@ begin
     end if;
   else
     select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
-    if found and v_instance.worker_name <> beat.worker_name then
-      return jsonb_build_object('worker_name', beat.worker_name, 'ok', false, 'error', hp_private.beat_error(
-        'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
-    elsif not found then
+    if not found then
       -- First heard of, or forgotten since: it is credited with what the table has not counted yet.
       perform hp_private.credit(beat.worker_name,
         v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
