@@ -1,0 +1,162 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../support/browser.ts';
+import { startDashboard, type Dashboard } from '../support/dashboard.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
+import { until } from '../support/until.ts';
+import { connection, rowSays, signIn, visit, visitAs, type Visitor } from '../support/visitor.ts';
+
+let stack: TestStack;
+let dashboard: Dashboard;
+let browser: Browser;
+let carol: Visitor;
+
+beforeAll(async () => {
+  stack = await startTestStack();
+  dashboard = await startDashboard(stack);
+  browser = await launchBrowser();
+  carol = await visitAs('carol', browser, dashboard);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await dashboard?.stop();
+  await stack?.stop();
+});
+
+/** What a worker without our module would write. */
+async function upsert(row: Record<string, unknown>): Promise<void> {
+  const { error } = await stack
+    .asService()
+    .from('hp_worker_status')
+    .upsert(row, { onConflict: 'worker_name' });
+  if (error) throw new Error(error.message);
+}
+
+describe('the fleet page', () => {
+  it('shows an open circuit breaker, what opened it and when it tries again', async () => {
+    await upsert({
+      worker_name: 'x-autopost',
+      status: 'idle',
+      circuit_breaker_open: true,
+      circuit_breaker_reason: '503 Service Unavailable',
+      circuit_breaker_retry_at: new Date(Date.now() + 60_000).toISOString(),
+      last_error: 'HTTP 503',
+      error_count: 12,
+    });
+    const text = await rowSays(carol.page, 'x-autopost', '⚠️ Circuit Breaker Open');
+    expect(text).toMatch(/retry in (\d+ s|1 min)/);
+    expect(text).toContain('503 Service Unavailable');
+    expect(text).toMatch(/Errors 12/);
+    expect(text).toContain('HTTP 503');
+  });
+
+  it('shows a worker that appears, in its group', async () => {
+    await upsert({ worker_name: 'newcomer', worker_type: 'scrapers', status: 'idle', jobs_processed: 1234 });
+    expect(await rowSays(carol.page, 'newcomer', 'Idle')).toContain('Jobs 1,234');
+    await carol.page.getByRole('heading', { name: 'scrapers 1/1 running' }).waitFor();
+  });
+
+  it('keeps search, filter and order in the address', async () => {
+    const { page } = carol;
+    await page.getByRole('searchbox').pressSequentially('auto');
+    await until(async () => (await page.locator('[data-worker]').count()) === 1);
+    await page.getByRole('link', { name: /^Critical/ }).click();
+    await page.getByLabel('Sort by').selectOption('name');
+    await until(() => page.url() === `${dashboard.url}/?q=auto&status=critical&sort=name`);
+    await page.reload();
+    expect(await page.locator('[data-worker]').count()).toBe(1);
+    expect(await page.getByRole('searchbox').inputValue()).toBe('auto');
+    expect(await page.getByLabel('Sort by').inputValue()).toBe('name');
+    await page.getByRole('searchbox').fill('no such worker');
+    await page.getByRole('link', { name: /^Show all/ }).click();
+    await until(async () => (await page.locator('[data-worker]').count()) === 6);
+  });
+
+  it('takes a new snapshot when it is asked to', async () => {
+    const asked = carol.page.waitForRequest((request) => request.url().endsWith('/api/fleet'));
+    await carol.page.getByRole('button', { name: 'Refresh' }).click();
+    await asked;
+  });
+
+  it('keeps hostile texts in their place, wide and narrow', async () => {
+    const long = 'W'.repeat(300);
+    await upsert({
+      worker_name: `evil-${'x'.repeat(120)}`,
+      description: `<img src=x onerror="document.title='owned'"> \u202e${long}`,
+      status: 'processing',
+      current_status: `<b>${long}</b>`,
+      hostname: 'h'.repeat(255),
+      last_error: `</script><script>document.title='owned'</script>\n${long.repeat(5)}`,
+      jobs_processed: 987_654_321_000,
+    });
+    await rowSays(carol.page, `evil-${'x'.repeat(120)}`, '<img src=x');
+    for (const width of [1280, 700, 360]) {
+      await carol.page.setViewportSize({ width, height: 800 });
+      await carol.page.reload();
+      const overflow = await carol.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(overflow, `at ${width} px`).toBeLessThanOrEqual(0);
+      const cells = await carol.page.evaluate(() => {
+        const row = document.querySelector('[data-worker^="evil"]')!;
+        const { right } = row.getBoundingClientRect();
+        return [...row.querySelectorAll('*')].filter((cell) => cell.getBoundingClientRect().right > right + 1)
+          .length;
+      });
+      expect(cells, `parts of the row that stick out at ${width} px`).toBe(0);
+    }
+    expect(await carol.page.title()).not.toBe('owned');
+    expect(await carol.page.locator('[data-worker] img').count()).toBe(0);
+    await carol.page.setViewportSize({ width: 1280, height: 800 });
+  });
+
+  it('says what to do while there is no worker', async () => {
+    const empty = await startTestStack();
+    await empty.database.sql`delete from hp_worker_status`;
+    const its = await startDashboard(empty);
+    const { page, close } = await visit(browser, its);
+    await signIn(page, 'alice');
+    await page.getByRole('heading', { name: 'No workers yet' }).waitFor();
+    await connection(page, 'Live');
+    await close();
+    await its.stop();
+    await empty.stop();
+  });
+});
+
+describe('when something is not there', () => {
+  it('says that Supabase is unreachable, and where it looked', async () => {
+    const lost = await startDashboard({ url: 'http://127.0.0.1:9', publishableKey: 'sb_publishable_x' });
+    const { page, close } = await visit(browser, lost);
+    await signIn(page, 'alice');
+    expect(await page.getByRole('alert').innerText()).toMatch(/could not be reached/);
+    await close();
+    await lost.stop();
+  });
+
+  it('says that the migrations are missing, and how to apply them', async () => {
+    const bare = await startTestStack();
+    await bare.database.sql`drop function public.hp_fleet()`;
+    await bare.database.sql`notify pgrst, 'reload schema'`;
+    const its = await startDashboard(bare);
+    const { page, close } = await visit(browser, its);
+    await signIn(page, 'alice');
+    await page.getByRole('heading', { name: 'The database is not set up' }).waitFor();
+    expect(await page.locator('main').innerText()).toContain('supabase db push');
+    await close();
+    await its.stop();
+    await bare.stop();
+  });
+
+  it('says which variables are missing', async () => {
+    const unset = await startDashboard({ url: '', publishableKey: '' });
+    const { page, close } = await visit(browser, unset);
+    await page.getByText('PUBLIC_SUPABASE_URL').waitFor();
+    await close();
+    await unset.stop();
+  });
+
+  it('has a page for addresses that lead nowhere', async () => {
+    await carol.page.goto(`${dashboard.url}/nowhere`);
+    await carol.page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+  });
+});

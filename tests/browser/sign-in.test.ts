@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import { globSync, readFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../support/browser.ts';
+import { buildDashboard, startDashboard, type Dashboard } from '../support/dashboard.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
+import { connection, signIn, visit, visitAs } from '../support/visitor.ts';
+
+let stack: TestStack;
+let dashboard: Dashboard;
+let browser: Browser;
+
+beforeAll(async () => {
+  stack = await startTestStack();
+  dashboard = await startDashboard(stack);
+  browser = await launchBrowser();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await dashboard?.stop();
+  await stack?.stop();
+});
+
+describe('signing in', () => {
+  it('is asked of everybody first, and leads to the page that was wanted', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    expect(new URL(page.url()).pathname).toBe('/login');
+    await page.goto(`${dashboard.url}/?sort=name`);
+    await signIn(page, 'carol');
+    await connection(page, 'Live');
+    expect(page.url()).toBe(`${dashboard.url}/?sort=name`);
+    await close();
+  });
+
+  it('works without scripts', async () => {
+    const { page, close } = await visit(browser, dashboard, { javaScriptEnabled: false });
+    await signIn(page, 'carol');
+    await page.locator('[data-worker]').first().waitFor();
+    await close();
+  });
+
+  it('refuses a wrong password, in words, and keeps the address', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    await signIn(page, 'alice', 'not it');
+    expect(await page.getByRole('alert').innerText()).toBe('Wrong email address or password.');
+    expect(await page.getByLabel('Email').inputValue()).toBe('alice@example.com');
+    await close();
+  });
+
+  it('keeps the session where no script can read it', async () => {
+    const { page, close } = await visitAs('alice', browser, dashboard);
+    expect(await page.evaluate(() => document.cookie)).toBe('');
+    await close();
+  });
+
+  it('never leads to another site', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    await page.goto(`${dashboard.url}/login?next=//evil.example/`);
+    await signIn(page, 'alice');
+    await connection(page, 'Live');
+    expect(page.url()).toBe(`${dashboard.url}/`);
+    await close();
+  });
+
+  it('ends with signing out', async () => {
+    const { page, close } = await visitAs('alice', browser, dashboard);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Password').waitFor();
+    await page.goto(dashboard.url);
+    expect(new URL(page.url()).pathname).toBe('/login');
+    await close();
+  });
+});
+
+describe('a stranger who is signed in', () => {
+  it('is told that they are no member, and sees no worker', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    await signIn(page, 'mallory');
+    await page.getByRole('heading', { name: 'You are not a member' }).waitFor();
+    expect(await page.content()).not.toContain('crawl-worker');
+    for (const path of ['/api/fleet', '/api/watch']) {
+      const method = path === '/api/watch' ? 'post' : 'get';
+      expect((await page.request[method](dashboard.url + path)).status()).toBe(403);
+    }
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Password').waitFor();
+    await close();
+  });
+});
+
+describe('signing the local owner in by itself', () => {
+  const owner = () => ({ DEV_OWNER_EMAIL: stack.owner.email, DEV_OWNER_PASSWORD: stack.owner.password });
+
+  it('happens under development, on loopback', async () => {
+    const development = await startDashboard(stack, { mode: 'development', env: owner() });
+    try {
+      const { page, close } = await visit(browser, development);
+      await connection(page, 'Live', 30_000);
+      await close();
+    } finally {
+      await development.stop();
+    }
+  });
+
+  it('does not happen under a name that is not loopback, though it leads here', async () => {
+    const development = await startDashboard(stack, { mode: 'development', env: owner() });
+    try {
+      // Not fetch: it would not let us lie about the host.
+      const request = get(development.url, { headers: { host: 'evil.example' } });
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      response.resume();
+      expect(response.headers['set-cookie']).toBeUndefined();
+      expect(response.headers.location).toBe('/login');
+    } finally {
+      await development.stop();
+    }
+  });
+
+  it('is no part of a production build, whatever its environment says', async () => {
+    await buildDashboard();
+    const built = ['.vercel/output', '.svelte-kit/output'].flatMap((folder) =>
+      globSync(`${folder}/**/*.{js,json,map,html}`, { exclude: (name) => name === 'node_modules' }),
+    );
+    expect(built.length).toBeGreaterThan(20);
+    const suspicious = built.filter((file) =>
+      /DEV_OWNER|signInAsLocalOwner|dev-sign-in/.test(readFileSync(file, 'utf8')),
+    );
+    expect(suspicious).toEqual([]);
+
+    const tempted = await startDashboard(stack, { env: owner() });
+    const { page, close } = await visit(browser, tempted);
+    expect(new URL(page.url()).pathname).toBe('/login');
+    await close();
+    await tempted.stop();
+  });
+});
