@@ -37,13 +37,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
 /** Without these a beat is none. */
 const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
 const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
-/** What to do about a failure that a retry will not mend. */
-const ADVICE = {
-  401: `check ${KEYS}`,
-  403: `check ${KEYS}`,
-  404: 'check SUPABASE_URL, and apply the migrations',
-};
-
 const { env } = process;
 const { fetch } = globalThis;
 const noop = () => {};
@@ -101,17 +94,17 @@ function settle(options) {
     "like ['SIGTERM', 'SIGINT']",
   );
   const { type = '', description = '', version = '', pollInterval = 1 } = options;
-  for (const [option, value, least, most, unit] of [
-    ['type', type.length, 0, 128, 'characters'],
-    ['description', description.length, 0, 500, 'characters'],
-    ['version', version.length, 0, 128, 'characters'],
-    ['interval', interval, 1, 3600, 'seconds'],
-    ['pollInterval', pollInterval, 0.001, 1e9, 'seconds'],
-    ['circuitBreaker.threshold', threshold, 1, 1e6, 'failures'],
-    ['circuitBreaker.cooldown', cooldown, 0.001, 86_400, 'seconds'],
-    ['shutdown.timeout', timeout, 0, 3600, 'seconds'],
+  for (const [option, value, least, most] of [
+    ['type', type.length, 0, 128],
+    ['description', description.length, 0, 500],
+    ['version', version.length, 0, 128],
+    ['interval', interval, 1, 3600],
+    ['pollInterval', pollInterval, 0.001, 1e9],
+    ['circuitBreaker.threshold', threshold, 1, 1e6],
+    ['circuitBreaker.cooldown', cooldown, 0.001, 86_400],
+    ['shutdown.timeout', timeout, 0, 3600],
   ]) {
-    check(within(value, least, most), option, `${least} to ${most} ${unit}`);
+    check(within(value, least, most), option, `${least} to ${most}`);
   }
 
   const said = new Set();
@@ -139,9 +132,10 @@ function settle(options) {
       env.SUPABASE_SECRET_KEY ||
       env.SUPABASE_SERVICE_KEY,
     version: version || clip(env.npm_package_version, 128),
-    breaker: circuitBreaker && { threshold, cooldown: cooldown * 1000 },
+    threshold: circuitBreaker ? threshold : undefined,
+    cooldown,
     signals,
-    drainMs: timeout * 1000,
+    timeout,
     exit,
     said,
     say,
@@ -200,8 +194,8 @@ function measure() {
 /** The line for these settings, or none and one logged line that says what is missing. */
 function connect({ url, key, token, say }) {
   if (env.WORKER_HEARTBEAT === 'off') return;
-  if (!isAddress(url)) return void say('not reported: set SUPABASE_URL');
-  if (!key) return void say(`not reported: set ${KEYS}`);
+  const missing = isAddress(url) ? !key && KEYS : 'SUPABASE_URL';
+  if (missing) return void say(`not reported: set ${missing}`);
   const id = [url, key, token].join();
   const line = shared.lines.get(id) ?? openLine(url, key, token);
   shared.lines.set(id, line);
@@ -281,7 +275,11 @@ function openLine(url, key, token) {
       batch.forEach((worker, index) => worker.heard(answers[index]));
     } catch (error) {
       const { status = 0, cause } = error;
-      const advice = ADVICE[status];
+      // What a retry will not mend.
+      const advice =
+        status === 404
+          ? 'check SUPABASE_URL, and apply the migrations'
+          : (status === 401 || status === 403) && `check ${KEYS}`;
       failures++;
       patience = 2 * limit;
       // Never slower than the interval, so that the first beat after an outage comes before the lease ends; what needs
@@ -291,7 +289,7 @@ function openLine(url, key, token) {
       // A single lost request is ordinary.
       if (advice || failures > 1) {
         say(
-          `not reported, trying again: ${advice ?? 'Supabase cannot be reached'} (${cause?.code ?? words(error)})`,
+          `not reported, trying again: ${advice || 'Supabase cannot be reached'} (${cause?.code ?? words(error)})`,
           'down',
         );
       }
@@ -387,7 +385,7 @@ function createWorker(settings) {
 
   let breaker = 'closed';
   let failures = 0;
-  let openedAt = 0;
+  let openedAt;
   let retryAt = 0;
   let breakerReason;
 
@@ -463,16 +461,12 @@ function createWorker(settings) {
       schedule: next?.schedule,
       last_error: lastError?.text,
       last_error_age_ms: age(lastError?.at),
-      ...(settings.breaker && {
-        circuit_breaker_state: breaker,
-        circuit_breaker_failures: failures,
-        circuit_breaker_threshold: settings.breaker.threshold,
-      }),
-      ...(breaker !== 'closed' && {
-        circuit_breaker_opened_age_ms: age(openedAt),
-        circuit_breaker_retry_in_ms: whole(retryAt - now),
-        circuit_breaker_reason: breakerReason,
-      }),
+      circuit_breaker_state: breaker,
+      circuit_breaker_failures: failures,
+      circuit_breaker_threshold: settings.threshold,
+      circuit_breaker_opened_age_ms: age(openedAt),
+      circuit_breaker_retry_in_ms: openedAt && whole(retryAt - now),
+      circuit_breaker_reason: breakerReason,
       ...measure(),
       metadata: own(),
       last_exit: final,
@@ -528,11 +522,11 @@ function createWorker(settings) {
 
   /** Opens the breaker at the threshold, and again after a failed trial. */
   function trip(error) {
-    const { breaker: rule } = settings;
-    if (!rule || breaker === 'open' || (++failures < rule.threshold && breaker === 'closed')) return;
+    const { threshold, cooldown } = settings;
+    if (breaker === 'open' || (++failures < (threshold ?? Infinity) && breaker === 'closed')) return;
     breaker = 'open';
     openedAt = clock();
-    retryAt = openedAt + rule.cooldown;
+    retryAt = openedAt + cooldown * 1000;
     breakerReason = clip(words(error), 500);
   }
 
@@ -572,6 +566,7 @@ function createWorker(settings) {
         jobsTotal++;
         failures = 0;
         breaker = 'closed';
+        openedAt = breakerReason = undefined;
       },
       (error) => {
         failed(error);
@@ -619,7 +614,7 @@ function createWorker(settings) {
         parked = !!signal;
         done();
       };
-      if (active) void sleep(settings.drainMs).then(drained);
+      if (active) void sleep(settings.timeout * 1000).then(drained);
       else drained();
     });
     lastWords('stopped', reason, {
@@ -803,16 +798,8 @@ function verdict(code) {
 /** The last words of an exit are sent by a process of their own, for an exit handler cannot wait for an answer. */
 const MESSENGER = `
 for (const s of ["SIGTERM","SIGINT","SIGHUP"]) process.on(s,()=>{});
-const [url,headers,beats] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
-const send = async () => {
-  const r = await fetch(url,{method:"POST",headers,body:JSON.stringify({beats}),redirect:"error",signal:AbortSignal.timeout(3e3)});
-  return (await r.json()).filter(({epoch,current},i) => {
-    const b = beats[i];
-    b.sequence++;
-    return epoch&&!current&&epoch!==b.epoch&&(b.epoch=epoch);
-  }).length;
-};
-send().then(n => n&&send())`;
+const [url,headers,body] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
+fetch(url,{method:"POST",headers,body,redirect:"error",signal:AbortSignal.timeout(3e3)}).then((r)=>r.text());`;
 
 function exiting(code) {
   const [status, reason, exit] = verdict(code);
@@ -823,12 +810,12 @@ function exiting(code) {
     if (!silent.length) continue;
     try {
       for (const worker of silent) worker.lastWords(status, reason, exit);
-      const letter = [address, headers, silent.map((worker) => worker.beat())];
+      const body = JSON.stringify({ beats: silent.map((worker) => worker.beat()) }, clean);
       spawn(process.execPath, ['-e', MESSENGER], {
         env: {
           ...env,
           // Not an argument: those are for everyone on the machine to see, and there is a key in it.
-          HEARTBEAT_LAST_WORDS: JSON.stringify(letter, clean),
+          HEARTBEAT_LAST_WORDS: JSON.stringify([address, headers, body]),
           NODE_OPTIONS: '', // what loads there is for the worker; --inspect-brk would wait for a debugger
         },
         detached: true,

@@ -77,16 +77,6 @@ describe('crashed', () => {
     await lastWords('stopped');
     expect(fleet.recorder.statuses()).not.toContain('crashed');
   });
-
-  it('takes the row over with the epoch, when the process dies before it was confirmed', async () => {
-    fleet.recorder.hold('ending');
-    // The answers to the worker itself are lost; those to its last words are not.
-    fleet.recorder.fault = ({ beats }) => beats[0]?.status !== 'crashed' || undefined;
-    await end('exit 3').exit;
-    const said = await until(() => fleet.recorder.beats().filter(({ status }) => status === 'crashed')[1]);
-    expect(said.epoch).toBe(2);
-    expect(said.sequence).toBeGreaterThan(Number(fleet.recorder.beats().at(-2)?.sequence));
-  });
 });
 
 it('delays an exit by no more than 50 ms', async () => {

@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
+import { gzipSync } from 'node:zlib';
+import { minifySync } from 'vite';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { buildHeartbeat } from '../../workers-heartbeat/build.ts';
+
+const committed = (name: string) =>
+  readFile(new URL(`../../workers-heartbeat/${name}`, import.meta.url), 'utf8');
+
+describe('the file that people copy', () => {
+  it.each(['heartbeat.mjs', 'heartbeat.d.mts'] as const)(
+    '%s is what `npm run heartbeat` makes of the source',
+    async (name) => {
+      expect(await committed(name)).toBe((await buildHeartbeat())[name]);
+    },
+  );
+
+  it('needs nothing but Node', async () => {
+    const { importedFiles } = ts.preProcessFile(await committed('heartbeat.mjs'));
+    expect(importedFiles.length).toBeGreaterThan(3);
+    for (const { fileName } of importedFiles) {
+      expect(fileName).toMatch(/^node:/);
+      expect(builtinModules).toContain(fileName.slice(5));
+    }
+  });
+
+  it('keeps its comments', async () => {
+    expect(await committed('heartbeat.mjs')).toContain('It never hurts the worker that carries it.');
+  });
+
+  it('takes at most 6 KB of a bundle, minified and gzipped', async () => {
+    const { code } = minifySync('heartbeat.mjs', await committed('heartbeat.mjs'), {
+      module: true,
+      mangle: { toplevel: true },
+    });
+    expect(gzipSync(code, { level: 9 }).length).toBeLessThanOrEqual(6 * 1024);
+  });
+});
