@@ -24,8 +24,10 @@ begin
   where jsonb_typeof(s.value) = 'number' and s.key in (
     'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s', 'beats_per_second');
 
+  select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
+  -- Activity that was held back is untold still when its worker beats once more, though that beat changes nothing.
   select array_agg(w.worker_name) filter (where w.transitioned_at >= began),
-    bool_or((w.activity_seen_at >= began or w.updated_at >= began)
+    bool_or((w.activity_seen_at >= least(began, v_budget.sent_at) or w.updated_at >= began)
       and (w.transitioned_at is null or w.transitioned_at < began))
   into v_transitioned, v_active
   from public.hp_worker_status w where w.worker_name = any (names);
@@ -39,7 +41,6 @@ begin
   end if;
 
   if v_active then
-    select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
     if hp_private.take_message('activity', v_setting.activity_store, 1 / nullif(v_setting.activity_refill_s, 0), '1 second', v_now) then
       -- Two seconds for transactions that began before the last message and committed after it.
       perform hp_private.send_digest('activity',

@@ -69,6 +69,24 @@ describe('messages', () => {
     expect(messages[0]!.payload.header!.workers).toBe(6);
   });
 
+  it('carry activity that was held back with the next beat, though that beat changes nothing', async () => {
+    await watch();
+    const worker = new Process(db.sql, 'busy');
+    await worker.send();
+    await settle();
+    await worker.send({ status: 'processing', current_status: 'one' });
+    await worker.send({ status: 'processing', current_status: 'two' });
+    await sent();
+    await db.sql`update hp_private.message_budget set sent_at = sent_at - interval '1 second'
+      where kind = 'activity'`;
+    await worker.send({ status: 'processing', current_status: 'two' });
+    const [message] = await sent();
+    expect(message!.event).toBe('activity');
+    expect(JSON.stringify(message!.payload)).toContain('two');
+    await worker.send({ status: 'processing', current_status: 'two' });
+    expect(await sent()).toEqual([]);
+  });
+
   it('leave activity to the digest when the store is used up, and transitions join it', async () => {
     await db.sql`update hp_setting set value = '0' where key in ('activity_store', 'transition_store')`;
     await watch();
