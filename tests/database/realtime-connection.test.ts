@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { createDatabase } from '../support/database.ts';
 import { listen } from '../support/listen.ts';
 import { rawSocket } from '../support/raw-socket.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
 import { until } from '../support/until.ts';
+import { wireTo } from '../support/wire.ts';
 
 let stack: TestStack;
 
@@ -97,6 +99,35 @@ describe('a dropped connection', () => {
     expect((await listen(await stack.as('bob'), 'hp:fleet', { private: true })).states).toEqual([
       'SUBSCRIBED',
     ]);
+  });
+});
+
+describe('a database that is away for a while', () => {
+  it('is found again, by those who listen and those who join', async () => {
+    const database = await createDatabase();
+    const wire = await wireTo(database.url);
+    const other = await startTestStack({ tickEvery: 0, database: { ...database, url: wire.url } });
+    try {
+      const heard = await listen(await other.as('carol'), 'hp:fleet', { private: true });
+      const lasting = await other.as('bob');
+      wire.cut();
+      const refused = await listen(lasting, 'hp:fleet', { private: true });
+      expect(refused.errors[0]).toBe('UnknownErrorOnChannel: Unknown Error on Channel');
+      await until(() => wire.refused >= 8, { what: 'it to be looked for again and again' });
+      wire.restore();
+      const send = () => database.sql`select realtime.send('{}', 'digest', 'hp:fleet', true)`;
+      await until(async () => (await send()) && heard.broadcasts.length);
+      await until(() => refused.states.at(-1) === 'SUBSCRIBED');
+      heard.broadcasts.length = 0;
+      await send();
+      await until(() => refused.broadcasts.length);
+      expect(heard.broadcasts).toHaveLength(1); // not once for each time that it was found
+      expect(heard.states).toEqual(['SUBSCRIBED']);
+    } finally {
+      await other.stop();
+      wire.close();
+      await database.drop();
+    }
   });
 });
 
