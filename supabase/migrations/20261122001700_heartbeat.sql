@@ -25,9 +25,9 @@ begin
     'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s', 'beats_per_second');
 
   select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
-  -- Activity that was held back is untold still when its worker beats once more, though that beat changes nothing.
+  -- What was held back is untold still when its worker beats once more, though that beat changes nothing.
   select array_agg(w.worker_name) filter (where w.transitioned_at >= began),
-    bool_or((w.activity_seen_at >= least(began, v_budget.sent_at) or w.updated_at >= began)
+    bool_or(greatest(w.activity_seen_at, w.updated_at) >= least(began, v_budget.sent_at)
       and (w.transitioned_at is null or w.transitioned_at < began))
   into v_transitioned, v_active
   from public.hp_worker_status w where w.worker_name = any (names);

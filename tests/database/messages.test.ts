@@ -87,6 +87,25 @@ describe('messages', () => {
     expect(await sent()).toEqual([]);
   });
 
+  it('carry a transition that found its store used up with the next beat', async () => {
+    await db.sql`update hp_setting set value = '0' where key = 'transition_store'`;
+    await watch();
+    const worker = new Process(db.sql, 'joined');
+    await worker.send();
+    await sent();
+    const answer = await worker.send({ status: 'error', last_error: 'boom' });
+    expect(answer.again_ms).toBeGreaterThanOrEqual(50);
+    expect(await sent()).toEqual([]);
+    await db.sql`update hp_private.message_budget set sent_at = sent_at - interval '1 second'
+      where kind = 'activity'`;
+    await worker.send({ status: 'error', last_error: 'boom' });
+    const [message] = await sent();
+    expect(message!.event).toBe('activity');
+    expect(message!.payload.workers!.find((w) => w.worker_name === 'joined')).toMatchObject({
+      status: 'error',
+    });
+  });
+
   it('leave activity to the digest when the store is used up, and transitions join it', async () => {
     await db.sql`update hp_setting set value = '0' where key in ('activity_store', 'transition_store')`;
     await watch();
