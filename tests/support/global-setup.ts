@@ -6,6 +6,7 @@ import { freshDataDir } from '../../supabase/local/data-dir.ts';
 import type { Keys } from '../../supabase/local/keys.ts';
 import { migrate } from '../../supabase/local/migrate.ts';
 import { startCluster } from '../../supabase/local/postgres/cluster.ts';
+import { programsIn } from './installed-postgres.ts';
 import { roles, type Cast, type Person, type PersonName } from './people.ts';
 
 declare module 'vitest' {
@@ -24,6 +25,7 @@ export interface SharedCluster {
   people: Cast;
 }
 
+/** TEST_POSTGRES=/usr/lib/postgresql/15/bin makes the whole run use that PostgreSQL. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = freshDataDir();
   const { keys } = dataDir;
@@ -32,6 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     password: keys.databasePassword,
     throwAway: dataDir.throwAway,
     maxConnections: 400, // every test file may run a stack, and every stack has pools
+    programs: process.env.TEST_POSTGRES ? programsIn(process.env.TEST_POSTGRES) : undefined,
   });
   const stop = async () => {
     await cluster.stop();

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   chownSync,
@@ -28,6 +28,8 @@ export interface ClusterOptions {
   throwAway?: string;
   /** @default 100 */
   maxConnections?: number;
+  /** PostgreSQL 15 or newer, in a place from which its user may run it. @default the one of the npm package */
+  programs?: Binaries;
   /** Aborting ends a start under way, and leaves nothing running. */
   signal?: AbortSignal;
 }
@@ -49,7 +51,7 @@ export interface Cluster {
  */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const account = postgresAccount();
-  const programs = binaries(account);
+  const programs = options.programs ?? binaries(account);
   await endOrphan(options.folder);
   options.signal?.throwIfAborted();
   if (!existsSync(join(options.folder, 'PG_VERSION'))) await initialise(programs, account, options);
@@ -85,10 +87,9 @@ async function initialise(
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
-      // PostgreSQL's own C.UTF-8 sorts alike on every machine, whatever locales it has installed.
       '--locale=C',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
+      // PostgreSQL's own C.UTF-8 sorts alike on every machine, whatever locales it has installed. It came with 17.
+      ...(majorVersion(programs) < 17 ? [] : ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']),
       '--no-sync',
       '--no-instructions',
     ];
@@ -100,6 +101,11 @@ async function initialise(
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
+}
+
+function majorVersion({ initdb }: Binaries): number {
+  const said = execFileSync(initdb, ['--version'], { encoding: 'utf8' }); // initdb (PostgreSQL) 15.14 (Debian …)
+  return Number(/ (\d+)/.exec(said)?.[1]);
 }
 
 function run(file: string, args: string[], account: Account | undefined, signal?: AbortSignal) {
