@@ -112,7 +112,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     if (!options.prepared) {
       await dataApi.ensureSystemSchema();
       const files = await migrate(sql, { seed, migrations: options.migrations });
-      if (files.length) log(`Applied ${files.length} migrations.`);
+      if (files.length) log(`Applied ${files.length} ${files.length === 1 ? 'migration' : 'migrations'}.`);
       await dataApi.schemaChanged();
       await ensureOwner(sql, keys, {
         doubtful: dataDir.made || options.databaseUrl !== undefined,
