@@ -205,6 +205,15 @@ describe('an end that is not in order', () => {
     expect(postgresIn(folder)).not.toBe(process.pid);
   });
 
+  it('sweeps away what a start left that was killed halfway', async () => {
+    const folder = dataDir();
+    const run = start('--data-dir', folder);
+    await until(() => existsSync(folder) && readdirSync(folder).some((name) => name.includes('.new-')));
+    await run.end('SIGKILL');
+    await start('--data-dir', folder).line();
+    expect(readdirSync(folder).filter((name) => name.includes('.new-'))).toEqual([]);
+  });
+
   it('a killed throw-away stack leaves no folder', async () => {
     const first = start('--fresh');
     const { databaseUrl } = await first.line();

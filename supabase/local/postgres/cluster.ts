@@ -6,12 +6,13 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../ports.ts';
 import { postgresAccount, type Account } from './account.ts';
@@ -73,7 +74,14 @@ async function initialise(
   account: Account | undefined,
   options: ClusterOptions,
 ): Promise<void> {
-  // Made beside its place and moved there when whole: a start that is killed here leaves no half cluster behind.
+  // Made beside its place and moved there when whole: a start that is killed here leaves no half cluster behind, only
+  // a draft, which the next one sweeps away.
+  const beside = dirname(options.folder);
+  mkdirSync(beside, { recursive: true });
+  for (const name of readdirSync(beside)) {
+    if (name.startsWith(`${basename(options.folder)}.new-`))
+      rmSync(join(beside, name), { recursive: true, force: true });
+  }
   const draft = `${options.folder}.new-${randomBytes(4).toString('hex')}`;
   const passwordFile = join(draft, 'password');
   const data = join(draft, 'data');
