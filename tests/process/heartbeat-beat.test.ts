@@ -265,7 +265,7 @@ describe('texts', () => {
     ['is no string', Symbol('odd')],
     ['throws when read', { toString: () => expect.unreachable() }],
   ])('that %s do no harm', async (_, text) => {
-    start().setStatus(text as string);
+    start().setStatus(text as unknown as string);
     await last({ status: 'processing' });
     expect(world.lines).toEqual([]);
   });

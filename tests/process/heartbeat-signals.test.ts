@@ -129,6 +129,17 @@ describe('a process with its own handler', () => {
   });
 });
 
+it('does not end a process that wants to end itself: shutdown.exit is false', async () => {
+  const worker = fleet.start('idle', { env: { EXIT: 'false' } });
+  await reported('idle');
+  worker.child.kill('SIGTERM');
+  await reported('stopping');
+  const { sequence } = fleet.recorder.last()!;
+  await until(() => fleet.recorder.last()!.sequence > sequence + 1); // it lives and beats on
+  expect(fleet.recorder.last()?.status).toBe('stopping');
+  expect(worker.child.signalCode).toBe(null);
+});
+
 it('does not swallow the exit code that the worker has set', async () => {
   const worker = fleet.start('exit-code');
   await worker.wrote('ready');
