@@ -2,7 +2,7 @@ import { execFile, fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, globSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,9 +10,9 @@ import type { Stack } from '../../supabase/local/stack.ts';
 import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const lock = join(root, '.svelte-kit/test-build.lock');
-/** Inside what a build empties first: whoever else builds makes the stamp go. */
-const stamp = join(root, '.svelte-kit/output/test-build.txt');
+/** Builds of tests stand apart: somebody who builds or develops meanwhile must not pull one from under a test. */
+const builds = join(root, '.svelte-kit/test-builds');
+const SOURCES = ['src/**/*.*', 'static/**/*.*', '{svelte,vite}.config.*', 'package.json', 'tsconfig.json'];
 
 export interface Dashboard {
   /** `http://127.0.0.1:…` */
@@ -31,9 +31,9 @@ export async function startDashboard(
   stack: Pick<Stack, 'url' | 'publishableKey'>,
   { mode = 'production', env = {} }: DashboardOptions = {},
 ): Promise<Dashboard> {
-  if (mode === 'production') await buildDashboard();
+  const folder = mode === 'production' ? await buildDashboard() : root;
   const child = fork(join(root, 'tests/support/preview.ts'), [mode], {
-    cwd: root,
+    cwd: folder,
     env: {
       ...clean(process.env),
       NODE_ENV: mode,
@@ -62,22 +62,43 @@ export async function startDashboard(
   };
 }
 
-/** Builds the dashboard, unless it is built as its sources are now. One build for all test files of a run. */
-export async function buildDashboard(): Promise<void> {
-  const sources = await fingerprint();
-  const built = async () => existsSync(stamp) && (await readFile(stamp, 'utf8')) === sources;
-  if (await built()) return;
-  await until(takeLock, { timeout: 60_000, every: 200, what: 'the build of another test file' });
+/**
+ * Builds the dashboard, unless it has been built from the same sources.
+ *
+ * @returns the folder that holds `.svelte-kit/output` and `.vercel/output`
+ */
+export async function buildDashboard(): Promise<string> {
+  const sources = globSync(SOURCES, { cwd: root }).sort();
+  const folder = join(builds, await fingerprint(sources));
+  const done = join(folder, 'done');
+  const lock = `${folder}.lock`;
+  await mkdir(builds, { recursive: true });
+  if (existsSync(done)) return folder;
+
+  await until(() => takeLock(lock), { timeout: 90_000, every: 200, what: 'the build of another test file' });
   try {
-    if (await built()) return;
+    if (existsSync(done)) return folder;
+    await rm(folder, { recursive: true, force: true });
+    for (const file of sources) await cp(join(root, file), join(folder, file));
     const vite = join(root, 'node_modules/vite/bin/vite.js');
     await promisify(execFile)(process.execPath, [vite, 'build', '--logLevel', 'error'], {
-      cwd: root,
+      cwd: folder,
       env: { ...clean(process.env), NODE_ENV: 'production' },
     });
-    await writeFile(stamp, sources);
+    await writeFile(done, '');
+    await forgetOthers(folder);
+    return folder;
   } finally {
     await rm(lock, { recursive: true, force: true });
+  }
+}
+
+/** Builds of sources that are no more go after an hour: a test may still be using one. */
+async function forgetOthers(current: string): Promise<void> {
+  for (const name of await readdir(builds)) {
+    const folder = join(builds, name);
+    const old = Date.now() - (await stat(folder)).mtimeMs > 3_600_000;
+    if (folder !== current && old) await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -89,19 +110,16 @@ function clean(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(kept);
 }
 
-async function fingerprint(): Promise<string> {
-  const files = globSync(['src/**/*.*', 'static/**/*.*', '{svelte,vite}.config.*', 'package-lock.json'], {
-    cwd: root,
-  });
+async function fingerprint(files: readonly string[]): Promise<string> {
   const hash = createHash('sha256').update(process.version);
-  for (const file of files.sort()) hash.update(file).update(await readFile(join(root, file)));
-  return hash.digest('hex');
+  for (const file of [...files, 'package-lock.json'])
+    hash.update(file).update(await readFile(join(root, file)));
+  return hash.digest('hex').slice(0, 16);
 }
 
-async function takeLock(): Promise<boolean> {
+async function takeLock(lock: string): Promise<boolean> {
   const holder = join(lock, 'pid');
   try {
-    await mkdir(join(root, '.svelte-kit'), { recursive: true });
     await mkdir(lock);
     await writeFile(holder, String(process.pid));
     return true;
