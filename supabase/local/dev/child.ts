@@ -18,7 +18,7 @@ export interface Child {
  * Starts a script of the project as a process that ends when we end, and that a terminal's Ctrl-C does not reach: we
  * end it when its turn comes.
  *
- * @param say gets its output, a line at a time.
+ * @param say gets its output, a line at a time; empty ones are left out.
  */
 export function startChild(script: string, env: Record<string, string>, say: (line: string) => void): Child {
   const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', 'ipc'];
@@ -29,7 +29,7 @@ export function startChild(script: string, env: Record<string, string>, say: (li
     detached: process.platform !== 'win32', // a process group of its own; on Windows it would be a console window
   });
   for (const stream of [child.stdout, child.stderr]) {
-    if (stream) createInterface({ input: stream }).on('line', say);
+    if (stream) createInterface({ input: stream }).on('line', (line) => line.trim() && say(line));
   }
   let over = false;
   const ended = new Promise<string>((resolve) => {
