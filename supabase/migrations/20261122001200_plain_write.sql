@@ -1,6 +1,7 @@
 -- The hand-made way keeps working: a plain upsert with the secret key goes under the same rules of truth.
--- A write that names status or last_heartbeat is a beat, any other is an edit. Our own functions say by the
--- setting lastseen.own_write that they have done all this themselves.
+-- A write that names status or last_heartbeat is a beat, any other is an edit. Our own functions say by
+-- application_name that they have done all this themselves: a setting that ends with the function, and the only free
+-- text that somebody who is no superuser may put on one (the owner on a hosted project may not name one of our own).
 
 create or replace function hp_private.tg_hp_worker_status__plain_insert() returns trigger
 language plpgsql security definer set search_path = ''
@@ -114,19 +115,19 @@ comment on function hp_private.tg_hp_worker_status__plain_beat() is 'A plain upd
 comment on function hp_private.tg_hp_worker_status__plain_breaker() is 'Keeps circuit_breaker_open and circuit_breaker_state in step.';
 
 create or replace trigger _100_plain_insert before insert on public.hp_worker_status
-  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_insert();
 
 -- note: "update of" asks which columns the write names, whether or not their values change; the order of the two matters.
 create or replace trigger _110_plain_status before update of status on public.hp_worker_status
-  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_beat('said');
 
 create or replace trigger _120_plain_heard before update of last_heartbeat on public.hp_worker_status
-  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_beat('heard');
 
 create or replace trigger _130_plain_breaker before update of circuit_breaker_open, circuit_breaker_state
   on public.hp_worker_status
-  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_breaker();

@@ -3,7 +3,7 @@
 -- applied; the others are for hp_private.admit_beat().
 create or replace function hp_private.apply_beats(beats hp_private.beat[], at timestamptz)
 returns table (place bigint, answer jsonb)
-language plpgsql set search_path = '' set lastseen.own_write = 'on'
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
 -- Left to itself PostgreSQL plans this for every array anew, which takes as long as the rest (0.91 → 0.43 ms a beat).
 set plan_cache_mode = 'force_generic_plan'
 as $$

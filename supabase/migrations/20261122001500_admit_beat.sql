@@ -15,7 +15,7 @@ end;
 
 -- What an instance has done since it was last counted goes to the worker's lifetime counts, whoever holds the row.
 create or replace function hp_private.credit(worker_name text, jobs bigint, errors bigint) returns void
-language plpgsql set search_path = '' set lastseen.own_write = 'on'
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 begin
   if credit.jobs > 0 or credit.errors > 0 then
@@ -32,7 +32,7 @@ $$;
 create or replace function hp_private.hand_over(
   worker public.hp_worker_status, to_instance public.hp_worker_instance, at timestamptz
 ) returns void
-language plpgsql set search_path = '' set lastseen.own_write = 'on'
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 begin
   update public.hp_worker_instance i
@@ -68,7 +68,7 @@ $$;
 create or replace function hp_private.note_superseded(
   worker public.hp_worker_status, instance public.hp_worker_instance, beat hp_private.beat, at timestamptz
 ) returns void
-language plpgsql set search_path = '' set lastseen.own_write = 'on'
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
   v_newer boolean := beat.sequence > instance.sequence;
@@ -98,7 +98,7 @@ $$;
 
 -- Returns the answer of one beat (docs/wire.md, without the pacing).
 create or replace function hp_private.admit_beat(beat hp_private.beat, at timestamptz) returns jsonb
-language plpgsql set search_path = '' set lastseen.own_write = 'on'
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
   v_worker public.hp_worker_status;

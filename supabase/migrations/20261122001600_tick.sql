@@ -14,7 +14,7 @@ end;
 -- The transition is stamped with the deadline, not with when the tick happened to run. Silence counts from
 -- watching_since at the earliest: what we did not watch is nobody's fault.
 create or replace function hp_private.mark_silent(watching_since timestamptz, at timestamptz) returns text[]
-language plpgsql set search_path = '' set lastseen.own_write = 'on'
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
   v_names text[];
@@ -62,7 +62,7 @@ end
 $$;
 
 create or replace function hp_private.tick(at timestamptz) returns jsonb
-language plpgsql set search_path = '' set lastseen.own_write = 'on'
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
   v_pulse hp_private.pulse;

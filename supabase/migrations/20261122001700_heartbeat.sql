@@ -56,7 +56,7 @@ end
 $$;
 
 create or replace function hp_private.heartbeat(raw jsonb, at timestamptz) returns jsonb
-language plpgsql set search_path = '' set lastseen.own_write = 'on'
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
@@ -161,10 +161,10 @@ comment on function hp_private.tg_hp_worker_status__plain_send() is 'Tells open 
 
 create or replace trigger _900_plain_send after update on public.hp_worker_status
   for each row when (
-    current_setting('lastseen.own_write', true) is distinct from 'on'
+    current_setting('application_name') <> 'lastseen own write'
     and (old.revision is distinct from new.revision or old.activity_seen_at is distinct from new.activity_seen_at))
   execute function hp_private.tg_hp_worker_status__plain_send();
 
 create or replace trigger _900_plain_send_first after insert on public.hp_worker_status
-  for each row when (current_setting('lastseen.own_write', true) is distinct from 'on')
+  for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_send();

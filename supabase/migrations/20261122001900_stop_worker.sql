@@ -1,7 +1,7 @@
 -- Marks a worker as stopped by hand: for a script that takes a process down, or an operator who knows that it is gone.
 -- Should the process live after all, its next beat says so.
 create or replace function public.hp_stop_worker(worker_name text, reason text default null) returns jsonb
-language plpgsql security definer set search_path = '' set lastseen.own_write = 'on'
+language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
