@@ -189,7 +189,8 @@ describe('messages', () => {
     for (const { payload } of messages) expect(JSON.stringify(payload).length).toBeLessThan(200_000);
     expect(messages.map((m) => m.payload.part)).toEqual(messages.map((_, n) => n + 1));
     const names = messages.flatMap((m) => m.payload.workers ?? []).map((w) => w.worker_name);
-    expect(new Set(names).size).toBe(1005);
+    // The seeded five are in it too where the run is young: the first digest reaches back for a while.
+    expect(new Set(names.filter((name) => name.startsWith('large/'))).size).toBe(1000);
   });
 
   it('of the tick are empty when nothing happened, so that silence means not live', async () => {
