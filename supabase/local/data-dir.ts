@@ -13,6 +13,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createKeys, keptKeys, type Keys } from './keys.ts';
 import { lockFolder } from './lock.ts';
+import { defaultPort } from './ports.ts';
 import { mayReach, postgresAccount } from './postgres/account.ts';
 import { endOrphan } from './postgres/orphan.ts';
 import { ensureOwnFolder, sharedPlace, temporaryPlace } from './postgres/places.ts';
@@ -27,7 +28,7 @@ export const lastseenFolder = resolve(
  * but a port of its own.
  */
 export function dataDirFor(port: number): string {
-  const isUsual = port === 0 || port === 54321;
+  const isUsual = port === 0 || port === defaultPort;
   return join(lastseenFolder, isUsual ? 'stack' : `stack-${port}`);
 }
 

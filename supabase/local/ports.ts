@@ -1,5 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
 
+/** Where the stack listens: the port that the Supabase CLI's local stack has, too. */
+export const defaultPort = 54321;
+
 /** A TCP port of 127.0.0.1 that was free a moment ago. Whoever binds it must be ready to find it taken. */
 export async function freePort(): Promise<number> {
   return bindOnce(0);

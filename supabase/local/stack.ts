@@ -5,12 +5,10 @@ import { json, listen } from './http.ts';
 import type { Keys } from './keys.ts';
 import { changedMigration, migrate } from './migrate.ts';
 import { ensureOwner } from './owner.ts';
+import { defaultPort } from './ports.ts';
 import { startCluster } from './postgres/cluster.ts';
 import { startRealtime } from './realtime/endpoint.ts';
 import { schedule } from './scheduler.ts';
-
-/** The port that the Supabase CLI's local stack has, too. */
-export const defaultPort = 54321;
 
 export interface StackOptions {
   /** TCP port of 127.0.0.1; 0 for any free one. @default 54321 */

@@ -6,7 +6,8 @@ import { portsInTheWay } from '../dev/ports.ts';
 import { startWorkers, type SampleWorker } from '../dev/workers.ts';
 import { endWhenAsked, untilAborted } from '../ending.ts';
 import { DataDirTaken } from '../lock.ts';
-import { defaultPort, startStack, type Stack } from '../stack.ts';
+import { defaultPort } from '../ports.ts';
+import { startStack, type Stack } from '../stack.ts';
 import { readPort, WrongUsage } from './flags.ts';
 
 const usage = `Usage: npm run dev

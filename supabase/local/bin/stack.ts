@@ -4,7 +4,8 @@ import { dataDirFor } from '../data-dir.ts';
 import { endWhenAsked, untilAborted } from '../ending.ts';
 import { PortTaken } from '../http.ts';
 import { DataDirTaken } from '../lock.ts';
-import { defaultPort, startStack, type Stack } from '../stack.ts';
+import { defaultPort } from '../ports.ts';
+import { startStack, type Stack } from '../stack.ts';
 import { readFlags, readPort, usage, WrongUsage, type StackFlags } from './flags.ts';
 
 const flags = understood();
