@@ -27,16 +27,19 @@ export interface TestDatabase {
 export interface TestDatabaseOptions {
   /** What is cloned: the migrated, seeded database that knows the cast, or a stock one with nothing in it. */
   from?: 'template' | 'nothing';
+  /** `postgres://…/postgres` as the superuser of another cluster than that of the run. `from` must be 'nothing' then. */
+  clusterUrl?: string;
 }
 
 /** A database of the test's own, in the cluster of the run. About 50 ms. */
-export async function createDatabase({ from = 'template' }: TestDatabaseOptions = {}): Promise<TestDatabase> {
+export async function createDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const cluster = inject('cluster');
+  const { from = 'template', clusterUrl = cluster.url } = options;
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const root = postgres(cluster.url, { max: 1, onnotice: () => {} });
+  const root = postgres(clusterUrl, { max: 1, onnotice: () => {} });
   const template = from === 'template' ? cluster.template : 'template0';
   await root`create database ${root(name)} template ${root(template)} strategy file_copy`;
-  const url = new URL(cluster.url);
+  const url = new URL(clusterUrl);
   url.pathname = `/${name}`;
   const sql = postgres(url.href, { max: 10, onnotice: () => {} });
   const as: TestDatabase['as'] = async (role, claims, work) => {

@@ -1,0 +1,496 @@
+// Written by `npm run types:database`; never by hand.
+export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
+
+export type Database = {
+  public: {
+    Tables: {
+      hp_member: {
+        Row: {
+          created_at: string;
+          role: string;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          role?: string;
+          user_id: string;
+        };
+        Update: {
+          created_at?: string;
+          role?: string;
+          user_id?: string;
+        };
+        Relationships: [];
+      };
+      hp_setting: {
+        Row: {
+          description: string;
+          key: string;
+          updated_at: string;
+          value: NonNullable<Json>;
+        };
+        ComputedFields: never;
+        Insert: {
+          description?: string;
+          key: string;
+          updated_at?: string;
+          value: NonNullable<Json>;
+        };
+        Update: {
+          description?: string;
+          key?: string;
+          updated_at?: string;
+          value?: NonNullable<Json>;
+        };
+        Relationships: [];
+      };
+      hp_worker_event: {
+        Row: {
+          at: string;
+          details: NonNullable<Json>;
+          epoch: number | null;
+          from_value: string | null;
+          id: number;
+          instance_id: string | null;
+          reason: string | null;
+          recorded_at: string;
+          to_value: string | null;
+          type: string;
+          worker_name: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          at: string;
+          details?: NonNullable<Json>;
+          epoch?: number | null;
+          from_value?: string | null;
+          id?: never;
+          instance_id?: string | null;
+          reason?: string | null;
+          recorded_at?: string;
+          to_value?: string | null;
+          type: string;
+          worker_name?: string | null;
+        };
+        Update: {
+          at?: string;
+          details?: NonNullable<Json>;
+          epoch?: number | null;
+          from_value?: string | null;
+          id?: never;
+          instance_id?: string | null;
+          reason?: string | null;
+          recorded_at?: string;
+          to_value?: string | null;
+          type?: string;
+          worker_name?: string | null;
+        };
+        Relationships: [];
+      };
+      hp_worker_instance: {
+        Row: {
+          counted_errors: number;
+          counted_jobs: number;
+          ended_at: string | null;
+          epoch: number;
+          hostname: string | null;
+          instance_id: string;
+          last_exit: Json | null;
+          last_heartbeat: string;
+          lease_expires_at: string | null;
+          pid: number | null;
+          registered_at: string;
+          runtime: string | null;
+          sequence: number;
+          started_at: string | null;
+          status: string;
+          superseded_at: string | null;
+          took_over_at: string | null;
+          version: string | null;
+          worker_name: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          counted_errors?: number;
+          counted_jobs?: number;
+          ended_at?: string | null;
+          epoch: number;
+          hostname?: string | null;
+          instance_id: string;
+          last_exit?: Json | null;
+          last_heartbeat: string;
+          lease_expires_at?: string | null;
+          pid?: number | null;
+          registered_at: string;
+          runtime?: string | null;
+          sequence?: number;
+          started_at?: string | null;
+          status: string;
+          superseded_at?: string | null;
+          took_over_at?: string | null;
+          version?: string | null;
+          worker_name: string;
+        };
+        Update: {
+          counted_errors?: number;
+          counted_jobs?: number;
+          ended_at?: string | null;
+          epoch?: number;
+          hostname?: string | null;
+          instance_id?: string;
+          last_exit?: Json | null;
+          last_heartbeat?: string;
+          lease_expires_at?: string | null;
+          pid?: number | null;
+          registered_at?: string;
+          runtime?: string | null;
+          sequence?: number;
+          started_at?: string | null;
+          status?: string;
+          superseded_at?: string | null;
+          took_over_at?: string | null;
+          version?: string | null;
+          worker_name?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'hp_worker_instance_worker_name_fkey';
+            columns: ['worker_name'];
+            isOneToOne: false;
+            referencedRelation: 'hp_worker_status';
+            referencedColumns: ['worker_name'];
+          },
+        ];
+      };
+      hp_worker_status: {
+        Row: {
+          activity_seen_at: string | null;
+          circuit_breaker_failures: number;
+          circuit_breaker_open: boolean;
+          circuit_breaker_opened_at: string | null;
+          circuit_breaker_reason: string | null;
+          circuit_breaker_retry_at: string | null;
+          circuit_breaker_state: string;
+          circuit_breaker_threshold: number;
+          clock_skew_ms: number | null;
+          counted_errors: number;
+          counted_jobs: number;
+          cpu_percent: number | null;
+          created_at: string;
+          current_job_id: string | null;
+          current_job_type: string | null;
+          current_status: string | null;
+          description: string | null;
+          epoch: number | null;
+          error_count: number;
+          event_loop_blocked_ms: number | null;
+          event_loop_lag_ms: number | null;
+          expected: boolean;
+          heartbeat_interval_s: number;
+          hostname: string | null;
+          instance_id: string | null;
+          is_public: boolean;
+          jobs_active: number;
+          jobs_processed: number;
+          kind: string;
+          last_error: string | null;
+          last_error_at: string | null;
+          last_exit: Json | null;
+          last_heartbeat: string | null;
+          last_run_at: string | null;
+          last_run_duration_ms: number | null;
+          last_run_errors: number | null;
+          late_after_intervals: number;
+          lease_expires_at: string | null;
+          lost_after_intervals: number;
+          memory_percent: number | null;
+          memory_rss_bytes: number | null;
+          metadata: Json | null;
+          metadata_at: string | null;
+          name_conflict_since: string | null;
+          next_run_at: string | null;
+          paused_reason: string | null;
+          paused_until: string | null;
+          pid: number | null;
+          poll_interval_s: number | null;
+          processed_count: number | null;
+          revision: number;
+          runtime: string | null;
+          schedule: string | null;
+          sequence: number;
+          started_at: string | null;
+          status: string;
+          status_reason: string | null;
+          status_since: string;
+          status_updated_at: string | null;
+          transitioned_at: string | null;
+          updated_at: string;
+          version: string | null;
+          worker_id: number;
+          worker_name: string;
+          worker_type: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          activity_seen_at?: string | null;
+          circuit_breaker_failures?: number;
+          circuit_breaker_open?: boolean;
+          circuit_breaker_opened_at?: string | null;
+          circuit_breaker_reason?: string | null;
+          circuit_breaker_retry_at?: string | null;
+          circuit_breaker_state?: string;
+          circuit_breaker_threshold?: number;
+          clock_skew_ms?: number | null;
+          counted_errors?: number;
+          counted_jobs?: number;
+          cpu_percent?: number | null;
+          created_at?: string;
+          current_job_id?: string | null;
+          current_job_type?: string | null;
+          current_status?: string | null;
+          description?: string | null;
+          epoch?: number | null;
+          error_count?: number;
+          event_loop_blocked_ms?: number | null;
+          event_loop_lag_ms?: number | null;
+          expected?: boolean;
+          heartbeat_interval_s?: number;
+          hostname?: string | null;
+          instance_id?: string | null;
+          is_public?: boolean;
+          jobs_active?: number;
+          jobs_processed?: number;
+          kind?: string;
+          last_error?: string | null;
+          last_error_at?: string | null;
+          last_exit?: Json | null;
+          last_heartbeat?: string | null;
+          last_run_at?: string | null;
+          last_run_duration_ms?: number | null;
+          last_run_errors?: number | null;
+          late_after_intervals?: number;
+          lease_expires_at?: string | null;
+          lost_after_intervals?: number;
+          memory_percent?: number | null;
+          memory_rss_bytes?: number | null;
+          metadata?: Json | null;
+          metadata_at?: string | null;
+          name_conflict_since?: string | null;
+          next_run_at?: string | null;
+          paused_reason?: string | null;
+          paused_until?: string | null;
+          pid?: number | null;
+          poll_interval_s?: number | null;
+          processed_count?: number | null;
+          revision?: number;
+          runtime?: string | null;
+          schedule?: string | null;
+          sequence?: number;
+          started_at?: string | null;
+          status?: string;
+          status_reason?: string | null;
+          status_since?: string;
+          status_updated_at?: string | null;
+          transitioned_at?: string | null;
+          updated_at?: string;
+          version?: string | null;
+          worker_id?: number;
+          worker_name: string;
+          worker_type?: string | null;
+        };
+        Update: {
+          activity_seen_at?: string | null;
+          circuit_breaker_failures?: number;
+          circuit_breaker_open?: boolean;
+          circuit_breaker_opened_at?: string | null;
+          circuit_breaker_reason?: string | null;
+          circuit_breaker_retry_at?: string | null;
+          circuit_breaker_state?: string;
+          circuit_breaker_threshold?: number;
+          clock_skew_ms?: number | null;
+          counted_errors?: number;
+          counted_jobs?: number;
+          cpu_percent?: number | null;
+          created_at?: string;
+          current_job_id?: string | null;
+          current_job_type?: string | null;
+          current_status?: string | null;
+          description?: string | null;
+          epoch?: number | null;
+          error_count?: number;
+          event_loop_blocked_ms?: number | null;
+          event_loop_lag_ms?: number | null;
+          expected?: boolean;
+          heartbeat_interval_s?: number;
+          hostname?: string | null;
+          instance_id?: string | null;
+          is_public?: boolean;
+          jobs_active?: number;
+          jobs_processed?: number;
+          kind?: string;
+          last_error?: string | null;
+          last_error_at?: string | null;
+          last_exit?: Json | null;
+          last_heartbeat?: string | null;
+          last_run_at?: string | null;
+          last_run_duration_ms?: number | null;
+          last_run_errors?: number | null;
+          late_after_intervals?: number;
+          lease_expires_at?: string | null;
+          lost_after_intervals?: number;
+          memory_percent?: number | null;
+          memory_rss_bytes?: number | null;
+          metadata?: Json | null;
+          metadata_at?: string | null;
+          name_conflict_since?: string | null;
+          next_run_at?: string | null;
+          paused_reason?: string | null;
+          paused_until?: string | null;
+          pid?: number | null;
+          poll_interval_s?: number | null;
+          processed_count?: number | null;
+          revision?: number;
+          runtime?: string | null;
+          schedule?: string | null;
+          sequence?: number;
+          started_at?: string | null;
+          status?: string;
+          status_reason?: string | null;
+          status_since?: string;
+          status_updated_at?: string | null;
+          transitioned_at?: string | null;
+          updated_at?: string;
+          version?: string | null;
+          worker_id?: number;
+          worker_name?: string;
+          worker_type?: string | null;
+        };
+        Relationships: [];
+      };
+    };
+    Views: {
+      [_ in never]: never;
+    };
+    Functions: {
+      hp_add_member: { Args: { email: string; role?: string }; Returns: undefined };
+      hp_fleet: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_heartbeat: { Args: { beats: Json }; Returns: Json };
+      hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
+      hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };
+    };
+    Enums: {
+      [_ in never]: never;
+    };
+    CompositeTypes: {
+      [_ in never]: never;
+    };
+  };
+};
+
+type DatabaseWithoutInternals = Omit<Database, '__InternalSupabase'>;
+
+type DefaultSchema = DatabaseWithoutInternals[Extract<keyof Database, 'public'>];
+
+export type Tables<
+  DefaultSchemaTableNameOrOptions extends
+    keyof (DefaultSchema['Tables'] & DefaultSchema['Views']) | { schema: keyof DatabaseWithoutInternals },
+  TableName extends (DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  }
+    ? keyof (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions['schema']]['Tables'] &
+        DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions['schema']]['Views'])
+    : never) = never,
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions['schema']]['Tables'] &
+      DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions['schema']]['Views'])[TableName] extends {
+      Row: infer R;
+    }
+    ? R
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof (DefaultSchema['Tables'] & DefaultSchema['Views'])
+    ? (DefaultSchema['Tables'] & DefaultSchema['Views'])[DefaultSchemaTableNameOrOptions] extends {
+        Row: infer R;
+      }
+      ? R
+      : never
+    : never;
+
+export type TablesInsert<
+  DefaultSchemaTableNameOrOptions extends
+    keyof DefaultSchema['Tables'] | { schema: keyof DatabaseWithoutInternals },
+  TableName extends (DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions['schema']]['Tables']
+    : never) = never,
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions['schema']]['Tables'][TableName] extends {
+      Insert: infer I;
+    }
+    ? I
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema['Tables']
+    ? DefaultSchema['Tables'][DefaultSchemaTableNameOrOptions] extends {
+        Insert: infer I;
+      }
+      ? I
+      : never
+    : never;
+
+export type TablesUpdate<
+  DefaultSchemaTableNameOrOptions extends
+    keyof DefaultSchema['Tables'] | { schema: keyof DatabaseWithoutInternals },
+  TableName extends (DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions['schema']]['Tables']
+    : never) = never,
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions['schema']]['Tables'][TableName] extends {
+      Update: infer U;
+    }
+    ? U
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema['Tables']
+    ? DefaultSchema['Tables'][DefaultSchemaTableNameOrOptions] extends {
+        Update: infer U;
+      }
+      ? U
+      : never
+    : never;
+
+export type Enums<
+  DefaultSchemaEnumNameOrOptions extends
+    keyof DefaultSchema['Enums'] | { schema: keyof DatabaseWithoutInternals },
+  EnumName extends (DefaultSchemaEnumNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions['schema']]['Enums']
+    : never) = never,
+> = DefaultSchemaEnumNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions['schema']]['Enums'][EnumName]
+  : DefaultSchemaEnumNameOrOptions extends keyof DefaultSchema['Enums']
+    ? DefaultSchema['Enums'][DefaultSchemaEnumNameOrOptions]
+    : never;
+
+export type CompositeTypes<
+  PublicCompositeTypeNameOrOptions extends
+    keyof DefaultSchema['CompositeTypes'] | { schema: keyof DatabaseWithoutInternals },
+  CompositeTypeName extends (PublicCompositeTypeNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  }
+    ? keyof DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions['schema']]['CompositeTypes']
+    : never) = never,
+> = PublicCompositeTypeNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions['schema']]['CompositeTypes'][CompositeTypeName]
+  : PublicCompositeTypeNameOrOptions extends keyof DefaultSchema['CompositeTypes']
+    ? DefaultSchema['CompositeTypes'][PublicCompositeTypeNameOrOptions]
+    : never;
+
+export const Constants = {
+  public: {
+    Enums: {},
+  },
+} as const;
