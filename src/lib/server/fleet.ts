@@ -35,7 +35,7 @@ export async function keepWatching(session: Session): Promise<{ now: string; tic
   return (await call(session, 'hp_watch')) as { now: string; tick_at: string | null };
 }
 
-async function call(session: Session, name: string): Promise<unknown> {
+async function call(session: Session, name: 'hp_fleet' | 'hp_watch'): Promise<unknown> {
   if (!(await session.token())) throw new Refused('signed-out', 'no session');
   const { data, error, status } = await session.client.rpc(name);
   if (!error) return data;

@@ -2,6 +2,7 @@ import { createServerClient } from '@supabase/ssr';
 import type { SupabaseClient } from '@supabase/supabase-js';
 import type { RequestEvent } from '@sveltejs/kit';
 import { configuration } from './configuration.ts';
+import type { Database } from './database.types.ts';
 
 /** A Supabase request that takes longer counts as unreachable. */
 const TIME_LIMIT_MS = 10_000;
@@ -9,14 +10,14 @@ const TIME_LIMIT_MS = 10_000;
 /** Who asks: the Supabase Auth session in this request's cookies. One per request. */
 export class Session {
   readonly #event: RequestEvent;
-  #client: SupabaseClient | null = null;
+  #client: SupabaseClient<Database> | null = null;
 
   constructor(event: RequestEvent) {
     this.#event = event;
   }
 
   /** A client that acts as the one who asks. */
-  get client(): SupabaseClient {
+  get client(): SupabaseClient<Database> {
     return (this.#client ??= this.#create());
   }
 
@@ -70,10 +71,10 @@ export class Session {
     return this.#event.cookies.getAll().some(({ name }) => name.startsWith(prefix));
   }
 
-  #create(): SupabaseClient {
+  #create(): SupabaseClient<Database> {
     const { url, publishableKey } = configuration();
     const { cookies, url: address } = this.#event;
-    return createServerClient(url, publishableKey, {
+    return createServerClient<Database>(url, publishableKey, {
       cookieOptions: { name: cookieName() },
       cookies: {
         getAll: () => cookies.getAll(),
