@@ -171,8 +171,8 @@ describe('the PostgreSQL of the run', () => {
 
 const debian15 = debianPostgres(15);
 
-// Debian 12's own, where it is installed; elsewhere these are passed over, and the report shows them so.
-describe.runIf(debian15)("Debian's PostgreSQL 15", () => {
+// Debian 12's own. Where it isn't installed these are passed over, and a verbose report shows each of them with this name.
+describe.runIf(debian15)(`Debian's PostgreSQL 15${debian15 ? '' : ', which is not installed here'}`, () => {
   let clusterUrl: string;
   let stop = async () => {};
   beforeAll(async () => {
