@@ -60,10 +60,12 @@ describe('the fleet page', () => {
   it('keeps search, filter and order in the address', async () => {
     const { page } = carol;
     await page.getByRole('searchbox').pressSequentially('auto');
-    await until(async () => (await page.locator('[data-worker]').count()) === 1);
+    await until(async () => (await page.locator('[data-worker]').count()) === 1, { what: 'one worker' });
     await page.getByRole('link', { name: /^Critical/ }).click();
     await page.getByLabel('Sort by').selectOption('name');
-    await until(() => page.url() === `${dashboard.url}/?q=auto&status=critical&sort=name`);
+    await until(() => page.url() === `${dashboard.url}/?q=auto&status=critical&sort=name`, {
+      what: 'the view in the address',
+    });
     await page.reload();
     expect(await page.locator('[data-worker]').count()).toBe(1);
     expect(await page.getByRole('searchbox').inputValue()).toBe('auto');

@@ -43,6 +43,24 @@ describe('signing in', () => {
     await close();
   });
 
+  it('keeps what was typed before the scripts had come', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    const gate = Promise.withResolvers<void>();
+    await page.route('**/_app/**/*.js', async (route) => {
+      await gate.promise;
+      await route.continue();
+    });
+    await page.reload({ waitUntil: 'commit' });
+    await page.getByLabel('Email').fill('early@example.com');
+    gate.resolve();
+    await page.waitForLoadState('networkidle');
+    await page.getByLabel('Password').fill('not it');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('Wrong email address or password.').waitFor();
+    expect(await page.getByLabel('Email').inputValue()).toBe('early@example.com');
+    await close();
+  });
+
   it('refuses a wrong password, in words, and keeps the address', async () => {
     const { page, close } = await visit(browser, dashboard);
     await signIn(page, 'alice', 'not it');
