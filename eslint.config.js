@@ -6,7 +6,13 @@ import ts from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
 
 export default defineConfig(
-  globalIgnores(['.svelte-kit/', '.vercel/', '.lastseen/', 'workers-heartbeat/heartbeat.mjs', 'src/lib/server/database.types.ts']),
+  globalIgnores([
+    '.svelte-kit/',
+    '.vercel/',
+    '.lastseen/',
+    'workers-heartbeat/heartbeat.mjs',
+    'src/lib/server/database.types.ts',
+  ]),
   js.configs.recommended,
   ts.configs.recommended,
   svelte.configs.recommended,

@@ -138,7 +138,7 @@ describe('messages', () => {
     ]);
     await sent();
     await digest();
-    const [{ payload }] = (await sent()) as [{ payload: Payload }];
+    const { payload } = (await sent())[0]!;
     const ids =
       await db.sql`select worker_name, worker_id::int as id, revision::int as revision from hp_worker_status`;
     const { id: quietId, revision: quietRevision } = ids.find((w) => w.worker_name === 'quiet')!;
