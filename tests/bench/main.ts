@@ -2,11 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { beats } from './beats.ts';
+import { dev } from './dev.ts';
 import { isMet, type Figure, type Measure, type Run } from './figure.ts';
 import { latency } from './latency.ts';
+import { heartbeatModule } from './module.ts';
 import { line, machine } from './parts/report.ts';
+import { weight } from './weight.ts';
 
-const figures: Figure[] = [latency, beats];
+const figures: Figure[] = [weight, heartbeatModule, dev, beats, latency];
 const usage = `Usage: npm run bench -- [--json] [--changes N] [--rounds N] [figure …]
 
 ${figures.map(({ name, about }) => `  ${name.padEnd(9)} ${about}`).join('\n')}

@@ -1,0 +1,50 @@
+import { gzipSync } from 'node:zlib';
+import type { Figure, Measure } from './figure.ts';
+import { openBrowser, openFleet, serveDashboard, untilLive } from './parts/fleet-page.ts';
+import { startBenchStack } from './parts/stack.ts';
+
+/** What a browser loads, from the production build, before the fleet page is live. */
+export const weight: Figure = {
+  name: 'weight',
+  about: 'JavaScript and CSS of the fleet page, gzipped',
+  limit: () => 120,
+  async measure({ scope, say }) {
+    say('weight: the fleet page, as a browser loads it');
+    const stack = await startBenchStack(scope);
+    const dashboard = await serveDashboard(scope, stack);
+    const browser = await openBrowser(scope);
+    const first = await openFleet(browser, dashboard, stack);
+
+    // Signed in, with nothing in its cache.
+    const context = await browser.newContext({ storageState: await first.context().storageState() });
+    const page = await context.newPage();
+    const bodies = new Map<string, Promise<{ type: string; body: Buffer }>>();
+    page.on('response', (response) => {
+      const type = response.headers()['content-type'] ?? '';
+      if (!/javascript|css|html/.test(type) || response.status() !== 200) return;
+      bodies.set(
+        response.url(),
+        response.body().then((body) => ({ type, body })),
+      );
+    });
+    await page.goto(dashboard.url);
+    await untilLive(page);
+    const loaded = await Promise.all(bodies.values());
+
+    const kilobytes = (pattern: RegExp) =>
+      loaded
+        .filter(({ type }) => pattern.test(type))
+        .reduce((sum, { body }) => sum + gzipSync(body).length, 0) / 1024;
+    const measure = (what: string, pattern: RegExp): Measure => ({
+      what: `${what}, gzipped`,
+      value: kilobytes(pattern),
+      unit: 'KB',
+    });
+    return [
+      { ...measure('JavaScript and CSS of the fleet page', /javascript|css/), aim: { atMost: 75 } },
+      measure('of it JavaScript', /javascript/),
+      measure('of it CSS', /css/),
+      measure('beside them the document, with five workers', /html/),
+    ];
+  },
+};
