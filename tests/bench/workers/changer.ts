@@ -2,7 +2,6 @@
  * A worker with one breaker and one job at a time, which changes when it is told to and says when that was. Its other
  * message is the floor: the same request to a function that only broadcasts.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startHeartbeat } from '../../../workers-heartbeat/heartbeat.mjs';
 
 export type Order =
@@ -25,23 +24,28 @@ process.on('message', (order: Order) => {
 });
 
 async function carryOut(order: Order): Promise<void> {
-  if (order.do === 'start a job') {
-    const work = () =>
-      new Promise<void>((succeed, fail) => {
-        end = { succeed, fail };
+  switch (order.do) {
+    case 'start a job': {
+      const work = () =>
+        new Promise<void>((succeed, fail) => {
+          end = { succeed, fail };
+        });
+      heartbeat.job({ status: order.text }, work).catch(() => {}); // a job that fails is what we are here for
+      break;
+    }
+    case 'say':
+      return heartbeat.setStatus(order.text);
+    case 'succeed':
+      return end?.succeed();
+    case 'fail':
+      return end?.fail(new Error('on purpose'));
+    case 'broadcast': {
+      const response = await fetch(`${SUPABASE_URL}/rest/v1/rpc/bench_say`, {
+        method: 'POST',
+        headers: { apikey: SUPABASE_SECRET_KEY, 'content-type': 'application/json' },
+        body: JSON.stringify({ said: order.text }),
       });
-    heartbeat.job({ status: order.text }, work).catch(() => {}); // a job that fails is what we are here for
-  } else if (order.do === 'say') heartbeat.setStatus(order.text);
-  else if (order.do === 'succeed') end?.succeed();
-  else if (order.do === 'fail') {
-    end?.fail(new Error('on purpose'));
-    await sleep(0);
-  } else {
-    const response = await fetch(`${SUPABASE_URL}/rest/v1/rpc/bench_say`, {
-      method: 'POST',
-      headers: { apikey: SUPABASE_SECRET_KEY, 'content-type': 'application/json' },
-      body: JSON.stringify({ said: order.text }),
-    });
-    await response.text();
+      await response.text();
+    }
   }
 }
