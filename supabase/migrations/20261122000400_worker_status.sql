@@ -7,7 +7,8 @@ create table if not exists public.hp_worker_status (
   -- identity
   worker_name text
     constraint hp_worker_status_pkey primary key
-    constraint hp_worker_status_worker_name_check check (worker_name ~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$'),
+    constraint hp_worker_status_worker_name_check check (
+      worker_name ~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' and char_length(worker_name) <= 128),
   worker_id bigint not null default 0
     constraint hp_worker_status_worker_id_key unique
     constraint hp_worker_status_worker_id_check check (worker_id > 0),

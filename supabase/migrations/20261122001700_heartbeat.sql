@@ -68,6 +68,7 @@ declare
   v_distinct integer;
   v_pulse hp_private.pulse;
   v_pacing jsonb := '{}';
+  v_left integer;
   v_place bigint;
   v_answer jsonb;
 begin
@@ -91,11 +92,13 @@ begin
   end if;
 
   v_answers := array_fill(null::jsonb, array[v_count]);
+  v_left := v_count;
   if v_errors is not null then
     for v_place in select g from generate_series(1, v_count) g where v_errors[g] is not null loop
       v_answers[v_place] := jsonb_build_object(
         'worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error', v_errors[v_place]);
       v_beats[v_place] := null;
+      v_left := v_left - 1;
     end loop;
   end if;
 
@@ -103,14 +106,17 @@ begin
   if v_distinct = cardinality(v_names) then
     for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(v_beats, at) a loop
       v_answers[v_place] := v_answer;
+      v_left := v_left - 1;
     end loop;
   end if;
-  for v_place in
-    select b.ordinality from unnest(v_beats) with ordinality b
-    where v_answers[b.ordinality] is null order by b.worker_name, b.ordinality
-  loop
-    v_answers[v_place] := hp_private.admit_beat(v_beats[v_place], at);
-  end loop;
+  if v_left > 0 then
+    for v_place in
+      select b.ordinality from unnest(v_beats) with ordinality b
+      where v_answers[b.ordinality] is null order by b.worker_name, b.ordinality
+    loop
+      v_answers[v_place] := hp_private.admit_beat(v_beats[v_place], at);
+    end loop;
+  end if;
 
   select * into v_pulse from hp_private.pulse;
   if v_pulse.watched_until > at then
@@ -127,9 +133,14 @@ $$;
 
 -- SECURITY DEFINER: a worker may report and nothing else; it has no right on any table.
 create or replace function public.hp_heartbeat(beats jsonb) returns jsonb
-language sql security definer set search_path = ''
--- note: the place where a worker's token will be looked up; for now only the secret key may call.
-return hp_private.heartbeat(hp_heartbeat.beats, now());
+-- note: plpgsql keeps its plan; a security definer function in sql is planned anew with every call.
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  -- note: the place where a worker's token will be looked up; for now only the secret key may call.
+  return hp_private.heartbeat(hp_heartbeat.beats, now());
+end
+$$;
 
 revoke all on function hp_private.tell(text[], timestamptz, integer) from public;
 revoke all on function hp_private.heartbeat(jsonb, timestamptz) from public;
