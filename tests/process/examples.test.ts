@@ -34,37 +34,43 @@ describe('crawl-worker', () => {
     return { requests, sessions, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
   }
 
-  it('visits each page of the site once a round, within one session, and notes the broken link', async () => {
+  it('visits each page once a round, within one session, looks at what it loads, and notes what is broken', async () => {
     world = await createWorld();
     const elsewhere = await startSite({ '/': 'another site' });
     const site = await startSite({
       '/': `<a href="/list?by=name&amp;up=1">list</a> <a href='/list?by=name&amp;up=1#top'>top</a> <a href="moved">moved</a>
             <link rel="stylesheet" href="/style.css"> <a href="${elsewhere.url}/">away</a> <a href="mailto:a@b">mail</a>
-            <script type="module">import('/app.js')</script>`,
+            <script type="module">import('/app.js')</script> <img src="/lost.png">`,
       '/list?by=name&up=1': '<a href="/">home</a> <a href="/gone">gone</a>',
       '/moved': new URL('http://x/end'),
-      '/end': '<p>the end</p>',
+      '/end': '<p>the end</p> <img src="/lost.png">',
       '/style.css': '',
-      '/app.js': '',
+      '/app.js': '<a href="/unheard">only in a script</a>',
     });
     world.start('crawl-worker', { DASHBOARD_URL: site.url });
 
     const report = await until(() => world.readJson('crawl.json'), { what: 'the report of a round' });
-    expect(report).toMatchObject({ pages: 7, broken: [{ path: '/gone', status: 404 }] });
+    expect(report).toMatchObject({
+      pages: 5,
+      broken: [
+        { path: '/lost.png', status: 404 },
+        { path: '/gone', status: 404 },
+      ],
+    });
     const round = site.requests.slice(0, site.requests.indexOf('HEAD /', 1) + 1 || undefined);
     expect(round.filter((request) => request.startsWith('GET')).sort()).toEqual(
-      ['/', '/app.js', '/end', '/gone', '/list?by=name&up=1', '/moved', '/style.css'].map(
+      ['/', '/app.js', '/end', '/gone', '/list?by=name&up=1', '/lost.png', '/moved', '/style.css'].map(
         (path) => `GET ${path}`,
       ),
     );
     expect(site.sessions.size).toBe(1);
     expect(elsewhere.requests).toEqual([]);
 
-    const beat = await until(() => world.recorder.beats().findLast((beat) => Number(beat.jobs_total) >= 7));
-    expect(beat).toMatchObject({ errors_total: 0, metadata: { broken: 1 } });
-    expect(world.recorder.beats().some((beat) => /^Crawling \//.test(String(beat.current_status)))).toBe(
-      true,
-    );
+    const beat = await until(() => world.recorder.beats().findLast((beat) => Number(beat.jobs_total) >= 5));
+    expect(beat).toMatchObject({ errors_total: 0, metadata: { broken: 2 } });
+    const shown = world.recorder.beats().flatMap((beat) => beat.current_status ?? []);
+    expect(shown.some((status) => /^Crawling \//.test(String(status)))).toBe(true);
+    expect(shown.filter((status) => /\.(js|css|png)/.test(String(status)))).toEqual([]);
   });
 
   it('ends a round after 50 pages, on a site that makes up links as it goes', async () => {
@@ -212,6 +218,7 @@ describe('x-autopost', () => {
       expect(beat.last_error).toMatch(/^refused: /);
       expect(beat.status).not.toBe('error'); // failing work is not a failing worker
       expect((beat.metadata as { rate_limited: number }).rate_limited).toBeGreaterThan(0);
+      expect(first.output()).toBe(`${beat.last_error}\n`); // no trace: five workers share a terminal
 
       await first.end('SIGKILL');
       await world.write('html/news.html', '<h2>News</h2><p>Fresh.</p>', world.folder);

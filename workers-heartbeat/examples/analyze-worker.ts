@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { startHeartbeat } from '../heartbeat.mjs';
 import { markdownFiles, readIfThere } from './parts/markdown-files.ts';
 import { measure } from './parts/measure.ts';
+import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
 import { readResult, source, writeResult } from './parts/samples.ts';
 
@@ -56,6 +57,6 @@ async function measureChanged(): Promise<void> {
 
 while (!signal.aborted) {
   // A pass that throws is reported, and turns the worker red until one succeeds. Here is nothing to add to that.
-  await heartbeat.run(measureChanged).catch((error) => console.error(error));
+  await heartbeat.run(measureChanged).catch((error) => console.error(inOneLine(error)));
   await pause(POLL_SECONDS, signal);
 }

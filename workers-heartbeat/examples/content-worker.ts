@@ -10,6 +10,7 @@ import { stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startHeartbeat } from '../heartbeat.mjs';
 import { markdownFiles, readIfThere } from './parts/markdown-files.ts';
+import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
 import { folder, source, writeWhole } from './parts/samples.ts';
 
@@ -56,7 +57,9 @@ async function lane(): Promise<void> {
   while (queue.length > 0 && !signal.aborted) {
     const file = queue.shift()!;
     const job = { id: file.to, type: 'render', status: `Rendering ${file.to}` };
-    await heartbeat.job(job, () => render(file)).catch((error) => console.error(`${file.from}: ${error}`));
+    await heartbeat
+      .job(job, () => render(file))
+      .catch((error) => console.error(`${file.from}: ${inOneLine(error)}`));
   }
 }
 

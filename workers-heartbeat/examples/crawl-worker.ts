@@ -1,12 +1,13 @@
 /**
- * Crawls the dashboard: fetches a page, follows its links, and notes the ones that are broken.
+ * Crawls the dashboard: fetches a page, follows its links, and notes what is broken: links, and what a page loads.
  *
  * A way of working to copy: the queue. One job after the other through `heartbeat.job`, which counts it, shows what is
  * being done and for how long, and tells failed from done. `metadata` tells the length of the queue.
  */
 import { startHeartbeat } from '../heartbeat.mjs';
 import { Cookies } from './parts/cookies.ts';
-import { linksOf, sameSite } from './parts/links.ts';
+import { referencesIn, sameSite } from './parts/links.ts';
+import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
 import { writeResult } from './parts/samples.ts';
 
@@ -15,20 +16,21 @@ const MOST_PAGES = 50; // a round: a site that makes up links as it goes must no
 
 const cookies = new Cookies();
 let queue: string[] = [];
-let seen = new Set<string>();
+let pages = new Set<string>();
+let parts = new Set<string>();
 let broken: { path: string; status: number }[] = [];
 
 const heartbeat = startHeartbeat({
   name: 'crawl-worker',
   description: 'Web crawling',
-  metadata: () => ({ queue: queue.length, seen: seen.size, broken: broken.length }),
+  metadata: () => ({ queue: queue.length, pages: pages.size, parts: parts.size, broken: broken.length }),
 });
 const { signal } = heartbeat;
 
-async function fetchPage(path: string, method = 'GET'): Promise<Response> {
+async function get(path: string, method = 'GET', accept = 'text/html'): Promise<Response> {
   const response = await fetch(new URL(path, start), {
     method,
-    headers: { ...cookies.headers, accept: 'text/html', 'user-agent': 'crawl-worker (Lastseen sample)' },
+    headers: { ...cookies.headers, accept, 'user-agent': 'crawl-worker (Lastseen sample)' },
     redirect: 'manual', // a redirect is a link like any other: it may lead off the site, or round in a circle
     signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
   });
@@ -38,34 +40,48 @@ async function fetchPage(path: string, method = 'GET'): Promise<Response> {
 
 function enqueue(paths: Iterable<string>): void {
   for (const path of paths) {
-    if (seen.has(path) || seen.size >= MOST_PAGES) continue;
-    seen.add(path);
+    if (pages.has(path) || pages.size >= MOST_PAGES) continue;
+    pages.add(path);
     queue.push(path);
   }
 }
 
-async function crawl(path: string): Promise<void> {
-  const response = await fetchPage(path);
-  // A broken link is what we are looking for: a result of the job, not a failure of it.
+/** A broken link is what we are looking for: a result of the job, not a failure of it. */
+function note(path: string, response: Response): Response {
   if (response.status >= 400) broken.push({ path, status: response.status });
+  return response;
+}
 
+async function crawl(path: string): Promise<void> {
+  const response = note(path, await get(path));
   const target = sameSite(response.headers.get('location') ?? path, start);
   if (target) enqueue([target]);
   const isPage = response.headers.get('content-type')?.startsWith('text/html');
-  if (isPage) enqueue(linksOf(await response.text(), new URL(path, start)));
-  else await response.body?.cancel(); // unread bodies hold their connections
+  if (!isPage) return response.body?.cancel(); // unread bodies hold their connections
+
+  const found = referencesIn(await response.text(), new URL(path, start));
+  enqueue(found.links);
+  for (const part of found.parts) await check(part);
+}
+
+/** Something that pages load has only to be there. It is looked at once a round, as part of the first page that does. */
+async function check(part: string): Promise<void> {
+  if (parts.has(part)) return;
+  parts.add(part);
+  const response = await get(part, 'GET', '*/*'); // not HEAD: development servers answer it with 404
+  await note(part, response).body?.cancel();
 }
 
 while (!signal.aborted) {
   // Before the site is there, or while it restarts, there is nothing to crawl. That is not an error of ours.
-  if (!(await fetchPage(start.pathname, 'HEAD').catch(() => null))) {
+  if (!(await get(start.pathname, 'HEAD').catch(() => null))) {
     heartbeat.setStatus(`Waiting for ${start.origin}`);
     await pause(2, signal);
     continue;
   }
   heartbeat.idle(); // no longer waiting; what follows says for itself what it does
 
-  [queue, seen, broken] = [[], new Set(), []];
+  [queue, pages, parts, broken] = [[], new Set(), new Set(), []];
   enqueue([start.pathname]);
 
   while (queue.length > 0 && !signal.aborted) {
@@ -74,10 +90,10 @@ while (!signal.aborted) {
     await heartbeat
       .job(job, () => crawl(path))
       // Counted and shown as this worker's last error; the other pages are still worth a visit.
-      .catch((error) => signal.aborted || console.error(`${path}: ${error.cause ?? error}`));
+      .catch((error) => signal.aborted || console.error(`${path}: ${inOneLine(error)}`));
     await pause(2.5, signal); // politeness: a crawler that takes all it can get is an attack
   }
 
-  if (!signal.aborted) await writeResult('crawl', { pages: seen.size, broken, at: Date.now() });
-  await pause(15, signal); // idle by itself, as no job runs
+  if (!signal.aborted) await writeResult('crawl', { pages: pages.size, broken, at: Date.now() });
+  await pause(8, signal); // idle by itself, as no job runs
 }

@@ -5,6 +5,7 @@
  * that a deploy, a kill -9 or a power cut costs at most the turn at hand. `setStatus` says how far it has got.
  */
 import { startHeartbeat } from '../heartbeat.mjs';
+import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
 import { readResult, writeResult, writeWhole, type Results } from './parts/samples.ts';
 import { speakers } from './parts/speakers.ts';
@@ -61,6 +62,6 @@ function minutesOf({ number, turns }: Session): string {
 while (!signal.aborted) {
   await heartbeat
     .job({ id: `session-${session.number}`, type: 'session' }, holdSession)
-    .catch((error) => signal.aborted || console.error(error));
+    .catch((error) => signal.aborted || console.error(inOneLine(error)));
   await pause(20, signal); // what is said changes only as fast as the others work
 }

@@ -9,6 +9,7 @@ import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CircuitOpenError, startHeartbeat } from '../heartbeat.mjs';
 import { excerptsOf, shorten } from './parts/excerpts.ts';
+import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
 import { startPostSink } from './parts/post-sink.ts';
 import { folder, readResult, writeResult } from './parts/samples.ts';
@@ -90,7 +91,7 @@ while (!signal.aborted) {
   } catch (error) {
     // Too many have failed in a row. The page says so, and the next one is let through at `retryAt`.
     if (error instanceof CircuitOpenError) rest = Math.max(1, (error.retryAt.getTime() - Date.now()) / 1000);
-    else if (!signal.aborted) console.error(error);
+    else if (!signal.aborted) console.error(inOneLine(error));
   }
   await pause(rest, signal);
 }
