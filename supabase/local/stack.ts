@@ -207,6 +207,7 @@ const localSettings = {
   activity_refill_s: 1,
   transition_store: 1_000_000,
   transition_refill_per_s: 1000,
+  beats_per_second: 1000,
 };
 
 /** @param migrated settings may be new: what a person has set since then is theirs. */
