@@ -12,6 +12,15 @@ import { answers, postgresIn, scratchFolder, untilGone } from './stack-runs.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const bin = join(root, 'supabase/local/bin/dev.ts');
 
+/** What somebody has exported who has a project of their own, which must not hear of the samples. */
+const theirs = {
+  SUPABASE_URL: 'http://127.0.0.1:9', // the discard port: nobody is there
+  SUPABASE_SECRET_KEY: 'sb_secret_theirs',
+  SUPABASE_PUBLISHABLE_KEY: 'sb_publishable_theirs',
+  HEARTBEAT_TOKEN: 'theirs',
+  WORKER_HEARTBEAT: 'off',
+};
+
 /** One `npm run dev` in a folder and on ports of its own. */
 async function prepare() {
   const scratch = scratchFolder();
@@ -23,6 +32,7 @@ async function prepare() {
     PORT: String(ports.dashboard),
     STACK_PORT: String(ports.stack),
     LASTSEEN_DIR: scratch.path,
+    ...theirs,
   };
   return {
     ports,
@@ -89,14 +99,17 @@ describe('npm run dev', () => {
     expect(await page()).toMatch(/no heartbeat/i);
 
     // As a person types it, whose own Node is another one or none.
-    const again = spawn('/bin/sh', ['-c', `exec ${command}`], { cwd: root, env: { PATH: '/usr/bin:/bin' } });
+    const again = spawn('/bin/sh', ['-c', `exec ${command}`], {
+      cwd: root,
+      env: { PATH: '/usr/bin:/bin', ...theirs },
+    });
     await untilPage(/5\/5\s+running/);
     again.kill('SIGTERM');
     await untilGone(again.pid!);
   });
 
   it('keeps the key for that in a file for its user alone', () => {
-    const [, file] = /--env-file=(\S+)/.exec(workers.get('x-autopost')!.command)!;
+    const [, file] = /--import (\S+)/.exec(workers.get('x-autopost')!.command)!;
     expect(statSync(join(root, file!)).mode & 0o077).toBe(0);
   });
 

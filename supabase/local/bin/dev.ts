@@ -66,7 +66,7 @@ async function start(): Promise<void> {
     stack,
     dashboardUrl,
     folder: join(lastseenFolder, `samples${suffix}`),
-    kept: join(lastseenFolder, `worker${suffix}.env`),
+    kept: join(lastseenFolder, `worker${suffix}.mjs`),
     say: (name, line) => console.log(`[${name}] ${line}`),
   });
   for (const { name, child, command } of workers) {

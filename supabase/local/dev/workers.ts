@@ -12,12 +12,12 @@ export interface SampleWorker {
   command: string;
 }
 
-/** @param kept a file, for the environment of a worker that a person starts again: it holds a key. */
 export interface SampleOptions {
   stack: StackAddress;
   dashboardUrl: string;
   /** The one folder that the samples write to. */
   folder: string;
+  /** A file, for the environment of a worker that a person starts again. */
   kept: string;
   say(name: string, line: string): void;
 }
@@ -30,6 +30,10 @@ export function startWorkers({ stack, dashboardUrl, folder, kept, say }: SampleO
     DASHBOARD_URL: dashboardUrl,
     WORKER_HEARTBEAT_INTERVAL: '2',
     SAMPLES_DIR: folder,
+    // Whatever the person has exported for workers of their own is not for these.
+    SUPABASE_PUBLISHABLE_KEY: '',
+    HEARTBEAT_TOKEN: '',
+    WORKER_HEARTBEAT: '',
   };
   keep(kept, env);
   return names.map((name) => {
@@ -37,13 +41,19 @@ export function startWorkers({ stack, dashboardUrl, folder, kept, say }: SampleO
     return {
       name,
       child: startChild(script, env, (line) => say(name, line)),
-      command: `${join('node_modules', '.bin', 'node')} --env-file=${relative(root, kept)} ${script}`,
+      command: `${join('node_modules', '.bin', 'node')} --import ./${relative(root, kept).replaceAll('\\', '/')} ${script}`,
     };
   });
 }
 
+/**
+ * A module and no env file: Node lets exported variables win over those, and in the shell of somebody who has a
+ * SUPABASE_URL of their own the sample would report to that project.
+ */
 function keep(file: string, env: Record<string, string>): void {
-  const lines = Object.entries(env).map(([name, value]) => `${name}="${value}"\n`);
+  const text = `// The environment of the sample workers of \`npm run dev\`, whatever the shell has exported. It holds a key.
+Object.assign(process.env, ${JSON.stringify(env, null, 2)});
+`;
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, lines.join(''), { mode: 0o600 });
+  writeFileSync(file, text, { mode: 0o600 });
 }
