@@ -47,9 +47,26 @@ describe('a worker is unknown', () => {
 });
 
 describe('a worker is critical', () => {
-  it('when it crashed, with the reason that the server gives', () => {
-    const crashed = { status: 'crashed', status_reason: 'no heartbeat for 50 s' } as const;
-    expect(judge(crashed)).toEqual({ level: 'critical', rule: 'crashed', reason: 'no heartbeat for 50 s' });
+  it('when it crashed, with its last words', () => {
+    const crashed = { status: 'crashed', status_reason: 'uncaughtException: out of paper' } as const;
+    const told = { level: 'critical', rule: 'crashed', reason: 'uncaughtException: out of paper' };
+    expect(judge(crashed)).toEqual(told);
+    // Last words are a beat: the status is as old as the last of them.
+    expect(judge({ ...crashed, last_heartbeat: before(34), status_since: before(34) })).toEqual(told);
+    expect(judge({ ...crashed, status_since: before(0), last_exit: { code: 1 } })).toEqual(told);
+  });
+
+  it('when it was found crashed by its silence, which goes on', () => {
+    const found = { status: 'crashed', status_reason: 'no heartbeat for 10 seconds' } as const;
+    const times = { last_heartbeat: before(34), status_since: before(24) };
+    expect(judge({ ...found, ...times })).toEqual({
+      level: 'critical',
+      rule: 'crashed',
+      reason: 'no heartbeat for 34 seconds',
+    });
+    const [seen, deadline] = [before(34), before(34 - 0.001)];
+    expect(judge({ ...found, last_heartbeat: seen, status_since: deadline }).reason).toMatch(/34 seconds/);
+    expect(workerHealth(worker({ ...found, ...times }), watch).silentSince).toEqual(new Date(before(34)));
   });
 
   it('when it stopped though expected, after a minute and not before', () => {
@@ -58,11 +75,20 @@ describe('a worker is critical', () => {
     expect(judge({ ...stopped, status_since: almost(60) }).level).toBe('warning');
   });
 
+  it.each([
+    ['SIGTERM', 'stopped by SIGTERM 2 minutes ago, but expected to run'],
+    ['exit code 0', 'stopped with exit code 0 2 minutes ago, but expected to run'],
+    ['moving house', 'stopped 2 minutes ago, but expected to run: moving house'],
+    [undefined, 'stopped 2 minutes ago, but expected to run'],
+  ])('after a stop for %s, in words', (status_reason, words) => {
+    expect(judge({ status: 'stopped', status_since: before(120), status_reason }).reason).toBe(words);
+  });
+
   it('at exactly five intervals of silence', () => {
     expect(judge({ last_heartbeat: before(50) })).toMatchObject({
       level: 'critical',
       rule: 'silent',
-      reason: 'no heartbeat for 50 s',
+      reason: 'no heartbeat for 50 seconds',
     });
     expect(judge({ last_heartbeat: almost(50) }).level).toBe('warning');
   });
@@ -130,6 +156,14 @@ describe('a worker is critical', () => {
 describe('a worker is in warning', () => {
   it.each(['starting', 'stopping'] as const)('while it is %s', (status) => {
     expect(judge({ status }).level).toBe('warning');
+  });
+
+  it('when it has only just stopped, and says by what', () => {
+    const stopped = { status: 'stopped', status_since: before(1) } as const;
+    expect(judge({ ...stopped, status_reason: 'SIGTERM' }).reason).toBe('stopped by SIGTERM');
+    expect(judge({ ...stopped, status_reason: 'exit code 0' }).reason).toBe('stopped with exit code 0');
+    expect(judge({ ...stopped, status_reason: 'moving house' }).reason).toBe('moving house');
+    expect(judge({ status: 'stopping', status_reason: 'SIGINT' }).reason).toBe('asked to stop by SIGINT');
   });
 
   it('at exactly two intervals of silence', () => {

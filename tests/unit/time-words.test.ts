@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { absolute, ago, duration, until } from '../../src/lib/time/words.ts';
+import { absolute, ago, countdown, duration, lasting, until } from '../../src/lib/time/words.ts';
 
 const S = 1000;
 const MIN = 60 * S;
@@ -36,6 +36,26 @@ describe('duration', () => {
   ])('says of %i ms: %s', (ms, words) => expect(duration(ms)).toBe(words));
 });
 
+describe('lasting', () => {
+  it.each([
+    [-5, '0 seconds'],
+    [1 * S, '1 second'],
+    [34 * S, '34 seconds'],
+    [MIN, '1 minute'],
+    [2 * D, '2 days'],
+  ])('says of %i ms: %s', (ms, words) => expect(lasting(ms)).toBe(words));
+});
+
+describe('countdown', () => {
+  it.each([
+    [3 * H, '3h'],
+    [3 * H - 1, '2h 59m'],
+    [45 * MIN, '45m'],
+    [40 * S, '40s'],
+    [2 * D + H, '2d 1h'],
+  ])('says of %i ms: %s', (ms, words) => expect(countdown(ms)).toBe(words));
+});
+
 describe('until', () => {
   it('counts down to now, and stays there', () => {
     expect([3 * H, 40 * S, 1 * S, 999, -5 * S].map(until)).toEqual([
@@ -50,6 +70,9 @@ describe('until', () => {
 
 describe('absolute', () => {
   it('names the zone, so that nobody has to guess', () => {
-    expect(absolute(new Date('2026-11-22T03:05:12.987Z'))).toBe('2026-11-22 03:05:12 UTC');
+    const date = new Date('2026-11-22T03:05:12.987Z');
+    expect(absolute(date)).toBe('2026-11-22 03:05:12 UTC');
+    expect(absolute(date, 'Europe/Berlin')).toBe('2026-11-22 04:05:12 Europe/Berlin');
+    expect(absolute(date, 'America/New_York')).toBe('2026-11-21 22:05:12 America/New_York');
   });
 });

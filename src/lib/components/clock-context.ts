@@ -1,5 +1,12 @@
 import { createContext } from 'svelte';
-import type { Clock } from '../time/clock.svelte.ts';
 
-/** The page's one clock. Set by the page, read by whatever ages. */
-export const [getClock, setClock] = createContext<Clock>();
+/** The time by which something ages. Reactive. */
+export interface Now {
+  /** The server's time, epoch milliseconds. */
+  readonly now: number;
+  /** The zone to give instants in. */
+  readonly zone: string;
+}
+
+/** The page's one clock, set by the page and read by whatever ages. A row out of sight hands its parts a slower one. */
+export const [getClock, setClock] = createContext<Now>();

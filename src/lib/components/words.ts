@@ -43,7 +43,7 @@ export function figure(count: number): string {
   return count < 1_000_000 ? grouped.format(count) : compact.format(count);
 }
 
-/** The whole number, for those who ask. */
-export function exact(count: number): string {
-  return grouped.format(count);
+/** The whole number, where {@link figure} shows less. */
+export function exact(count: number): string | undefined {
+  return count < 1_000_000 ? undefined : grouped.format(count);
 }

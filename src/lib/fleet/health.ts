@@ -1,4 +1,4 @@
-import { absolute, duration } from '../time/words.ts';
+import { absolute, duration, lasting } from '../time/words.ts';
 import type { Worker } from './worker.ts';
 
 export type Level = 'healthy' | 'warning' | 'critical' | 'inactive' | 'unknown';
@@ -10,6 +10,8 @@ export interface Health {
   readonly rule: Rule;
   /** Why, in words, for people. Empty when there is nothing to explain. */
   readonly reason: string;
+  /** Where silence is the reason, since when: the page counts on from there by its own clock. */
+  readonly silentSince?: Date;
 }
 
 export type Rule =
@@ -78,7 +80,7 @@ function inactive(worker: Worker, { at }: Watch): Health | null {
     return { level: 'inactive', rule: 'paused', reason: worker.pausedReason ?? 'paused' };
   }
   if (worker.status === 'stopped' && !worker.expected) {
-    return { level: 'inactive', rule: 'stopped', reason: worker.statusReason ?? 'stopped' };
+    return { level: 'inactive', rule: 'stopped', reason: stopWords(worker) };
   }
   return null;
 }
@@ -96,16 +98,20 @@ function unknown(worker: Worker, { at, impairedSince }: Watch): Health | null {
 function critical(worker: Worker, watch: Watch): Health | null {
   const bad = (rule: Rule, reason: string): Health => ({ level: 'critical', rule, reason });
 
-  if (worker.status === 'crashed') return bad('crashed', worker.statusReason ?? 'crashed');
+  if (worker.status === 'crashed') {
+    return foundSilent(worker)
+      ? silent('critical', 'crashed', worker.lastHeartbeat!, watch.at)
+      : bad('crashed', worker.statusReason ?? 'crashed');
+  }
   if (worker.status === 'stopped' && worker.kind === 'resident') {
     const stoppedMs = since(worker.statusSince, watch.at);
     if (stoppedMs >= STOPPED_GRACE_MS) {
-      return bad('stopped-but-expected', `stopped ${duration(stoppedMs)} ago, but expected to run`);
+      return bad('stopped-but-expected', missedWords(worker, stoppedMs));
     }
   }
   const silentMs = silence(worker, watch);
   if (silentMs >= worker.lostAfter * worker.intervalSeconds * 1000) {
-    return bad('silent', `no heartbeat for ${duration(silentMs)}`);
+    return silent('critical', 'silent', new Date(watch.at.getTime() - silentMs), watch.at);
   }
   if (worker.breaker.state === 'open') {
     return bad('breaker-open', worker.breaker.reason ?? `circuit breaker open${failures(worker)}`);
@@ -133,14 +139,14 @@ function warning(worker: Worker, watch: Watch): Health | null {
   const odd = (rule: Rule, reason: string): Health => ({ level: 'warning', rule, reason });
 
   if (worker.status === 'starting') return odd('starting', worker.statusReason ?? 'starting');
-  if (worker.status === 'stopping') return odd('stopping', worker.statusReason ?? 'finishing its work');
+  if (worker.status === 'stopping') return odd('stopping', stoppingWords(worker));
   if (worker.status === 'stopped' && worker.kind === 'resident') {
-    return odd('stopped-but-expected', worker.statusReason ?? 'stopped just now');
+    return odd('stopped-but-expected', stopWords(worker));
   }
 
   const silentMs = silence(worker, watch);
   if (silentMs >= worker.lateAfter * worker.intervalSeconds * 1000) {
-    return odd('late', `no heartbeat for ${duration(silentMs)}`);
+    return silent('warning', 'late', new Date(watch.at.getTime() - silentMs), watch.at);
   }
   if (worker.pollIntervalSeconds && claimsLife(worker)) {
     const idleMs = runless(worker, watch);
@@ -159,6 +165,40 @@ function warning(worker: Worker, watch: Watch): Health | null {
     return odd('event-loop', `event loop blocked for ${(worker.eventLoopBlockedMs / 1000).toFixed(1)} s`);
   }
   return null;
+}
+
+/**
+ * Whether a crash was found by silence and not told by the worker's last words: the tick stamps it with the deadline,
+ * which is after the last beat, while last words are themselves a beat.
+ */
+function foundSilent({ statusSince, lastHeartbeat, lastExit }: Worker): boolean {
+  return !lastExit && statusSince != null && lastHeartbeat != null && statusSince > lastHeartbeat;
+}
+
+function silent(level: Level, rule: Rule, from: Date, at: Date): Health {
+  return { level, rule, reason: `no heartbeat for ${lasting(since(from, at))}`, silentSince: from };
+}
+
+/** What the heartbeat module gives as a reason for stopping, as half a sentence; null for anybody else's words. */
+function cause({ statusReason }: Worker): string | null {
+  if (/^SIG[A-Z0-9]+$/.test(statusReason ?? '')) return `by ${statusReason}`;
+  return /^exit code \d+$/.test(statusReason ?? '') ? `with ${statusReason}` : null;
+}
+
+function stopWords(worker: Worker): string {
+  const how = cause(worker);
+  return how ? `stopped ${how}` : (worker.statusReason ?? 'stopped');
+}
+
+function missedWords(worker: Worker, stoppedMs: number): string {
+  const how = cause(worker);
+  const words = `stopped ${how ? `${how} ` : ''}${lasting(stoppedMs)} ago, but expected to run`;
+  return how || !worker.statusReason ? words : `${words}: ${worker.statusReason}`;
+}
+
+function stoppingWords(worker: Worker): string {
+  const how = cause(worker);
+  return how ? `asked to stop ${how}` : (worker.statusReason ?? 'finishing its work');
 }
 
 /**

@@ -26,6 +26,7 @@ export class Clock {
   readonly #ticker: Ticker;
   #offsets: number[] = [];
   #now = $state.raw(0);
+  #zone = $state.raw('UTC');
 
   /** @param serverNow the server's time when the page was made; right enough to begin with */
   constructor(serverNow: Date, ticker: Ticker = systemTicker) {
@@ -37,6 +38,11 @@ export class Clock {
   /** The server's time in epoch milliseconds; changes once a second. */
   get now(): number {
     return this.#now;
+  }
+
+  /** The zone to give instants in: the viewer's own, and UTC until the clock runs, for the server does not know it. */
+  get zone(): string {
+    return this.#zone;
   }
 
   /** The server's time to the millisecond, for rules. Not reactive. */
@@ -53,6 +59,7 @@ export class Clock {
   start(): () => void {
     const tick = () => (this.#now = this.read());
     tick();
+    this.#zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
     return this.#ticker.every(1000, tick);
   }
 }

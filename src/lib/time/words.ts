@@ -23,11 +23,20 @@ export function duration(ms: number): string {
  * @param ms how long ago, milliseconds
  */
 export function ago(ms: number): string {
-  if (ms < SECOND) return 'just now';
-  if (ms < MINUTE) return `${count(ms / SECOND, 'second')} ago`;
-  if (ms < HOUR) return `${count(ms / MINUTE, 'minute')} ago`;
-  if (ms < DAY) return `${count(ms / HOUR, 'hour')} ago`;
-  return `${count(ms / DAY, 'day')} ago`;
+  return ms < SECOND ? 'just now' : `${lasting(ms)} ago`;
+}
+
+/**
+ * How long something has lasted, for a sentence: "34 seconds", "2 hours". Rounded down.
+ *
+ * @param ms milliseconds; below zero counts as zero
+ */
+export function lasting(ms: number): string {
+  const left = Math.max(0, ms);
+  if (left < MINUTE) return count(left / SECOND, 'second');
+  if (left < HOUR) return count(left / MINUTE, 'minute');
+  if (left < DAY) return count(left / HOUR, 'hour');
+  return count(left / DAY, 'day');
 }
 
 /**
@@ -39,9 +48,32 @@ export function until(ms: number): string {
   return ms < SECOND ? 'now' : `in ${duration(ms)}`;
 }
 
-/** An instant for people and for every time zone: "2026-11-22 03:05:12 UTC". */
-export function absolute(date: Date): string {
-  return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+/** How long until something, for a label: "3h", "2h 59m", "45m", "40s". Past counts as "0s". */
+export function countdown(ms: number): string {
+  return duration(ms)
+    .replace(/ (s|h|d)\b/g, '$1')
+    .replace(/ min\b/, 'm');
+}
+
+/**
+ * An instant for people, with the zone that it is given in: "2026-11-22 03:05:12 UTC".
+ *
+ * @param zone an IANA name, such as "Europe/Berlin"
+ */
+export function absolute(date: Date, zone = 'UTC'): string {
+  return `${inZone(zone).format(date)} ${zone}`;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function inZone(timeZone: string): Intl.DateTimeFormat {
+  let format = formats.get(timeZone);
+  if (!format) {
+    // Swedish writes dates as ISO 8601 does.
+    format = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone });
+    formats.set(timeZone, format);
+  }
+  return format;
 }
 
 function count(value: number, unit: string): string {
