@@ -181,9 +181,7 @@ function measure() {
   // A reset costs the first sample, and with it a job that blocks from its first beat on: so that one is taken here.
   const sampleAt = clock() + SAMPLE_MS;
   firstLate = 0;
-  setTimeout(() => {
-    firstLate = whole(clock() - sampleAt);
-  }, SAMPLE_MS).unref();
+  void sleep(SAMPLE_MS).then(() => (firstLate = whole(clock() - sampleAt)));
   spentBefore = spent;
   measuredAt = clock();
   return resources;
@@ -216,14 +214,14 @@ function openLine(url, key, token) {
   let retryAt = 0;
   let patience = 0;
 
-  async function post(beats, limit) {
-    const { ok, status, body } = await fetch(address, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify({ beats }, clean),
-      redirect: 'error', // another host must not get the key
-      signal: AbortSignal.timeout(Math.ceil(limit)),
-    });
+  function request(batch, bare) {
+    const body = JSON.stringify({ beats: batch.map((worker) => worker.beat(bare)) }, clean);
+    return [address, { method: 'POST', headers, body, redirect: 'error' }]; // another host must not get the key
+  }
+
+  async function post(batch, limit, bare) {
+    const [, init] = request(batch, bare);
+    const { ok, status, body } = await fetch(address, { ...init, signal: AbortSignal.timeout(limit) });
     // Not text(): whatever answers there must not fill the worker's memory. 1,000 answers take 250 KB.
     let text = '';
     const decoder = new TextDecoder();
@@ -237,12 +235,10 @@ function openLine(url, key, token) {
     } catch {
       // A gateway's page.
     }
-    if (ok && Array.isArray(answer) && answer.length === beats.length && answer.every(Boolean)) return answer;
+    if (ok && Array.isArray(answer) && answer.length === batch.length && answer.every(Boolean)) return answer;
     throw Object.assign(
       new Error(`HTTP ${status}, ${clip(answer?.message, 200) ?? 'no answer of hp_heartbeat'}`),
-      {
-        status,
-      },
+      { status },
     );
   }
 
@@ -251,20 +247,15 @@ function openLine(url, key, token) {
     const began = clock();
     const pace = Math.min(...batch.map((worker) => worker.interval));
     // As long as the interval, so that one lost request does not cost the lease; more where answers have been slow.
-    const limit = Math.min(most, Math.max(2_000, patience, pace));
+    const limit = whole(Math.min(most, Math.max(2_000, patience, pace)));
     const { say, said } = batch[0].settings;
-    const report = (bare) =>
-      post(
-        batch.map((worker) => worker.beat(bare)),
-        limit,
-      );
     for (const worker of batch) worker.due = Infinity;
     try {
-      const answers = await report().catch((error) => {
+      const answers = await post(batch, limit).catch((error) => {
         if (error.status !== 400) throw error;
         // The JSON parser refused the body: a text is to blame, and being alive is worth more than a text.
         say(`sent again without texts (${error.message})`, '400');
-        return report(true);
+        return post(batch, limit, true);
       });
       patience = 2 * (clock() - began);
       if (failures > 1) {
@@ -325,8 +316,7 @@ function openLine(url, key, token) {
   }
 
   const line = {
-    address,
-    headers,
+    request,
     mine,
     arm,
     /** Reports the last state of these workers, and comes back within 4 s; 1 s where nobody has answered lately. */
@@ -754,8 +744,9 @@ async function onSignal(signal) {
   const code = codeOf(signal);
   const workers = [...shared.workers];
   // The package signal-exit listens to every signal, only to step back before any other listener: it is no handler.
-  const [v4, v3] = [globalThis[Symbol.for('signal-exit emitter')], process.__signal_exit_emitter__];
-  const bystanders = (v4?.count ?? 0) + (v3?.count ?? 0);
+  const count = (host, key) => host[key]?.count ?? 0;
+  const bystanders =
+    count(globalThis, Symbol.for('signal-exit emitter')) + count(process, '__signal_exit_emitter__');
   // A process that handles the signal itself is left to do so.
   const ours =
     process.listenerCount(signal) <= 1 + bystanders && workers.every((worker) => worker.settings.exit);
@@ -798,24 +789,23 @@ function verdict(code) {
 /** The last words of an exit are sent by a process of their own, for an exit handler cannot wait for an answer. */
 const MESSENGER = `
 for (const s of ["SIGTERM","SIGINT","SIGHUP"]) process.on(s,()=>{});
-const [url,headers,body] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
-fetch(url,{method:"POST",headers,body,redirect:"error",signal:AbortSignal.timeout(3e3)}).then((r)=>r.text());`;
+const [url,init] = JSON.parse(process.env.HEARTBEAT_LAST_WORDS);
+fetch(url,{...init,signal:AbortSignal.timeout(3e3)}).then((r)=>r.text());`;
 
 function exiting(code) {
   const [status, reason, exit] = verdict(code);
-  for (const { address, headers, mine } of shared.lines.values()) {
+  for (const { request, mine } of shared.lines.values()) {
     const silent = mine().filter(
       ({ said, sequence }) => sequence && said !== status && (!said || status === 'crashed'),
     );
     if (!silent.length) continue;
     try {
       for (const worker of silent) worker.lastWords(status, reason, exit);
-      const body = JSON.stringify({ beats: silent.map((worker) => worker.beat()) }, clean);
       spawn(process.execPath, ['-e', MESSENGER], {
         env: {
           ...env,
           // Not an argument: those are for everyone on the machine to see, and there is a key in it.
-          HEARTBEAT_LAST_WORDS: JSON.stringify([address, headers, body]),
+          HEARTBEAT_LAST_WORDS: JSON.stringify(request(silent)),
           NODE_OPTIONS: '', // what loads there is for the worker; --inspect-brk would wait for a debugger
         },
         detached: true,
