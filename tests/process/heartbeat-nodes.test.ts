@@ -67,7 +67,7 @@ describe.each(versions)('on Node %s', (version) => {
   });
 
   it('drains on SIGTERM, says goodbye, and ends by that signal', async () => {
-    const worker = fleet.start('job', { node, env: { JOB_MS: '1200' } });
+    const worker = fleet.start('job', { node, env: { JOB_MS: '1500' } });
     await said({ status: 'processing' });
     expect(await worker.end('SIGTERM')).toMatchObject({ code: null, signal: 'SIGTERM' });
     expect(worker.output()).toContain('finished');
