@@ -35,7 +35,7 @@ describe('the list', () => {
 
   it('filters by health', () => {
     expect(names({ filter: 'critical' })).toEqual(['-: d-dead']);
-    expect(names({ filter: 'quiet' })).toEqual([]);
+    expect(names({ filter: 'inactive' })).toEqual([]);
   });
 
   it('searches name, description, host and status, all words of it, in any case', () => {

@@ -132,6 +132,8 @@ describe('a worker is critical', () => {
       level: 'warning',
       rule: 'due',
     });
+    const early = { ...scheduled, next_run_at: before(-0.001) };
+    expect(judge({ ...early, lease_expires_at: before(30) }).level).toBe('healthy');
     expect(judge({ kind: 'scheduled' }).rule).toBe('not-scheduled');
   });
 

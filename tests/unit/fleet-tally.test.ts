@@ -51,7 +51,9 @@ describe('the tally', () => {
   it('takes a scheduled worker between its runs for running, until it is overdue or crashed', () => {
     const waiting = { kind: 'scheduled', next_run_at: before(-60), lease_expires_at: before(-90) } as const;
     expect(count(waiting).running).toBe('1/1');
-    expect(count({ ...waiting, lease_expires_at: before(0) }).running).toBe('0/1');
+    const due = { ...waiting, next_run_at: before(0) };
+    expect(count(due).running).toBe('1/1');
+    expect(count({ ...due, lease_expires_at: before(0) }).running).toBe('0/1');
     expect(count({ ...waiting, status: 'crashed' }).running).toBe('0/1');
   });
 

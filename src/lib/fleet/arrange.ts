@@ -1,4 +1,4 @@
-import type { Health, Level } from './health.ts';
+import { claimsLife, type Health, type Level } from './health.ts';
 import { LEVELS } from './tally.ts';
 import type { Worker } from './worker.ts';
 
@@ -17,7 +17,7 @@ export interface Group {
 export const SORTS = ['trouble', 'name', 'seen', 'jobs', 'errors'] as const;
 export type Sort = (typeof SORTS)[number];
 
-export const FILTERS = ['all', 'critical', 'warning', 'healthy', 'quiet'] as const;
+export const FILTERS = ['all', 'critical', 'warning', 'healthy', 'inactive'] as const;
 export type Filter = (typeof FILTERS)[number];
 
 /** What of the fleet to show, and in which order. Lives in the address, so that a view can be shared and kept. */
@@ -81,17 +81,23 @@ export function byType(rows: readonly Row[]): [type: string | null, rows: Row[]]
 /** Whether a level is in a filter. */
 export function inFilter(level: Level, filter: Filter): boolean {
   if (filter === 'all') return true;
-  if (filter === 'quiet') return level === 'inactive' || level === 'unknown';
+  if (filter === 'inactive') return level === 'inactive' || level === 'unknown';
   return level === filter;
 }
 
 const ORDER: Record<Sort, (a: Row, b: Row) => number> = {
   trouble: byTrouble,
   name: () => 0,
-  seen: (a, b) => (b.worker.lastHeartbeat?.getTime() ?? 0) - (a.worker.lastHeartbeat?.getTime() ?? 0),
+  seen: (a, b) => lastSeen(a) - lastSeen(b),
   jobs: (a, b) => b.worker.jobsProcessed - a.worker.jobsProcessed,
   errors: (a, b) => b.worker.errorCount - a.worker.errorCount,
 };
+
+/** Who has been silent longest comes first. All who beat as they should are equal, or each digest would shuffle them. */
+function lastSeen({ worker, health }: Row): number {
+  const onTime = worker.kind === 'resident' && claimsLife(worker) && !health.silentSince;
+  return onTime ? Number.MAX_VALUE : (worker.lastHeartbeat?.getTime() ?? 0);
+}
 
 function byTrouble(a: Row, b: Row): number {
   return LEVELS.indexOf(a.health.level) - LEVELS.indexOf(b.health.level);

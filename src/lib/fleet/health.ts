@@ -126,7 +126,8 @@ function critical(worker: Worker, watch: Watch): Health | null {
   }
   if (waits(worker)) {
     if (!worker.nextRunAt) return bad('not-scheduled', 'no next run is scheduled');
-    if (worker.leaseExpiresAt && worker.leaseExpiresAt <= watch.at) {
+    // Both: its lease is meant to end with the grace after its next run, and nothing is overdue before it is due.
+    if (worker.nextRunAt <= watch.at && expired(worker, watch)) {
       return bad('overdue', `overdue by ${duration(since(worker.nextRunAt, watch.at))}`);
     }
   } else if (worker.kind === 'scheduled' && expired(worker, watch)) {

@@ -40,7 +40,8 @@ export function tally(rows: Iterable<{ worker: Worker; health: Health }>, watch:
 export function isAlive(worker: Worker, at: Date): boolean {
   const leased = worker.leaseExpiresAt != null && worker.leaseExpiresAt > at;
   if (worker.kind === 'scheduled') {
-    return leased && worker.status !== 'crashed' && worker.status !== 'unknown';
+    const early = worker.nextRunAt != null && worker.nextRunAt > at;
+    return (leased || early) && worker.status !== 'crashed' && worker.status !== 'unknown';
   }
   return leased && claimsLife(worker);
 }
