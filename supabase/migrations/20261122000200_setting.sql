@@ -42,7 +42,7 @@ on conflict (key) do nothing;
 create or replace function hp_private.setting(key text) returns numeric
 language sql stable set search_path = ''
 return (
-  select case when jsonb_typeof(s.value) = 'number' then s.value::numeric end
+  select case when jsonb_typeof(s.value) = 'number' then least(greatest(s.value::numeric, 0), 1e9) end
   from public.hp_setting s where s.key = setting.key
 );
 

@@ -73,7 +73,7 @@ create table if not exists public.hp_worker_status (
     constraint hp_worker_status_current_job_type_check check (char_length(current_job_type) <= 128),
   status_updated_at timestamptz,
   poll_interval_s double precision
-    constraint hp_worker_status_poll_interval_s_check check (poll_interval_s > 0),
+    constraint hp_worker_status_poll_interval_s_check check (poll_interval_s > 0 and poll_interval_s < 'infinity'),
   last_run_at timestamptz,
   last_run_duration_ms bigint
     constraint hp_worker_status_last_run_duration_ms_check check (last_run_duration_ms >= 0),
@@ -112,13 +112,13 @@ create table if not exists public.hp_worker_status (
 
   -- resources
   cpu_percent real
-    constraint hp_worker_status_cpu_percent_check check (cpu_percent >= 0),
+    constraint hp_worker_status_cpu_percent_check check (cpu_percent >= 0 and cpu_percent < 'infinity'),
   memory_percent real
-    constraint hp_worker_status_memory_percent_check check (memory_percent >= 0),
+    constraint hp_worker_status_memory_percent_check check (memory_percent >= 0 and memory_percent < 'infinity'),
   memory_rss_bytes bigint
     constraint hp_worker_status_memory_rss_bytes_check check (memory_rss_bytes >= 0),
   event_loop_lag_ms real
-    constraint hp_worker_status_event_loop_lag_ms_check check (event_loop_lag_ms >= 0),
+    constraint hp_worker_status_event_loop_lag_ms_check check (event_loop_lag_ms >= 0 and event_loop_lag_ms < 'infinity'),
   event_loop_blocked_ms bigint
     constraint hp_worker_status_event_loop_blocked_ms_check check (event_loop_blocked_ms >= 0),
 

@@ -6,6 +6,8 @@ create table if not exists hp_private.pulse (
   generation uuid not null default gen_random_uuid(),
   tick_at timestamptz,
   watching_since timestamptz not null default now(),
+  gap_ended_at timestamptz,
+  gap_s double precision,
   impaired_since timestamptz,
   digest_at timestamptz,
   watched_until timestamptz,
@@ -29,6 +31,8 @@ comment on column hp_private.pulse.id is 'Always true: there is one row.';
 comment on column hp_private.pulse.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
 comment on column hp_private.pulse.tick_at is 'When the tick last ran.';
 comment on column hp_private.pulse.watching_since is 'Since when the tick has run without a gap; silence before it is nobody''s fault.';
+comment on column hp_private.pulse.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
+comment on column hp_private.pulse.gap_s is 'Seconds for which it had not run then.';
 comment on column hp_private.pulse.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';
 comment on column hp_private.pulse.digest_at is 'When the last digest was sent.';
 comment on column hp_private.pulse.watched_until is 'Until when somebody watches.';

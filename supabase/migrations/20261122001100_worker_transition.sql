@@ -103,7 +103,8 @@ create or replace trigger _500_number before insert on public.hp_worker_status
   for each row execute function hp_private.tg_hp_worker_status__number();
 
 -- State is everything that a message must carry whole; what moves with every beat travels in a tuple instead.
--- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds.
+-- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds. Of CPU and memory
+-- only the level counts (over 80 %, over 95 %).
 create or replace trigger _500_revision before update on public.hp_worker_status
   for each row when (
     (old.status is distinct from new.status
@@ -120,6 +121,11 @@ create or replace trigger _500_revision before update on public.hp_worker_status
     or (old.next_run_at is null) is distinct from (new.next_run_at is null)
     or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
     or (old.event_loop_blocked_ms is null) is distinct from (new.event_loop_blocked_ms is null)
+    or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
+    or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
+    or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
+    or (old.memory_percent > 80) is distinct from (new.memory_percent > 80)
+    or (old.memory_percent > 95) is distinct from (new.memory_percent > 95)
     or old.version is distinct from new.version
     or old.hostname is distinct from new.hostname
     or old.description is distinct from new.description

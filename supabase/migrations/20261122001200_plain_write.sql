@@ -56,6 +56,7 @@ begin
   if new.status is distinct from old.status then
     new.status_since := now();
     new.status_reason := nullif(new.status_reason, old.status_reason);
+    new.last_exit := null; -- last words are a process's own, and these are not
     new.status_updated_at := now();
     new.activity_seen_at := clock_timestamp();
   elsif (new.current_status, new.current_job_id) is distinct from (old.current_status, old.current_job_id) then

@@ -65,6 +65,14 @@ begin
     return hp_private.beat_error('circuit_breaker_threshold', 'must be at least 1');
   elsif abs(b.sent_at_ms) > 8640000000000000 then
     return hp_private.beat_error('sent_at_ms', 'must be a time in milliseconds since 1970');
+  elsif greatest(b.cpu_percent, b.memory_percent, b.event_loop_lag_ms) >= 'infinity' then
+    -- A text may spell NaN or Infinity, which a column takes and JSON can't carry to a page. NaN is the greatest of all.
+    v_field := case
+      when b.cpu_percent >= 'infinity' then 'cpu_percent'
+      when b.memory_percent >= 'infinity' then 'memory_percent'
+      else 'event_loop_lag_ms'
+    end;
+    return hp_private.beat_error(v_field, 'must be a finite number');
   elsif jsonb_typeof(b.metadata) <> 'object' then
     return hp_private.beat_error('metadata', 'must be an object');
   elsif octet_length(b.metadata::text) > 8192 then

@@ -86,7 +86,7 @@ begin
     last_exit = case when v_ends then coalesce(i.last_exit, beat.last_exit) else i.last_exit end
   where i.instance_id = instance.instance_id;
 
-  if v_newer and instance.superseded_at <= at - interval '1 minute' and worker.name_conflict_since is null
+  if v_newer and coalesce(instance.superseded_at, instance.registered_at) <= at - interval '1 minute' and worker.name_conflict_since is null
     and worker.lease_expires_at > at and worker.status not in ('stopping', 'stopped', 'crashed')
     and beat.status not in ('stopping', 'stopped', 'crashed')
   then

@@ -12,8 +12,9 @@ end;
 
 -- Marks the residents whose lease has run out. A locked row is skipped: it is being beaten at this moment.
 -- The transition is stamped with the deadline, not with when the tick happened to run. Silence counts from
--- watching_since at the earliest: what we did not watch is nobody's fault.
-create or replace function hp_private.mark_silent(watching_since timestamptz, at timestamptz) returns text[]
+-- watching_since at the earliest: what we did not watch is nobody's fault. A shorter gap of ours forgives those to whom
+-- it was long, half of their lease or more.
+create or replace function hp_private.mark_silent(pulse hp_private.pulse, at timestamptz) returns text[]
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
@@ -22,7 +23,11 @@ begin
   with silent as materialized (
     select w.worker_name, greatest(
         w.lease_expires_at,
-        mark_silent.watching_since + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)) as deadline
+        pulse.watching_since + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s),
+        case
+          when pulse.gap_s >= w.lost_after_intervals * w.heartbeat_interval_s / 2
+            then pulse.gap_ended_at + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+        end) as deadline
     from public.hp_worker_status w
     where w.lease_expires_at <= mark_silent.at
       and w.status not in ('unknown', 'stopped', 'crashed') and w.kind = 'resident'
@@ -79,14 +84,21 @@ begin
 
   if v_pulse.tick_at is null or at - v_pulse.tick_at > greatest(interval '30 seconds', 3 * v_tick_every) then
     v_pulse.watching_since := at;
+  elsif at - v_pulse.tick_at > 3 * v_tick_every then
+    v_pulse.gap_ended_at := at;
+    v_pulse.gap_s := extract(epoch from at - v_pulse.tick_at);
   end if;
-  v_silent := hp_private.mark_silent(v_pulse.watching_since, at);
+  v_silent := hp_private.mark_silent(v_pulse, at);
 
   -- A conflict is over when no superseded instance vouches for itself any more.
-  update public.hp_worker_status w set name_conflict_since = null
-  where w.name_conflict_since is not null and not exists (
-    select from public.hp_worker_instance i
-    where i.worker_name = w.worker_name and i.instance_id <> w.instance_id and i.lease_expires_at > tick.at);
+  with settled as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.name_conflict_since is not null and not exists (
+      select from public.hp_worker_instance i
+      where i.worker_name = w.worker_name and i.instance_id <> w.instance_id and i.lease_expires_at > tick.at)
+    order by w.worker_name for no key update skip locked
+  )
+  update public.hp_worker_status w set name_conflict_since = null from settled s where w.worker_name = s.worker_name;
 
   v_watched := coalesce(v_pulse.watched_until > at, false);
   -- Half a tick early is on time: the two periods are rarely in step.
@@ -94,6 +106,7 @@ begin
     and (v_pulse.digest_at is null or v_pulse.digest_at <= at - v_digest_every + v_tick_every / 2);
   update hp_private.pulse p set
     tick_at = tick.at, watching_since = v_pulse.watching_since,
+    gap_ended_at = v_pulse.gap_ended_at, gap_s = v_pulse.gap_s,
     digest_at = case when v_digest then tick.at else p.digest_at end,
     live_workers = (select count(*) from public.hp_worker_status w where w.lease_expires_at > tick.at)
   where p.id;
@@ -127,7 +140,7 @@ language sql security definer set search_path = ''
 return hp_private.tick(now());
 
 revoke all on function hp_private.in_words(interval) from public;
-revoke all on function hp_private.mark_silent(timestamptz, timestamptz) from public;
+revoke all on function hp_private.mark_silent(hp_private.pulse, timestamptz) from public;
 revoke all on function hp_private.prune(timestamptz) from public;
 revoke all on function hp_private.tick(timestamptz) from public;
 revoke all on function hp_private.tick_if_overdue(timestamptz, timestamptz) from public;
@@ -136,7 +149,7 @@ grant execute on function public.hp_tick() to service_role;
 -- note: the scheduler alone; pg_cron runs it as its owner.
 
 comment on function hp_private.in_words(interval) is 'A span of time for people.';
-comment on function hp_private.mark_silent(timestamptz, timestamptz) is 'Marks residents whose lease has run out as crashed; returns their names or null.';
+comment on function hp_private.mark_silent(hp_private.pulse, timestamptz) is 'Marks residents whose lease has run out as crashed; returns their names or null.';
 comment on function hp_private.prune(timestamptz) is 'Removes old events and ended instances.';
 comment on function hp_private.tick(timestamptz) is 'hp_tick at a given time.';
 comment on function hp_private.tick_if_overdue(timestamptz, timestamptz) is 'Runs the tick when whoever should run it is two periods late.';

@@ -13,16 +13,19 @@ declare
   v_budget hp_private.message_budget;
   v_again_ms double precision;
 begin
+  -- A setting that is missing or makes no sense must not cost a beat: the migration's default counts then.
   select
-    max(s.value::double precision) filter (where s.key = 'transition_store') as transition_store,
-    max(s.value::double precision) filter (where s.key = 'transition_refill_per_s') as transition_refill_per_s,
-    max(s.value::double precision) filter (where s.key = 'activity_store') as activity_store,
-    max(s.value::double precision) filter (where s.key = 'activity_refill_s') as activity_refill_s,
-    max(s.value::double precision) filter (where s.key = 'beats_per_second') as beats_per_second
+    coalesce(max(s.n) filter (where s.key = 'transition_store'), 20) as transition_store,
+    coalesce(max(s.n) filter (where s.key = 'transition_refill_per_s'), 5) as transition_refill_per_s,
+    coalesce(max(s.n) filter (where s.key = 'activity_store'), 600) as activity_store,
+    coalesce(max(s.n) filter (where s.key = 'activity_refill_s' and s.n > 0), 10) as activity_refill_s,
+    coalesce(max(s.n) filter (where s.key = 'beats_per_second' and s.n > 0), 200) as beats_per_second
   into v_setting
-  from public.hp_setting s
-  where jsonb_typeof(s.value) = 'number' and s.key in (
-    'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s', 'beats_per_second');
+  from (
+    select s.key, least(greatest(s.value::numeric, 0), 1e9)::double precision as n from public.hp_setting s
+    where jsonb_typeof(s.value) = 'number' and s.key in (
+      'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s', 'beats_per_second')
+  ) s;
 
   select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
   -- What was held back is untold still when its worker beats once more, though that beat changes nothing.
@@ -41,7 +44,7 @@ begin
   end if;
 
   if v_active then
-    if hp_private.take_message('activity', v_setting.activity_store, 1 / nullif(v_setting.activity_refill_s, 0), '1 second', v_now) then
+    if hp_private.take_message('activity', v_setting.activity_store, 1 / v_setting.activity_refill_s, '1 second', v_now) then
       -- Two seconds for transactions that began before the last message and committed after it.
       perform hp_private.send_digest('activity',
         greatest(v_budget.sent_at, v_now - interval '1 minute') - interval '2 seconds', v_now);

@@ -25,7 +25,7 @@ as $$
 declare
   v_pulse hp_private.pulse;
 begin
-  if auth.uid() is not null and not hp_private.is_member() then
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
     raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
   end if;
   update hp_private.pulse p

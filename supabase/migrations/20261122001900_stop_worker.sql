@@ -9,7 +9,7 @@ declare
   v_pulse hp_private.pulse;
 begin
   -- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
-  if auth.uid() is not null and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
     raise exception 'only an operator or an owner may stop a worker' using errcode = 'PT403';
   end if;
   if char_length(hp_stop_worker.reason) > 500 then
@@ -21,7 +21,7 @@ begin
     status = 'stopped', status_since = case when w.status = 'stopped' then w.status_since else now() end,
     status_reason = coalesce(hp_stop_worker.reason, 'marked as stopped'),
     lease_expires_at = null, jobs_active = 0, current_status = null, current_job_id = null, current_job_type = null,
-    status_updated_at = now(), activity_seen_at = clock_timestamp()
+    last_exit = null, status_updated_at = now(), activity_seen_at = clock_timestamp()
   where w.worker_name = hp_stop_worker.worker_name
   returning * into v_worker;
   if not found then

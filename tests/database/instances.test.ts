@@ -78,6 +78,20 @@ describe('a second process under a name', () => {
     expect(told.map((e) => e.to_value)).toEqual(['began', 'ended']);
   });
 
+  it('is a name conflict too when a third one took the row from both of them', async () => {
+    const [first, second, third] = [1, 2, 3].map(() => new Process(db.sql, 'triplets'));
+    await first!.send({}, at(0));
+    await second!.send({}, at(1)); // registers, and is overtaken before it confirms
+    await third!.send({}, at(1.5));
+    await third!.send({}, at(1.6));
+    await first!.send({ status: 'stopped' }, at(2));
+    await second!.send({}, at(3));
+    expect((await row('triplets')).name_conflict_since).toBeNull();
+    await third!.send({}, at(61));
+    await second!.send({}, at(62));
+    expect((await row('triplets')).name_conflict_since).toEqual(at(62));
+  });
+
   it('gives the row back to the first when it ends before it', async () => {
     const first = new Process(db.sql, 'rollback');
     const second = new Process(db.sql, 'rollback');

@@ -119,6 +119,39 @@ describe('messages', () => {
     expect(message!.payload.workers!.map((w) => w.worker_name)).toContain('throttled');
   });
 
+  it.each([
+    ['activity_store', '"600"'],
+    ['transition_store', 'null'],
+    ['beats_per_second', '0'],
+    ['activity_refill_s', '0'],
+    ['activity_refill_s', '1e300'],
+    ['tick_every_s', '-5'],
+    ['digest_every_s', '"often"'],
+  ])('and beats go on when the setting %s is %s', async (key, value) => {
+    await db.sql`update hp_setting set value = ${value}::text::jsonb where key = ${key}`;
+    await watch();
+    await db.sql`update hp_private.pulse set tick_at = now() - interval '1 hour'`;
+    expect(await new Process(db.sql, 'steady').send({ current_status: 'x' })).toMatchObject({ ok: true });
+    await db.sql`select public.hp_tick()`;
+  });
+
+  it('carry a worker whose CPU passed a threshold, or whose last error came again', async () => {
+    const worker = new Process(db.sql, 'strained');
+    const revision = async () =>
+      Number(
+        (await db.sql`select revision from hp_worker_status where worker_name = 'strained'`)[0]!.revision,
+      );
+    await worker.send({ cpu_percent: 20, last_error: 'boom', last_error_age_ms: 60_000 });
+    const calm = await revision();
+    await worker.send({ cpu_percent: 70 });
+    expect(await revision()).toBe(calm);
+    await worker.send({ cpu_percent: 97 });
+    const hot = await revision();
+    expect(hot).toBeGreaterThan(calm);
+    await worker.send({ cpu_percent: 98, last_error: 'boom', last_error_age_ms: 0 });
+    expect(await revision()).toBeGreaterThan(hot);
+  });
+
   it('of a plain beat are a tuple in the digest, of activity a longer one', async () => {
     const quiet = new Process(db.sql, 'quiet');
     const busy = new Process(db.sql, 'busy');

@@ -132,6 +132,28 @@ describe('hp_stop_worker', () => {
     expect((await row('taken-down')).status).toBe('idle');
   });
 
+  it('does not repeat the last words of an earlier end, nor does a plain write', async () => {
+    const worker = new Process(db.sql, 'quoted');
+    const last_exit = { code: 1, error: 'old boom' };
+    await worker.send();
+    await worker.send({ status: 'crashed', last_exit });
+    await stop('quoted');
+    expect((await row('quoted')).last_exit).toBeNull();
+    await worker.send();
+    await worker.send({ status: 'crashed', last_exit });
+    await upsert({ worker_name: 'quoted', status: 'stopped' });
+    expect((await row('quoted')).last_exit).toBeNull();
+  });
+
+  it('is refused to a session that names nobody', async () => {
+    await new Process(db.sql, 'nameless').send();
+    const call = db.as('authenticated', {}, (sql) => sql`select hp_stop_worker('nameless')`);
+    await expect(call).rejects.toMatchObject({ code: 'PT403' });
+    await expect(db.as('authenticated', {}, (sql) => sql`select hp_watch()`)).rejects.toMatchObject({
+      code: 'PT403',
+    });
+  });
+
   it('says which worker does not exist', async () => {
     await expect(stop('nobody')).rejects.toMatchObject({
       code: 'PT404',

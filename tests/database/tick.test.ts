@@ -65,6 +65,32 @@ describe('the tick', () => {
     expect((await row('innocent')).status).toBe('crashed');
   });
 
+  it('that comes late forgives those to whom that was long, and nobody else', async () => {
+    await watch(0, 20);
+    await new Process(db.sql, 'quick', { heartbeat_interval_s: 2 }).send({}, at(20));
+    await new Process(db.sql, 'slow', { heartbeat_interval_s: 7 }).send({}, at(1));
+    await tick(36); // after 16 s: more than the whole lease of one, less than half of that of the other
+    expect((await row('quick')).status).toBe('idle');
+    expect((await row('slow')).status).toBe('crashed');
+    await watch(41, 46);
+    expect(await row('quick')).toMatchObject({ status: 'crashed', status_since: at(46) });
+  });
+
+  it('passes over a locked worker in all that it does', async () => {
+    await new Process(db.sql, 'twin').send();
+    await db.sql`update hp_worker_status set name_conflict_since = now() where worker_name = 'twin'`;
+    await db.sql.begin(async (sql) => {
+      await sql`select from hp_worker_status where worker_name = 'twin' for no key update`;
+      await db.sql.begin(async (ticking) => {
+        await ticking`set local lock_timeout = '1s'`;
+        await ticking`select public.hp_tick()`;
+      });
+    });
+    expect((await row('twin')).name_conflict_since).not.toBeNull();
+    await db.sql`select public.hp_tick()`;
+    expect((await row('twin')).name_conflict_since).toBeNull();
+  });
+
   it('leaves alone who was declared, who said goodbye, and who is being beaten at this moment', async () => {
     await tick(0);
     const gone = new Process(db.sql, 'gone');
