@@ -27,6 +27,13 @@ export function endWhenAsked(force: () => void = () => {}): AbortSignal {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
 
+  // postgres.js throws from a timer when its server was killed; whoever throws so, the end is an orderly one.
+  process.on('uncaughtException', (error) => {
+    if (askedAt === undefined) console.error(`Everything ends: ${error.message}`);
+    process.exitCode = 1;
+    ask();
+  });
+
   // A closed terminal or pipe is not worth dying of in the middle of an orderly end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 

@@ -61,6 +61,24 @@ export interface Stack extends StackAddress {
   stop(): Promise<void>;
 }
 
+/** A part that has not closed by then never will: its PostgreSQL may have been killed under it. */
+const CLOSING_MS = 10_000;
+
+async function within(ms: number, work: () => unknown): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`A part of the stack did not close within ${ms / 1000} s.`)),
+      ms,
+    );
+  });
+  try {
+    await Promise.race([Promise.try(work), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Starts the embedded stack: PostgreSQL, the Data API, Auth, Realtime and a scheduler.
  *
@@ -81,7 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       const failures: unknown[] = [];
       for (const close of closers.reverse()) {
         // What cannot be closed must not keep the rest from being.
-        await Promise.try(close).catch((error: unknown) => failures.push(error));
+        await within(CLOSING_MS, close).catch((error: unknown) => failures.push(error));
       }
       if (failures.length) throw failures[0];
     })());

@@ -256,6 +256,28 @@ describe('an end that is not in order', () => {
     await untilGone(pid);
   });
 
+  it('ends too when its PostgreSQL is killed under load', async () => {
+    const folder = dataDir();
+    const run = start('--data-dir', folder);
+    const { url, secretKey } = await run.line();
+    let over = false;
+    const ask = async () => {
+      while (!over) {
+        await fetch(`${url}/rest/v1/rpc/hp_fleet`, { method: 'POST', headers: { apikey: secretKey } }).catch(
+          () => {
+            over = true;
+          },
+        );
+      }
+    };
+    const asking = Array.from({ length: 8 }, ask);
+    process.kill(postgresIn(folder)!, 'SIGKILL');
+    expect((await run.exited).code).toBe(1);
+    expect(existsSync(join(folder, 'lock'))).toBe(false);
+    over = true;
+    await Promise.all(asking);
+  });
+
   it('says so and ends when its PostgreSQL is killed', async () => {
     const folder = dataDir();
     const run = start('--data-dir', folder);
