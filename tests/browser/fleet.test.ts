@@ -74,6 +74,7 @@ describe('the fleet page, with five real workers', () => {
     await rowSays(alice.page, 'content-worker', 'Stopped', 5_000);
     expect(performance.now() - began).toBeLessThan(1_000);
     await exit;
+    await rowSays(alice.page, 'content-worker', 'stopped by SIGTERM');
     await running(alice.page, '4/5');
     expect(await alice.page.title()).toBe('⚠ 4/5 running · Lastseen');
 
@@ -92,6 +93,13 @@ describe('the fleet page, with five real workers', () => {
     expect(await alice.page.getByRole('alert').innerText()).toMatch(
       /1 worker appears to be dead:\s*crawl-worker/,
     );
+    // The silence goes on, and so does the count of it.
+    const silence = async () => {
+      const text = await rowSays(alice.page, 'crawl-worker', /no heartbeat for \d+ seconds/);
+      return Number(/for (\d+) seconds/.exec(text)![1]);
+    };
+    const first = await silence();
+    await until(async () => (await silence()) >= first + 2, { what: 'two seconds of silence' });
   });
 
   it('shows a worker that was started again', async () => {

@@ -57,6 +57,54 @@ describe('the fleet page', () => {
     await carol.page.getByRole('heading', { name: 'scrapers 1/1 running' }).waitFor();
   });
 
+  it('says when a scheduled worker runs next, and takes it for running meanwhile', async () => {
+    const { error } = await stack.asService().rpc('hp_heartbeat', {
+      beats: [
+        {
+          worker_name: 'nightly-report',
+          instance_id: crypto.randomUUID(),
+          sequence: 1,
+          kind: 'scheduled',
+          status: 'idle',
+          heartbeat_interval_s: 1,
+          next_run_in_ms: 3 * 3_600_000 + 50_000,
+          schedule: 'every day at 06:00',
+        },
+      ],
+    });
+    expect(error).toBeNull();
+    expect(await rowSays(carol.page, 'nightly-report', 'next 3h')).toContain('every day at 06:00');
+    // Longer than five of its intervals: it need not beat between its runs.
+    await rowSays(carol.page, 'nightly-report', /Last seen: [6-9] seconds ago/);
+    await rowSays(carol.page, 'nightly-report', 'Idle');
+    await stack.database.sql`delete from hp_worker_status where worker_name = 'nightly-report'`;
+    await carol.page.reload();
+    await connection(carol.page, 'Live');
+  });
+
+  it('says how many workers appear to be dead, and which', async () => {
+    for (const name of ['content-worker', 'crawl-worker'])
+      await upsert({ worker_name: name, status: 'crashed', status_reason: 'exit code 1' });
+    const alert = carol.page.getByRole('alert');
+    await until(async () => (await alert.innerText()).includes('2 workers'), { what: 'the banner' });
+    expect(await alert.innerText()).toMatch(/2 workers appear to be dead:\s*content-worker, crawl-worker/);
+    for (const name of ['content-worker', 'crawl-worker'])
+      await upsert({ worker_name: name, status: 'idle' });
+    await alert.waitFor({ state: 'detached' });
+  });
+
+  it('gives instants in the zone of who looks, and names it', async () => {
+    const { page, close, complaints } = await visitAs('bob', browser, dashboard, {
+      timezoneId: 'Asia/Tokyo',
+    });
+    const seen = page.locator('[data-worker="x-autopost"] .seen time');
+    const instant = new Date((await seen.getAttribute('datetime'))!);
+    const there = new Date(instant.getTime() + 9 * 3_600_000).toISOString().slice(0, 19).replace('T', ' ');
+    expect(await seen.getAttribute('title')).toBe(`${there} Asia/Tokyo`);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
   it('keeps search, filter and order in the address', async () => {
     const { page } = carol;
     await page.getByRole('searchbox').pressSequentially('auto');
@@ -75,7 +123,8 @@ describe('the fleet page', () => {
     await until(async () => (await page.locator('[data-worker]').count()) === 6);
   });
 
-  it('takes a new snapshot when it is asked to', async () => {
+  it('says when it was last updated, and takes a new snapshot when it is asked to', async () => {
+    await carol.page.getByText(/Last updated \d+ s ago/).waitFor();
     const asked = carol.page.waitForRequest((request) => request.url().endsWith('/api/fleet'));
     await carol.page.getByRole('button', { name: 'Refresh' }).click();
     await asked;

@@ -43,6 +43,21 @@ describe('signing in', () => {
     await close();
   });
 
+  it('shows that the fleet is being loaded, while that takes long', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    const gate = Promise.withResolvers<void>();
+    await page.route('**/__data.json*', async (route) => {
+      await gate.promise;
+      await route.continue();
+    });
+    await signIn(page, 'carol');
+    await page.getByRole('progressbar', { name: 'Loading' }).waitFor();
+    gate.resolve();
+    await connection(page, 'Live');
+    expect(await page.getByRole('progressbar').count()).toBe(0);
+    await close();
+  });
+
   it('keeps what was typed before the scripts had come', async () => {
     const { page, close } = await visit(browser, dashboard);
     const gate = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import { anything, list, maybe, number, record, text, type Shape } from './shape.ts';
 import { STATUSES, toDate, toWorker, workerRow, type Status, type Worker } from './worker.ts';
 
 /** What the server knew at the instant it spoke. */
@@ -50,39 +50,39 @@ export interface Snapshot {
   readonly workers: readonly Worker[];
 }
 
-const headerWire = z.object({
-  generation: z.string(),
-  now: z.string(),
-  heard_until: z.nullish(z.string()),
-  workers: z.number(),
-  revision: z.number(),
-  tick_at: z.nullish(z.string()),
-  watching_since: z.nullish(z.string()),
-  impaired_since: z.nullish(z.string()),
+const headerWire = record({
+  generation: text,
+  now: text,
+  heard_until: maybe(text),
+  workers: number,
+  revision: number,
+  tick_at: maybe(text),
+  watching_since: maybe(text),
+  impaired_since: maybe(text),
 });
 
-const messageWire = z.object({
-  part: z.number(),
-  parts: z.number(),
-  header: z.nullish(headerWire),
-  workers: z.nullish(z.array(workerRow)),
-  beats: z.nullish(z.array(z.array(z.unknown()))),
+const messageWire = record({
+  part: number,
+  parts: number,
+  header: maybe(headerWire),
+  workers: maybe(list(workerRow)),
+  beats: maybe(list(list(anything))),
 });
 
-const snapshotWire = z.object({ header: headerWire, workers: z.array(workerRow) });
+const snapshotWire = record({ header: headerWire, workers: list(workerRow) });
 
 /** The snapshot as it travels; the page's data carries it from the server to the browser. */
-export type SnapshotWire = z.infer<typeof snapshotWire>;
+export type SnapshotWire = Shape<typeof snapshotWire>;
 
 /** @throws when it is not the snapshot of docs/wire.md */
 export function readSnapshot(wire: unknown): Snapshot {
-  const { header, workers } = snapshotWire.parse(wire);
+  const { header, workers } = snapshotWire(wire);
   return { header: toHeader(header), workers: workers.map(toWorker) };
 }
 
 /** @throws when it is not a message of docs/wire.md */
 export function readMessage(wire: unknown): Message {
-  const { part, parts, header, workers, beats } = messageWire.parse(wire);
+  const { part, parts, header, workers, beats } = messageWire(wire);
   const head = header ? toHeader(header) : null;
   return {
     part,
@@ -94,7 +94,7 @@ export function readMessage(wire: unknown): Message {
   };
 }
 
-function toHeader(wire: z.infer<typeof headerWire>): Header {
+function toHeader(wire: Shape<typeof headerWire>): Header {
   const now = new Date(wire.now);
   return {
     generation: wire.generation,

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import { anything, flag, maybe, number, oneOf, record, text, type Shape } from './shape.ts';
 
 /**
  * One worker as the page knows it. Made from a wire row by {@link toWorker} and nowhere else;
@@ -95,69 +95,69 @@ export const STATUSES = [
 
 export type Status = (typeof STATUSES)[number];
 
-const text = z.nullish(z.string());
-const number = z.nullish(z.number());
-const instant = z.nullish(z.string());
+const words = maybe(text);
+const count = maybe(number);
+const instant = maybe(text);
 
 /** A worker on the wire: column names, nulls left out. Unknown columns are ignored, so the database may gain some first. */
-export const workerRow = z.object({
-  worker_id: z.number(),
-  worker_name: z.string(),
-  worker_type: text,
-  kind: z.enum(['resident', 'scheduled']),
-  description: text,
-  expected: z.boolean(),
+export const workerRow = record({
+  worker_id: number,
+  worker_name: text,
+  worker_type: words,
+  kind: oneOf(['resident', 'scheduled']),
+  description: words,
+  expected: flag,
   paused_until: instant,
-  paused_reason: text,
-  instance_id: text,
+  paused_reason: words,
+  instance_id: words,
   started_at: instant,
-  hostname: text,
-  pid: number,
-  version: text,
-  runtime: text,
-  last_exit: z.optional(z.unknown()),
+  hostname: words,
+  pid: count,
+  version: words,
+  runtime: words,
+  last_exit: anything,
   name_conflict_since: instant,
-  status: z.enum(STATUSES),
+  status: oneOf(STATUSES),
   status_since: instant,
-  status_reason: text,
+  status_reason: words,
   last_heartbeat: instant,
-  heartbeat_interval_s: z.number(),
-  late_after_intervals: z.number(),
-  lost_after_intervals: z.number(),
+  heartbeat_interval_s: number,
+  late_after_intervals: number,
+  lost_after_intervals: number,
   lease_expires_at: instant,
-  clock_skew_ms: number,
-  revision: z.number(),
-  jobs_active: number,
-  current_status: text,
-  current_job_id: text,
-  current_job_type: text,
+  clock_skew_ms: count,
+  revision: number,
+  jobs_active: count,
+  current_status: words,
+  current_job_id: words,
+  current_job_type: words,
   status_updated_at: instant,
-  poll_interval_s: number,
+  poll_interval_s: count,
   last_run_at: instant,
-  last_run_duration_ms: number,
-  processed_count: number,
-  last_run_errors: number,
+  last_run_duration_ms: count,
+  processed_count: count,
+  last_run_errors: count,
   next_run_at: instant,
-  schedule: text,
-  jobs_processed: number,
-  error_count: number,
-  last_error: text,
+  schedule: words,
+  jobs_processed: count,
+  error_count: count,
+  last_error: words,
   last_error_at: instant,
-  circuit_breaker_open: z.nullish(z.boolean()),
-  circuit_breaker_state: z.nullish(z.enum(['closed', 'open', 'half_open'])),
-  circuit_breaker_failures: number,
-  circuit_breaker_threshold: number,
+  circuit_breaker_open: maybe(flag),
+  circuit_breaker_state: maybe(oneOf(['closed', 'open', 'half_open'])),
+  circuit_breaker_failures: count,
+  circuit_breaker_threshold: count,
   circuit_breaker_opened_at: instant,
   circuit_breaker_retry_at: instant,
-  circuit_breaker_reason: text,
-  cpu_percent: number,
-  memory_percent: number,
-  memory_rss_bytes: number,
-  event_loop_lag_ms: number,
-  event_loop_blocked_ms: number,
+  circuit_breaker_reason: words,
+  cpu_percent: count,
+  memory_percent: count,
+  memory_rss_bytes: count,
+  event_loop_lag_ms: count,
+  event_loop_blocked_ms: count,
 });
 
-export type WorkerRow = z.infer<typeof workerRow>;
+export type WorkerRow = Shape<typeof workerRow>;
 
 export function toWorker(row: WorkerRow): Worker {
   return {

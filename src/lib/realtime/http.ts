@@ -1,12 +1,12 @@
-import * as z from 'zod/mini';
 import { readSnapshot, type Snapshot } from '../fleet/message.ts';
+import { maybe, number, record, text, type Shape } from '../fleet/shape.ts';
 import { SignedOut } from './source.ts';
 
 /** A request that takes longer is given up and made again. */
 const TIME_LIMIT_MS = 15_000;
 
-const watchAnswer = z.object({ now: z.string(), tick_at: z.nullish(z.string()) });
-const session = z.object({ accessToken: z.string(), expiresAt: z.number() });
+const watchAnswer = record({ now: text, tick_at: maybe(text) });
+const session = record({ accessToken: text, expiresAt: number });
 
 /** @throws {SignedOut} */
 export async function fetchSnapshot(): Promise<Snapshot> {
@@ -15,7 +15,7 @@ export async function fetchSnapshot(): Promise<Snapshot> {
 
 /** @throws {SignedOut} */
 export async function postWatch(): Promise<{ now: Date; tickAt: Date | null }> {
-  const answer = watchAnswer.parse(await request('/api/watch', { method: 'POST' }));
+  const answer = watchAnswer(await request('/api/watch', { method: 'POST' }));
   return { now: new Date(answer.now), tickAt: answer.tick_at ? new Date(answer.tick_at) : null };
 }
 
@@ -25,13 +25,13 @@ export async function postWatch(): Promise<{ now: Date; tickAt: Date | null }> {
  * @returns a function that gives a token valid for a minute at least; it throws {@link SignedOut}
  */
 export function tokenKeeper(): () => Promise<string> {
-  let token: z.infer<typeof session> | null = null;
+  let token: Shape<typeof session> | null = null;
   let pending: Promise<string> | null = null;
   return () => {
     if (token && token.expiresAt * 1000 - Date.now() > RENEW_BEFORE_MS)
       return Promise.resolve(token.accessToken);
     return (pending ??= request('/api/session')
-      .then((answer) => (token = session.parse(answer)).accessToken)
+      .then((answer) => (token = session(answer)).accessToken)
       .finally(() => (pending = null)));
   };
 }
