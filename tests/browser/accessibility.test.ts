@@ -70,7 +70,7 @@ async function trouble(): Promise<void> {
       worker_name: 'analyze-worker',
       status: 'idle',
       circuit_breaker_open: true,
-      last_error: 'HTTP 503\nat fetch',
+      last_error: 'HTTP 503\n'.repeat(50),
     },
     { worker_name: 'crawl-worker', status: 'crashed', status_reason: 'no heartbeat for 50 seconds' },
     { worker_name: 'content-worker', status: 'stopped', status_reason: 'SIGTERM' },
@@ -130,6 +130,15 @@ describe.each(['light', 'dark'] as const)('with a fleet in trouble: in %s', (col
     await page.setViewportSize({ width: 360, height: 740 });
     expect(await findings(page)).toEqual([]);
     await page.goto(`${dashboard.url}/?q=nothing+like+it`);
+    expect(await findings(page)).toEqual([]);
+    await close();
+  });
+
+  it('is not hindered where there is no worker yet', async () => {
+    await stack.database.sql`delete from hp_worker_status`;
+    const viewport = { width: 360, height: 740 };
+    const { page, close } = await visitAs('alice', browser, dashboard, { colorScheme, viewport });
+    await page.getByRole('heading', { name: 'No workers yet' }).waitFor();
     expect(await findings(page)).toEqual([]);
     await close();
   });
