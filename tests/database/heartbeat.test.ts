@@ -142,23 +142,26 @@ describe('a beat', () => {
   });
 
   it('is a HOT update', async () => {
-    const worker = new Process(db.sql, 'hot');
-    await worker.send();
+    // A database of its own and one connection: another's statistics may be flushed at any time.
+    const own = await createDatabase();
+    const connection = await own.sql.reserve();
     const updates = async () => {
-      await db.sql`select pg_stat_force_next_flush()`;
-      await db.sql`select pg_stat_clear_snapshot()`;
-      const [stat] = await db.sql`
-        select n_tup_upd::int as all, n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'hp_worker_status'`;
+      await connection`select pg_stat_force_next_flush()`;
+      await connection`select pg_stat_clear_snapshot()`;
+      const [stat] = await connection`
+        select n_tup_upd::int as all, n_tup_hot_upd::int as hot from pg_stat_user_tables
+        where relid = 'public.hp_worker_status'::regclass`;
       return stat!;
     };
-    const connection = await db.sql.reserve();
+    const worker = new Process(connection, 'hot');
+    await worker.send();
     const before = await updates();
     for (let n = 0; n < 200; n++) {
-      await beat(connection, [worker.next({ jobs_total: n, current_status: `job ${n}`, metadata: { n } })]);
+      await worker.send({ jobs_total: n, current_status: `job ${n}`, metadata: { n } });
     }
-    await connection`select pg_stat_force_next_flush()`;
-    connection.release();
     const after = await updates();
+    connection.release();
+    await own.drop();
     expect(after.all - before.all).toBeGreaterThanOrEqual(200);
     expect(after.hot - before.hot).toBe(after.all - before.all);
   });
