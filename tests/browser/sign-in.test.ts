@@ -45,6 +45,7 @@ describe('signing in', () => {
 
   it('shows that the fleet is being loaded, while that takes long', async () => {
     const { page, close } = await visit(browser, dashboard);
+    await page.waitForLoadState('networkidle'); // without its scripts the form is sent by the browser, and nothing loads
     const gate = Promise.withResolvers<void>();
     await page.route('**/__data.json*', async (route) => {
       await gate.promise;
