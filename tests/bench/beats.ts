@@ -57,6 +57,7 @@ async function measureShape(
   const common = {
     connections,
     milliseconds: TURN_MS,
+    signal: run.signal,
     headers: { apikey: stack.secretKey, 'content-type': 'application/json' },
     body: (which: number) => JSON.stringify({ beats: fleets[which]!.map((one) => one.next()) }),
   };
@@ -73,6 +74,7 @@ async function measureShape(
     });
   const of = { beats: [] as number[], nothing: [] as number[] };
   for (let turn = -TURNS; turn < run.rounds * TURNS; turn++) {
+    run.signal.throwIfAborted();
     const [without, withBeats] = [await nothing(), await heartbeat()];
     if (turn < 0) continue; // plans, caches and compilers are warm from here on
     of.nothing.push(without * size);

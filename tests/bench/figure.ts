@@ -16,6 +16,8 @@ export interface Measure {
 export interface Run {
   /** Everything that must be ended is put here when it starts; it is ended in reverse, also after an error. */
   scope: AsyncDisposableStack;
+  /** Aborted before that: whoever goes on asking keeps the stack from ending. */
+  signal: AbortSignal;
   /** How many changes the latency is measured over, per kind. */
   changes: number;
   /** How many rounds medians are taken of. */

@@ -40,9 +40,9 @@ process.exit();
 /** Measures one, within its time, and ends all that it has started. */
 async function measured(figure: Figure): Promise<Measure[]> {
   const scope = new AsyncDisposableStack();
-  const run: Run = { scope, ...flags, say: (text) => console.error(`… ${text}`) };
-  const limit = figure.limit(run);
   const given = new AbortController();
+  const run: Run = { scope, signal: given.signal, ...flags, say: (text) => console.error(`… ${text}`) };
+  const limit = figure.limit(run);
   const ended = new Promise<never>((_, reject) => {
     stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error));
   });

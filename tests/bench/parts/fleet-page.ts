@@ -4,8 +4,12 @@ import { startDashboard, type Dashboard } from '../../support/dashboard.ts';
 import type { BenchStack } from './stack.ts';
 
 export async function openBrowser(scope: AsyncDisposableStack): Promise<Browser> {
-  // Chromium's sandbox does not run as root.
-  const browser = await launchBrowser({ chromiumSandbox: process.getuid?.() !== 0 });
+  const browser = await launchBrowser({
+    chromiumSandbox: process.getuid?.() !== 0, // it does not run as root
+    // Playwright's own handlers end the process at once, and with it the order in which we end things.
+    handleSIGINT: false,
+    handleSIGTERM: false,
+  });
   scope.defer(() => browser.close());
   return browser;
 }

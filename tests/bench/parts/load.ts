@@ -6,6 +6,8 @@ export interface Load {
   headers: Record<string, string>;
   connections: number;
   milliseconds: number;
+  /** Ends it early. */
+  signal: AbortSignal;
   /** The body of the next request of a connection. */
   body(connection: number): string;
   /** Gets each answer; may throw. */
@@ -24,6 +26,7 @@ export async function putLoad({
   headers,
   connections,
   milliseconds,
+  signal,
   body,
   heard,
 }: Load): Promise<number> {
@@ -48,7 +51,7 @@ export async function putLoad({
   const began = performance.now();
   const end = began + milliseconds;
   const connection = async (which: number) => {
-    while (performance.now() < end) {
+    while (performance.now() < end && !signal.aborted) {
       const answer = await post(body(which));
       heard?.(which, answer);
       answered++;
