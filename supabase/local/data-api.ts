@@ -81,12 +81,22 @@ export function createDataApi({
     options: { server: { disableStudio: true } },
   });
   hushConsole();
+  const underWay = new Set<Promise<Response>>();
   return {
-    fetch: (request, peerAddress) =>
-      insideLite.run(true, () => Promise.resolve(app.fetch(request, { peerAddress }))),
+    fetch(request, peerAddress) {
+      const answer = insideLite.run(true, () => Promise.resolve(app.fetch(request, { peerAddress })));
+      const done = () => underWay.delete(answer);
+      underWay.add(answer);
+      answer.then(done, done);
+      return answer;
+    },
     ensureSystemSchema: () => insideLite.run(true, () => app.ensureSystemSchema()),
     schemaChanged: () => connection.clearSchemaCache(),
-    close: () => connection.close(),
+    // A pool that is ended while requests wait for a connection of it never ends.
+    async close() {
+      await Promise.allSettled(underWay);
+      await connection.close();
+    },
   };
 }
 

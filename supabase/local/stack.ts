@@ -148,6 +148,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       if (pathname.startsWith('/realtime/v1/')) return realtime.fetch(request);
       return json(404, { message: `No service at ${pathname}.` });
     });
+    // First of all at the end: clients that go on asking would keep the Data API from ever being done.
+    closers.push(() => handle(() => json(503, { message: 'The stack is ending.' }, { 'retry-after': '1' })));
     return {
       ...address,
       databaseUrl,

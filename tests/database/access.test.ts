@@ -72,6 +72,16 @@ describe('a viewer', () => {
 });
 
 describe('the secret key', () => {
+  it('reads the fleet, and may say that it watches', async () => {
+    const [row] = await db.as(
+      'service_role',
+      {},
+      (sql) => sql`select hp_fleet() as fleet, hp_watch() as watch`,
+    );
+    expect(row!.fleet.workers).toHaveLength(5);
+    expect(row!.watch).toHaveProperty('watched_until');
+  });
+
   it('may beat and tick, but make no owner and write no history', async () => {
     const as = (statement: string) => db.as('service_role', {}, (sql) => sql.unsafe(statement));
     await expect(as('select hp_tick()')).resolves.toBeDefined();

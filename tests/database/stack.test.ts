@@ -147,3 +147,28 @@ describe('keys', () => {
     expect(asked.status).toBe(401);
   });
 });
+
+describe('the end', () => {
+  it('comes also while clients go on asking', async () => {
+    const stack = await start({ fresh: true, migrations: ours });
+    const headers = { apikey: stack.secretKey, 'content-type': 'application/json' };
+    let ended = false;
+    let answered = 0;
+    const ask = async () => {
+      while (!ended) {
+        const request = fetch(`${stack.url}/rest/v1/rpc/hp_fleet`, { method: 'POST', headers, body: '{}' });
+        const status = await request
+          .then(async (answer) => (await answer.text(), answer.status))
+          .catch(() => 0);
+        if (status === 200) answered += 1;
+        await new Promise(setImmediate);
+      }
+    };
+    const asking = Array.from({ length: 8 }, ask);
+    await vi.waitFor(() => expect(answered).toBeGreaterThan(50), { timeout: 10_000 });
+    // It rejects when a part of it had to be given up.
+    await expect(stack.stop()).resolves.toBeUndefined();
+    ended = true;
+    await Promise.all(asking);
+  });
+});
