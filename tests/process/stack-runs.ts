@@ -46,6 +46,10 @@ export function runStack(args: string[], { port = 0, env = {} } = {}): StackRun 
   };
 }
 
+// Run as root, PostgreSQL is another user, who must be able to enter the data directories of these tests. A stricter umask
+// is no fault (its data then goes where that user may go), but not where these tests look for it.
+process.umask(0o022);
+
 /** A folder for one test, which PostgreSQL's user may enter when the test runs as root. */
 export function scratchFolder(): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'lastseen-test-'));
