@@ -52,6 +52,10 @@ create table if not exists public.hp_worker_status (
   last_heartbeat timestamptz,
   heartbeat_interval_s double precision not null default 30
     constraint hp_worker_status_heartbeat_interval_s_check check (heartbeat_interval_s between 1 and 3600),
+  requested_interval_s double precision
+    constraint hp_worker_status_requested_interval_s_check check (requested_interval_s between 1 and 3600),
+  interval_override_s double precision
+    constraint hp_worker_status_interval_override_s_check check (interval_override_s between 1 and 3600),
   late_after_intervals double precision not null default 2
     constraint hp_worker_status_late_after_intervals_check check (late_after_intervals between 1 and 1000),
   lost_after_intervals double precision not null default 5
@@ -82,6 +86,10 @@ create table if not exists public.hp_worker_status (
   last_run_errors bigint
     constraint hp_worker_status_last_run_errors_check check (last_run_errors >= 0),
   next_run_at timestamptz,
+  grace_s double precision not null default 300
+    constraint hp_worker_status_grace_s_check check (grace_s between 0 and 31536000),
+  max_run_s double precision not null default 3600
+    constraint hp_worker_status_max_run_s_check check (max_run_s between 1 and 31536000),
   schedule text
     constraint hp_worker_status_schedule_check check (char_length(schedule) <= 255),
   jobs_processed bigint not null default 0
@@ -146,17 +154,17 @@ revoke all on table public.hp_worker_status from anon, authenticated, service_ro
 grant select on table public.hp_worker_status to authenticated, service_role;
 grant insert (
     worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason,
-    started_at, hostname, pid, version, runtime, status, status_reason, last_heartbeat, heartbeat_interval_s,
+    started_at, hostname, pid, version, runtime, status, status_reason, last_heartbeat, heartbeat_interval_s, interval_override_s,
     late_after_intervals, lost_after_intervals, jobs_active, current_status, current_job_id, current_job_type,
-    poll_interval_s, last_run_at, last_run_duration_ms, processed_count, last_run_errors, next_run_at, schedule,
+    poll_interval_s, last_run_at, last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule,
     jobs_processed, error_count, last_error, last_error_at, circuit_breaker_open, circuit_breaker_state,
     circuit_breaker_failures, circuit_breaker_threshold, circuit_breaker_opened_at, circuit_breaker_retry_at,
     circuit_breaker_reason, cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, metadata
   ), update (
     worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason,
-    started_at, hostname, pid, version, runtime, status, status_reason, last_heartbeat, heartbeat_interval_s,
+    started_at, hostname, pid, version, runtime, status, status_reason, last_heartbeat, heartbeat_interval_s, interval_override_s,
     late_after_intervals, lost_after_intervals, jobs_active, current_status, current_job_id, current_job_type,
-    poll_interval_s, last_run_at, last_run_duration_ms, processed_count, last_run_errors, next_run_at, schedule,
+    poll_interval_s, last_run_at, last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule,
     jobs_processed, error_count, last_error, last_error_at, circuit_breaker_open, circuit_breaker_state,
     circuit_breaker_failures, circuit_breaker_threshold, circuit_breaker_opened_at, circuit_breaker_retry_at,
     circuit_breaker_reason, cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, metadata
@@ -189,6 +197,8 @@ comment on column public.hp_worker_status.status_since is 'When the status took 
 comment on column public.hp_worker_status.status_reason is 'Why, in words.';
 comment on column public.hp_worker_status.last_heartbeat is 'When it was last heard, by the server''s clock whatever a client sends.';
 comment on column public.hp_worker_status.heartbeat_interval_s is 'Seconds between beats, as in force.';
+comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker asked for; null for one that has no say.';
+comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; before what it asks for.';
 comment on column public.hp_worker_status.late_after_intervals is 'Intervals of silence after which it is late (warning).';
 comment on column public.hp_worker_status.lost_after_intervals is 'Intervals of silence after which it is lost (critical).';
 comment on column public.hp_worker_status.lease_expires_at is 'How long the last beat vouches for it; null when nothing is vouched for.';
@@ -205,6 +215,8 @@ comment on column public.hp_worker_status.last_run_duration_ms is 'How long that
 comment on column public.hp_worker_status.processed_count is 'What that run processed.';
 comment on column public.hp_worker_status.last_run_errors is 'Errors of that run.';
 comment on column public.hp_worker_status.next_run_at is 'When a scheduled worker is due.';
+comment on column public.hp_worker_status.grace_s is 'Seconds after next_run_at within which a scheduled worker may still begin its run.';
+comment on column public.hp_worker_status.max_run_s is 'Seconds that a run of a scheduled worker may last.';
 comment on column public.hp_worker_status.schedule is 'Its schedule in words.';
 comment on column public.hp_worker_status.jobs_processed is 'Jobs over all its instances.';
 comment on column public.hp_worker_status.error_count is 'Errors over all its instances.';

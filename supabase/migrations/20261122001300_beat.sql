@@ -4,12 +4,13 @@ begin
   if to_regtype('hp_private.beat') is null then
     create type hp_private.beat as (
       worker_name text, instance_id uuid, sequence bigint, status text, epoch bigint, status_reason text,
-      heartbeat_interval_s double precision, uptime_ms bigint, sent_at_ms double precision,
+      heartbeat_interval_s double precision, requested_interval_s double precision, uptime_ms bigint, sent_at_ms double precision,
       worker_type text, description text, version text, kind text, hostname text, pid bigint, runtime text,
       jobs_total bigint, errors_total bigint, counted_jobs bigint, counted_errors bigint,
       jobs_active integer, current_status text, current_job_id text, current_job_type text, status_age_ms bigint,
       poll_interval_s double precision, last_run_age_ms bigint, last_run_duration_ms bigint,
       processed_count bigint, last_run_errors bigint, next_run_in_ms bigint, schedule text,
+      grace_s double precision, max_run_s double precision, expected boolean,
       last_error text, last_error_age_ms bigint,
       circuit_breaker_state text, circuit_breaker_failures integer, circuit_breaker_threshold integer,
       circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason text,
@@ -59,6 +60,12 @@ begin
     return hp_private.beat_error('circuit_breaker_state', 'must be closed, open or half_open');
   elsif b.heartbeat_interval_s not between 1 and 3600 then
     return hp_private.beat_error('heartbeat_interval_s', 'must be from 1 to 3600 seconds');
+  elsif b.requested_interval_s not between 1 and 3600 then
+    return hp_private.beat_error('requested_interval_s', 'must be from 1 to 3600 seconds');
+  elsif b.grace_s not between 0 and 31536000 then
+    return hp_private.beat_error('grace_s', 'must be from 0 to 31536000 seconds');
+  elsif b.max_run_s not between 1 and 31536000 then
+    return hp_private.beat_error('max_run_s', 'must be from 1 to 31536000 seconds');
   elsif not (b.poll_interval_s > 0 and b.poll_interval_s <= 31536000) then
     return hp_private.beat_error('poll_interval_s', 'must be above 0 and at most 31536000 seconds');
   elsif b.circuit_breaker_threshold < 1 then
