@@ -12,6 +12,8 @@ create table if not exists hp_private.pulse (
   digest_at timestamptz,
   watched_until timestamptz,
   live_workers integer not null default 0,
+  stretch double precision not null default 1
+    constraint pulse_stretch_check check (stretch >= 1 and stretch < 'infinity'),
   pruned_at timestamptz
 ) with (fillfactor = 50);
 
@@ -37,4 +39,5 @@ comment on column hp_private.pulse.impaired_since is 'Since when nobody is accus
 comment on column hp_private.pulse.digest_at is 'When the last digest was sent.';
 comment on column hp_private.pulse.watched_until is 'Until when somebody watches.';
 comment on column hp_private.pulse.live_workers is 'Workers with a valid lease at the last tick.';
+comment on column hp_private.pulse.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
 comment on column hp_private.pulse.pruned_at is 'When old events and instances were last removed.';

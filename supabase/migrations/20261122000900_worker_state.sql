@@ -1,4 +1,5 @@
--- What a member's page is told of a worker: the view names the columns, so that a new column is never sent by accident.
+-- What a member's page is told of a worker and of a group: the views name the columns, so that a new column is never
+-- sent by accident.
 create or replace view hp_private.worker_state with (security_invoker = true) as
 select
   worker_id, worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason,
@@ -19,21 +20,37 @@ grant select on table hp_private.worker_state to authenticated, service_role;
 
 comment on view hp_private.worker_state is 'The columns of a worker that snapshots and messages carry.';
 
+create or replace view hp_private.group_state with (security_invoker = true) as
+select
+  worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until,
+  paused_reason, revision
+from public.hp_worker_group;
+
+revoke all on table hp_private.group_state from public, anon, authenticated, service_role;
+grant select on table hp_private.group_state to authenticated, service_role;
+
+comment on view hp_private.group_state is 'The columns of a group that snapshots and messages carry.';
+
 create or replace function hp_private.status_code(status text) returns integer
 language sql immutable set search_path = ''
 return array_position(array[
   'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'], status) - 1;
 
--- The header lets a viewer see that it has missed something: it compares workers, revision and generation.
+-- The header lets a viewer see that it has missed something: it compares workers, groups, revision and generation.
+-- note: read by members under their own rights, who may not call hp_private.setting().
 create or replace function hp_private.fleet_header(at timestamptz) returns jsonb
 language sql stable set search_path = ''
 return (
   select jsonb_build_object(
     'generation', p.generation, 'now', fleet_header.at, 'heard_until', fleet_header.at,
-    'workers', w.workers, 'revision', w.revision,
-    'tick_at', p.tick_at, 'watching_since', p.watching_since, 'impaired_since', p.impaired_since)
+    'workers', w.workers, 'groups', g.groups, 'revision', greatest(w.revision, g.revision),
+    'tick_at', p.tick_at, 'tick_every_s', coalesce(t.seconds, 5),
+    'watching_since', p.watching_since, 'impaired_since', p.impaired_since, 'stretch', p.stretch)
   from hp_private.pulse p,
-    (select count(*) as workers, coalesce(max(s.revision), 0) as revision from public.hp_worker_status s) w
+    (select count(*) as workers, coalesce(max(s.revision), 0) as revision from public.hp_worker_status s) w,
+    (select count(*) as groups, coalesce(max(s.revision), 0) as revision from public.hp_worker_group s) g,
+    (select max(case when jsonb_typeof(s.value) = 'number' then s.value::numeric end) as seconds
+      from public.hp_setting s where s.key = 'tick_every_s') t
 );
 
 revoke all on function hp_private.status_code(text) from public;

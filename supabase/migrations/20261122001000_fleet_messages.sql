@@ -5,9 +5,11 @@ create or replace function hp_private.ms_between(earlier timestamptz, later time
 language sql immutable set search_path = ''
 return (extract(epoch from later - earlier) * 1000)::bigint;
 
--- Splits the two lists of a message into chunks of about 180 kB and sends them: with its envelope each stays
+-- Splits the lists of a message into chunks of about 180 kB and sends them: with its envelope each stays
 -- under 200 kB, and a free plan refuses 256.
-create or replace function hp_private.send_fleet(event text, header jsonb, workers jsonb[], beats jsonb[]) returns void
+create or replace function hp_private.send_fleet(
+  event text, header jsonb, workers jsonb[], beats jsonb[], groups jsonb[] default null
+) returns void
 language plpgsql set search_path = ''
 as $$
 declare
@@ -17,6 +19,8 @@ begin
     select 'workers' as list, u.value, u.place from unnest(workers) with ordinality u (value, place)
     union all
     select 'beats', u.value, u.place from unnest(beats) with ordinality u (value, place)
+    union all
+    select 'groups', u.value, u.place from unnest(groups) with ordinality u (value, place)
   ),
   placed as (
     select i.*, sum(octet_length(i.value::text) + 2) over (order by i.list, i.place) / 180000 as chunk from item i
@@ -62,8 +66,9 @@ declare
   v_header jsonb;
   v_workers jsonb[];
   v_beats jsonb[];
+  v_groups jsonb[];
 begin
-  -- One statement, so that the header and both lists are of one snapshot.
+  -- One statement, so that the header and all lists are of one snapshot.
   with recent as materialized (
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
       jsonb_build_array(
@@ -82,21 +87,64 @@ begin
   select hp_private.fleet_header(send_digest.at),
     (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id)
       from hp_private.worker_state s join recent r using (worker_name) where r.changed),
-    (select array_agg(r.beat order by r.worker_id) from recent r where not r.changed)
-  into v_header, v_workers, v_beats;
-  perform hp_private.send_fleet(event, v_header, v_workers, v_beats);
+    (select array_agg(r.beat order by r.worker_id) from recent r where not r.changed),
+    (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type)
+      from hp_private.group_state s join public.hp_worker_group g using (worker_type)
+      where g.updated_at > send_digest.since)
+  into v_header, v_workers, v_beats, v_groups;
+  perform hp_private.send_fleet(event, v_header, v_workers, v_beats, v_groups);
 end
 $$;
 
 revoke all on function hp_private.ms_between(timestamptz, timestamptz) from public;
-revoke all on function hp_private.send_fleet(text, jsonb, jsonb[], jsonb[]) from public;
+revoke all on function hp_private.send_fleet(text, jsonb, jsonb[], jsonb[], jsonb[]) from public;
 revoke all on function hp_private.send_transition(text[]) from public;
 revoke all on function hp_private.send_digest(text, timestamptz, timestamptz) from public;
 
 comment on function hp_private.ms_between(timestamptz, timestamptz) is 'Milliseconds from one time to another.';
-comment on function hp_private.send_fleet(text, jsonb, jsonb[], jsonb[]) is 'Sends one message of docs/wire.md, in chunks.';
+comment on function hp_private.send_fleet(text, jsonb, jsonb[], jsonb[], jsonb[]) is 'Sends one message of docs/wire.md, in chunks.';
 comment on function hp_private.send_transition(text[]) is 'Tells open pages the full state of these workers.';
 comment on function hp_private.send_digest(text, timestamptz, timestamptz) is 'Tells open pages what happened since a time; event is digest or activity.';
+
+-- An edit of groups is told at once, however many one statement edits; where the store of messages is used up, with the
+-- next digest. A group that is gone is told by its name and last revision alone.
+create or replace function hp_private.tg_hp_worker_group__send() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_groups jsonb[];
+begin
+  if not exists (select from hp_private.pulse p where p.watched_until > now()) then
+    return null;
+  end if;
+  if tg_op = 'DELETE' then
+    select array_agg(jsonb_build_object('worker_type', g.worker_type, 'revision', g.revision, 'gone', true))
+    into v_groups from gone g;
+  else
+    select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type) into v_groups
+    from hp_private.group_state s where s.worker_type in (select e.worker_type from edited e);
+  end if;
+  if v_groups is not null and hp_private.take_message('transition',
+    coalesce(hp_private.setting('transition_store'), 20)::double precision,
+    coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
+  then
+    perform hp_private.send_fleet('transition', null, null, null, v_groups);
+  end if;
+  return null;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_group__send() from public;
+
+comment on function hp_private.tg_hp_worker_group__send() is 'Tells open pages of groups that were added, edited or removed.';
+
+-- note: a trigger with a transition table may have one event only.
+create or replace trigger _900_send_added after insert on public.hp_worker_group
+  referencing new table as edited for each statement execute function hp_private.tg_hp_worker_group__send();
+create or replace trigger _900_send_edited after update on public.hp_worker_group
+  referencing new table as edited for each statement execute function hp_private.tg_hp_worker_group__send();
+create or replace trigger _900_send_removed after delete on public.hp_worker_group
+  referencing old table as gone for each statement execute function hp_private.tg_hp_worker_group__send();
 
 -- The only thing that may be declared in the realtime schema of a hosted project: who may listen.
 drop policy if exists "members listen to the fleet" on realtime.messages;

@@ -135,6 +135,10 @@ create or replace trigger _500_revision before update on public.hp_worker_status
     or old.is_public is distinct from new.is_public
     or old.paused_until is distinct from new.paused_until
     or old.paused_reason is distinct from new.paused_reason
+    or old.interval_override_s is distinct from new.interval_override_s
+    or old.requested_interval_s is distinct from new.requested_interval_s
+    or old.grace_s is distinct from new.grace_s
+    or old.max_run_s is distinct from new.max_run_s
     or old.late_after_intervals is distinct from new.late_after_intervals
     or old.lost_after_intervals is distinct from new.lost_after_intervals
     or old.name_conflict_since is distinct from new.name_conflict_since

@@ -15,7 +15,10 @@ begin
   return (
     select jsonb_build_object(
       'header', hp_private.fleet_header(now()),
-      'workers', coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_name), '[]'))
+      'workers', coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_name), '[]'),
+      'groups', (
+        select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(g)) order by g.worker_type), '[]')
+        from hp_private.group_state g))
     from hp_private.worker_state s);
 end
 $$;
@@ -45,5 +48,5 @@ revoke all on function public.hp_watch() from public, anon, authenticated, servi
 grant execute on function public.hp_fleet() to authenticated, service_role;
 grant execute on function public.hp_watch() to authenticated, service_role;
 
-comment on function public.hp_fleet() is 'Snapshot of the fleet: header and workers, from one instant. Errors: PT403 not a member.';
+comment on function public.hp_fleet() is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
 comment on function public.hp_watch() is 'Says that somebody watches; messages flow only then. Call once a minute. Errors: PT403 not a member.';

@@ -6,10 +6,18 @@ let db: TestDatabase;
 beforeAll(async () => {
   db = await createDatabase();
   await new Process(db.sql, 'crawl-worker').send();
+  await db.sql`insert into hp_worker_group (worker_type, desired) values ('crawl', 3)`;
 });
 afterAll(() => db.drop());
 
-const tables = ['hp_worker_status', 'hp_worker_instance', 'hp_worker_event', 'hp_setting', 'hp_member'];
+const tables = [
+  'hp_worker_status',
+  'hp_worker_group',
+  'hp_worker_instance',
+  'hp_worker_event',
+  'hp_setting',
+  'hp_member',
+];
 const refused = { code: '42501' };
 
 describe('somebody without a session', () => {
@@ -40,7 +48,7 @@ describe('a stranger who merely signed up', () => {
 });
 
 describe('a viewer', () => {
-  it('reads workers, instances, events and settings, and of the members only themselves', async () => {
+  it('reads workers, groups, instances, events and settings, and of the members only themselves', async () => {
     for (const table of tables) {
       const rows = await db.asPerson('carol', (sql) => sql`select * from ${sql(table)}`);
       expect(rows.length, table).toBeGreaterThan(0);
@@ -57,6 +65,7 @@ describe('a viewer', () => {
   it.each([
     "update hp_worker_status set description = 'mine'",
     'delete from hp_worker_status',
+    "insert into hp_worker_group (worker_type) values ('forged')",
     "insert into hp_worker_status (worker_name) values ('forged')",
     "insert into hp_worker_event (at, type) values (now(), 'watch')",
     "update hp_setting set value = '1'",

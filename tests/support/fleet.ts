@@ -1,4 +1,5 @@
 import { readMessage, readSnapshot, type Message, type Snapshot } from '../../src/lib/fleet/message.ts';
+import type { GroupRow } from '../../src/lib/fleet/group.ts';
 import { toWorker, type Worker, type WorkerRow } from '../../src/lib/fleet/worker.ts';
 
 /** The instant at which the made-up fleets of unit tests stand. */
@@ -38,33 +39,52 @@ export function worker(traits: Partial<WorkerRow> = {}): Worker {
   return toWorker(workerRow(traits));
 }
 
+/** A wire row of a group that wants three alive. */
+export function groupRow(traits: Partial<GroupRow> = {}): GroupRow {
+  return { worker_type: 'crawl', desired: 3, minimum: 2, revision: 1, ...traits };
+}
+
 export interface HeaderTraits {
   generation?: string;
   now?: string;
   heard_until?: string;
   workers?: number;
+  groups?: number;
   revision?: number;
+  tick_every_s?: number;
+  stretch?: number;
   tick_at?: string | null;
   impaired_since?: string | null;
 }
 
-export function header(rows: readonly WorkerRow[], traits: HeaderTraits = {}) {
+export function header(
+  rows: readonly WorkerRow[],
+  traits: HeaderTraits = {},
+  groups: readonly GroupRow[] = [],
+) {
   const now = traits.now ?? before(0);
   return {
     generation: 'a',
     now,
     heard_until: now,
     workers: rows.length,
-    revision: Math.max(0, ...rows.map(({ revision }) => revision)),
+    groups: groups.length,
+    revision: Math.max(0, ...[...rows, ...groups].map(({ revision }) => revision)),
     tick_at: now,
+    tick_every_s: 5,
     watching_since: before(86_400),
     impaired_since: null,
+    stretch: 1,
     ...traits,
   };
 }
 
-export function snapshot(rows: readonly WorkerRow[], traits: HeaderTraits = {}): Snapshot {
-  return readSnapshot({ header: header(rows, traits), workers: rows });
+export function snapshot(
+  rows: readonly WorkerRow[],
+  traits: HeaderTraits = {},
+  groups: readonly GroupRow[] = [],
+): Snapshot {
+  return readSnapshot({ header: header(rows, traits, groups), workers: rows, groups });
 }
 
 /** The tuple of a beat of `row`, heard so many ms before the message's time. */

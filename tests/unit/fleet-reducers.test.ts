@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { applyMessage, fromSnapshot, type Applied } from '../../src/lib/fleet/fleet.ts';
 import type { Message } from '../../src/lib/fleet/message.ts';
-import { beat, before, header, message, snapshot, workerRow } from '../support/fleet.ts';
+import { beat, before, groupRow, header, message, snapshot, workerRow } from '../support/fleet.ts';
 
 const rows = [
   workerRow({ worker_id: 1, worker_name: 'crawl', revision: 10 }),
@@ -115,6 +115,59 @@ describe('a transition', () => {
     const { state, lost } = apply(fresh, digest());
     expect(lost).toBeNull();
     expect(state.header.heardUntil).toEqual(new Date(later(2)));
+  });
+});
+
+describe('settings of a group', () => {
+  const edit = (traits: Parameters<typeof groupRow>[0]) => message({ groups: [groupRow(traits)] });
+  const gone = (revision: number) => message({ groups: [{ worker_type: 'crawl', revision, gone: true }] });
+  const desired = ({ state }: Applied) => state.groups.get('crawl')?.desired;
+
+  it('show at once, without a header, and leave every worker alone', () => {
+    const applied = apply(edit({ desired: 4, revision: 12 }));
+    expect(applied.lost).toBeNull();
+    expect(desired(applied)).toBe(4);
+    expect(applied.state.workers).toBe(start.workers);
+  });
+
+  it('out of order do not undo a newer edit, and twice are as good as once', () => {
+    const applied = apply(edit({ desired: 5, revision: 13 }), edit({ desired: 4, revision: 12 }));
+    expect(desired(applied)).toBe(5);
+    const again = applyMessage(applied.state, edit({ desired: 5, revision: 13 }));
+    expect(again.state.groups).toBe(applied.state.groups);
+  });
+
+  it('that are gone go at once, and only if nobody has set new ones since', () => {
+    expect(desired(apply(edit({ revision: 12 }), gone(12)))).toBeUndefined();
+    expect(desired(apply(edit({ desired: 6, revision: 14 }), gone(12)))).toBe(6);
+    const unknown = apply(gone(12));
+    expect(unknown).toEqual({ state: start, lost: null });
+  });
+
+  it('whose removal was not heard are found by the count, as are those never heard of', () => {
+    const known = apply(edit({ revision: 12 })).state;
+    const without = digest({ workers: [workerRow({ ...post, revision: 13 })] }, { revision: 13 });
+    expect(applyMessage(known, without).lost).toBe('0 groups there, 1 here');
+    expect(apply(digest({}, { groups: 1 })).lost).toBe('1 groups there, 0 here');
+  });
+
+  it('that changed and were not heard of are found by the revision', () => {
+    const known = apply(edit({ revision: 12 })).state;
+    expect(applyMessage(known, digest({}, { groups: 1, revision: 13 })).lost).toBe('a transition is missing');
+    const told = digest({ groups: [groupRow({ desired: 9, revision: 13 })] }, { groups: 1, revision: 13 });
+    expect(applyMessage(known, told)).toMatchObject({ lost: null, state: { revision: 13 } });
+  });
+
+  it('come with the snapshot, and stay the same objects while they are the same', () => {
+    const groups = [groupRow({ revision: 12 })];
+    const first = fromSnapshot(snapshot(rows, {}, groups), start);
+    expect(first.revision).toBe(12);
+    expect(fromSnapshot(snapshot(rows, { now: later(5) }, groups), first).groups).toBe(first.groups);
+    const more = [...groups, groupRow({ worker_type: 'post', revision: 13 })];
+    const second = fromSnapshot(snapshot(rows, { now: later(5) }, more), first);
+    expect([...second.groups.keys()]).toEqual(['crawl', 'post']);
+    expect(second.groups.get('crawl')).toBe(first.groups.get('crawl'));
+    expect(fromSnapshot(snapshot(rows), second).groups.size).toBe(0);
   });
 });
 

@@ -3,6 +3,7 @@ import type { FleetSource } from '../realtime/source.ts';
 import { Clock, systemTicker, type Ticker } from '../time/clock.svelte.ts';
 import { byType, type Row } from './arrange.ts';
 import { applyMessage, fromSnapshot, type FleetState } from './fleet.ts';
+import type { GroupSettings } from './group.ts';
 import { workerHealth, type Watch } from './health.ts';
 import type { Snapshot } from './message.ts';
 import { tally, type Tally } from './tally.ts';
@@ -53,6 +54,11 @@ export class Fleet {
     return this.#tallyByType;
   }
 
+  /** What people have set for groups, by worker type. */
+  get groups(): ReadonlyMap<string, GroupSettings> {
+    return this.#state.groups;
+  }
+
   get connection(): Connection {
     return this.#connection;
   }
@@ -70,6 +76,16 @@ export class Fleet {
   /** When the server's tick last ran; null: never. */
   get tickAt(): Date | null {
     return this.#tickAt;
+  }
+
+  /** The period that the tick should keep. */
+  get tickEverySeconds(): number {
+    return this.#state.header.tickEverySeconds;
+  }
+
+  /** By how much the intervals of all workers are stretched; 1: not. */
+  get stretch(): number {
+    return this.#state.header.stretch;
   }
 
   get impairedSince(): Date | null {

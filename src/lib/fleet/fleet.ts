@@ -1,9 +1,12 @@
+import { applyGroups, keptGroups, type GroupSettings } from './group.ts';
 import type { Beat, Header, Message, Snapshot } from './message.ts';
 import type { Worker } from './worker.ts';
 
 /** What a viewer knows of the fleet. Replaced with every change, so that whoever holds one holds one instant. */
 export interface FleetState {
   readonly workers: ReadonlyMap<number, Worker>;
+  /** The settings of groups, by worker type. */
+  readonly groups: ReadonlyMap<string, GroupSettings>;
   /** The header of the last whole message that agreed with what we hold. */
   readonly header: Header;
   /** The highest revision among what we applied. */
@@ -28,26 +31,27 @@ export interface Applied {
 
 /**
  * One header behind us is a transition that overtook the digest. Two in a row cannot be: the fleet's highest
- * revision went down, so a worker was deleted.
+ * revision went down, so a worker or a group was deleted.
  */
 const BEHIND_LIMIT = 2;
 
 /**
  * Begins anew from a snapshot.
  *
- * @param before what was known: workers that are still the same stay the same objects, and their rows unpainted
+ * @param before what was known: what is still the same stays the same object, and its row unpainted
  */
-export function fromSnapshot({ header, workers }: Snapshot, before?: FleetState): FleetState {
-  const known = before?.header.generation === header.generation ? before.workers : null;
+export function fromSnapshot({ header, workers, groups }: Snapshot, before?: FleetState): FleetState {
+  const known = before?.header.generation === header.generation ? before : null;
   const kept = (worker: Worker) => {
-    const old = known?.get(worker.id);
+    const old = known?.workers.get(worker.id);
     const same = old?.revision === worker.revision && time(old.lastHeartbeat) === time(worker.lastHeartbeat);
     return same ? old : worker;
   };
   return {
     workers: new Map(workers.map((worker) => [worker.id, kept(worker)])),
+    groups: keptGroups(groups, known?.groups),
     header,
-    revision: Math.max(header.revision, ...workers.map(({ revision }) => revision)),
+    revision: header.revision,
     awaited: null,
     behind: 0,
   };
@@ -86,7 +90,10 @@ export function applyMessage(state: FleetState, message: Message): Applied {
     }
   }
 
-  const next: FleetState = { ...state, workers: changed ? workers : state.workers, revision };
+  const groups = applyGroups(state.groups, message.groups);
+  for (const group of message.groups) if (!('gone' in group)) revision = Math.max(revision, group.revision);
+
+  const next: FleetState = { ...state, workers: changed ? workers : state.workers, groups, revision };
   if (!header || lost) return { state: next, lost };
   return applyHeader(next, header, message);
 }
@@ -113,6 +120,9 @@ function applyHeader(state: FleetState, header: Header, { part, parts }: Message
   if (header.revision > state.revision) return { state: whole, lost: 'a transition is missing' };
   if (header.workers !== state.workers.size) {
     return { state: whole, lost: `${header.workers} workers there, ${state.workers.size} here` };
+  }
+  if (header.groups !== state.groups.size) {
+    return { state: whole, lost: `${header.groups} groups there, ${state.groups.size} here` };
   }
   return { state: { ...whole, header, behind: 0 }, lost: null };
 }

@@ -1,3 +1,4 @@
+import { groupRow, toGroup, toGroupSettings, type GoneGroup, type GroupSettings } from './group.ts';
 import { anything, list, maybe, number, record, text, type Shape } from './shape.ts';
 import { STATUSES, toDate, toWorker, workerRow, type Status, type Worker } from './worker.ts';
 
@@ -9,10 +10,16 @@ export interface Header {
   /** Everything heard until then is in the message or in one before it. Silence is measured up to here. */
   readonly heardUntil: Date;
   readonly workers: number;
+  readonly groups: number;
+  /** The highest of all workers and groups. */
   readonly revision: number;
   readonly tickAt: Date | null;
+  /** The period that the tick should keep. */
+  readonly tickEverySeconds: number;
   readonly watchingSince: Date | null;
   readonly impairedSince: Date | null;
+  /** By how much the intervals of all workers are stretched, so that the fleet stays under its limit; 1: not. */
+  readonly stretch: number;
 }
 
 /** A plain beat: what changes without a transition. */
@@ -42,12 +49,14 @@ export interface Message {
   /** Absent from a transition. */
   readonly header: Header | null;
   readonly workers: readonly Worker[];
+  readonly groups: readonly (GroupSettings | GoneGroup)[];
   readonly beats: readonly Beat[];
 }
 
 export interface Snapshot {
   readonly header: Header;
   readonly workers: readonly Worker[];
+  readonly groups: readonly GroupSettings[];
 }
 
 const headerWire = record({
@@ -55,10 +64,13 @@ const headerWire = record({
   now: text,
   heard_until: maybe(text),
   workers: number,
+  groups: maybe(number),
   revision: number,
   tick_at: maybe(text),
+  tick_every_s: maybe(number),
   watching_since: maybe(text),
   impaired_since: maybe(text),
+  stretch: maybe(number),
 });
 
 const messageWire = record({
@@ -66,29 +78,35 @@ const messageWire = record({
   parts: number,
   header: maybe(headerWire),
   workers: maybe(list(workerRow)),
+  groups: maybe(list(groupRow)),
   beats: maybe(list(list(anything))),
 });
 
-const snapshotWire = record({ header: headerWire, workers: list(workerRow) });
+const snapshotWire = record({ header: headerWire, workers: list(workerRow), groups: maybe(list(groupRow)) });
 
 /** The snapshot as it travels; the page's data carries it from the server to the browser. */
 export type SnapshotWire = Shape<typeof snapshotWire>;
 
 /** @throws when it is not the snapshot of docs/wire.md */
 export function readSnapshot(wire: unknown): Snapshot {
-  const { header, workers } = snapshotWire(wire);
-  return { header: toHeader(header), workers: workers.map(toWorker) };
+  const { header, workers, groups } = snapshotWire(wire);
+  return {
+    header: toHeader(header),
+    workers: workers.map(toWorker),
+    groups: (groups ?? []).map(toGroupSettings),
+  };
 }
 
 /** @throws when it is not a message of docs/wire.md */
 export function readMessage(wire: unknown): Message {
-  const { part, parts, header, workers, beats } = messageWire(wire);
+  const { part, parts, header, workers, groups, beats } = messageWire(wire);
   const head = header ? toHeader(header) : null;
   return {
     part,
     parts,
     header: head,
     workers: (workers ?? []).map(toWorker),
+    groups: (groups ?? []).map(toGroup),
     // Beats count their times back from header.now, so without one they mean nothing.
     beats: head ? (beats ?? []).map((beat) => toBeat(beat, head.now)) : [],
   };
@@ -101,10 +119,13 @@ function toHeader(wire: Shape<typeof headerWire>): Header {
     now,
     heardUntil: toDate(wire.heard_until) ?? now,
     workers: wire.workers,
+    groups: wire.groups ?? 0,
     revision: wire.revision,
     tickAt: toDate(wire.tick_at),
+    tickEverySeconds: wire.tick_every_s ?? 5,
     watchingSince: toDate(wire.watching_since),
     impairedSince: toDate(wire.impaired_since),
+    stretch: wire.stretch ?? 1,
   };
 }
 

@@ -28,7 +28,12 @@ export interface Worker {
   readonly statusSince: Date | null;
   readonly statusReason: string | null;
   readonly lastHeartbeat: Date | null;
+  /** Between beats, as in force. */
   readonly intervalSeconds: number;
+  /** What the worker asked for; null: it has no say. */
+  readonly requestedIntervalSeconds: number | null;
+  /** What people set for this worker. */
+  readonly intervalOverrideSeconds: number | null;
   /** Silent for so many intervals: late (yellow), lost (red). */
   readonly lateAfter: number;
   readonly lostAfter: number;
@@ -52,6 +57,9 @@ export interface Worker {
   readonly lastRunProcessed: number | null;
   readonly lastRunErrors: number | null;
   readonly nextRunAt: Date | null;
+  /** How late a scheduled run may begin, and how long it may last. */
+  readonly graceSeconds: number;
+  readonly maxRunSeconds: number;
   readonly schedule: string | null;
 
   readonly breaker: Breaker;
@@ -122,6 +130,8 @@ export const workerRow = record({
   status_reason: words,
   last_heartbeat: instant,
   heartbeat_interval_s: number,
+  requested_interval_s: count,
+  interval_override_s: count,
   late_after_intervals: number,
   lost_after_intervals: number,
   lease_expires_at: instant,
@@ -138,6 +148,8 @@ export const workerRow = record({
   processed_count: count,
   last_run_errors: count,
   next_run_at: instant,
+  grace_s: count,
+  max_run_s: count,
   schedule: words,
   jobs_processed: count,
   error_count: count,
@@ -184,6 +196,8 @@ export function toWorker(row: WorkerRow): Worker {
     statusReason: row.status_reason ?? null,
     lastHeartbeat: toDate(row.last_heartbeat),
     intervalSeconds: row.heartbeat_interval_s,
+    requestedIntervalSeconds: row.requested_interval_s ?? null,
+    intervalOverrideSeconds: row.interval_override_s ?? null,
     lateAfter: row.late_after_intervals,
     lostAfter: row.lost_after_intervals,
     leaseExpiresAt: toDate(row.lease_expires_at),
@@ -206,6 +220,9 @@ export function toWorker(row: WorkerRow): Worker {
     lastRunProcessed: row.processed_count ?? null,
     lastRunErrors: row.last_run_errors ?? null,
     nextRunAt: toDate(row.next_run_at),
+    // As the columns have it where a row is without.
+    graceSeconds: row.grace_s ?? 300,
+    maxRunSeconds: row.max_run_s ?? 3600,
     schedule: row.schedule ?? null,
 
     breaker: {

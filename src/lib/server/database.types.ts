@@ -88,6 +88,52 @@ export type Database = {
         };
         Relationships: [];
       };
+      hp_worker_group: {
+        Row: {
+          created_at: string;
+          description: string | null;
+          desired: number | null;
+          heartbeat_interval_s: number | null;
+          job_url_template: string | null;
+          minimum: number | null;
+          paused_reason: string | null;
+          paused_until: string | null;
+          restart_hint: string | null;
+          revision: number;
+          updated_at: string;
+          worker_type: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          description?: string | null;
+          desired?: number | null;
+          heartbeat_interval_s?: number | null;
+          job_url_template?: string | null;
+          minimum?: number | null;
+          paused_reason?: string | null;
+          paused_until?: string | null;
+          restart_hint?: string | null;
+          revision?: number;
+          updated_at?: string;
+          worker_type: string;
+        };
+        Update: {
+          created_at?: string;
+          description?: string | null;
+          desired?: number | null;
+          heartbeat_interval_s?: number | null;
+          job_url_template?: string | null;
+          minimum?: number | null;
+          paused_reason?: string | null;
+          paused_until?: string | null;
+          restart_hint?: string | null;
+          revision?: number;
+          updated_at?: string;
+          worker_type?: string;
+        };
+        Relationships: [];
+      };
       hp_worker_instance: {
         Row: {
           counted_errors: number;
@@ -187,9 +233,11 @@ export type Database = {
           event_loop_blocked_ms: number | null;
           event_loop_lag_ms: number | null;
           expected: boolean;
+          grace_s: number;
           heartbeat_interval_s: number;
           hostname: string | null;
           instance_id: string | null;
+          interval_override_s: number | null;
           is_public: boolean;
           jobs_active: number;
           jobs_processed: number;
@@ -204,6 +252,7 @@ export type Database = {
           late_after_intervals: number;
           lease_expires_at: string | null;
           lost_after_intervals: number;
+          max_run_s: number;
           memory_percent: number | null;
           memory_rss_bytes: number | null;
           metadata: Json | null;
@@ -215,6 +264,7 @@ export type Database = {
           pid: number | null;
           poll_interval_s: number | null;
           processed_count: number | null;
+          requested_interval_s: number | null;
           revision: number;
           runtime: string | null;
           schedule: string | null;
@@ -255,9 +305,11 @@ export type Database = {
           event_loop_blocked_ms?: number | null;
           event_loop_lag_ms?: number | null;
           expected?: boolean;
+          grace_s?: number;
           heartbeat_interval_s?: number;
           hostname?: string | null;
           instance_id?: string | null;
+          interval_override_s?: number | null;
           is_public?: boolean;
           jobs_active?: number;
           jobs_processed?: number;
@@ -272,6 +324,7 @@ export type Database = {
           late_after_intervals?: number;
           lease_expires_at?: string | null;
           lost_after_intervals?: number;
+          max_run_s?: number;
           memory_percent?: number | null;
           memory_rss_bytes?: number | null;
           metadata?: Json | null;
@@ -283,6 +336,7 @@ export type Database = {
           pid?: number | null;
           poll_interval_s?: number | null;
           processed_count?: number | null;
+          requested_interval_s?: number | null;
           revision?: number;
           runtime?: string | null;
           schedule?: string | null;
@@ -322,9 +376,11 @@ export type Database = {
           event_loop_blocked_ms?: number | null;
           event_loop_lag_ms?: number | null;
           expected?: boolean;
+          grace_s?: number;
           heartbeat_interval_s?: number;
           hostname?: string | null;
           instance_id?: string | null;
+          interval_override_s?: number | null;
           is_public?: boolean;
           jobs_active?: number;
           jobs_processed?: number;
@@ -339,6 +395,7 @@ export type Database = {
           late_after_intervals?: number;
           lease_expires_at?: string | null;
           lost_after_intervals?: number;
+          max_run_s?: number;
           memory_percent?: number | null;
           memory_rss_bytes?: number | null;
           metadata?: Json | null;
@@ -350,6 +407,7 @@ export type Database = {
           pid?: number | null;
           poll_interval_s?: number | null;
           processed_count?: number | null;
+          requested_interval_s?: number | null;
           revision?: number;
           runtime?: string | null;
           schedule?: string | null;
