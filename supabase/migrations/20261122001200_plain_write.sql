@@ -3,6 +3,24 @@
 -- application_name that they have done all this themselves: a setting that ends with the function, and the only free
 -- text that somebody who is no superuser may put on one (the owner on a hosted project may not name one of our own).
 
+-- How long a word heard at a time vouches for a worker; run_until where it only goes on with a run that it began before.
+create or replace function hp_private.plain_lease(
+  worker public.hp_worker_status, heard timestamptz, run_until timestamptz
+) returns timestamptz
+language sql stable set search_path = ''
+return case
+  when worker.kind = 'scheduled' and worker.status in ('idle', 'stopped') then
+    worker.next_run_at + make_interval(secs => worker.grace_s)
+  when worker.status in ('unknown', 'stopped', 'crashed') then null
+  else coalesce(run_until, greatest(
+    heard + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s),
+    case when worker.kind = 'scheduled' then heard + make_interval(secs => worker.max_run_s) end,
+    case
+      when worker.kind = 'scheduled' and worker.status = 'error' then
+        worker.next_run_at + make_interval(secs => worker.grace_s)
+    end))
+end;
+
 create or replace function hp_private.tg_hp_worker_status__plain_insert() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -13,9 +31,7 @@ begin
   if new.last_heartbeat is not null or new.status <> 'unknown' then
     new.last_heartbeat := now();
     new.status := case when new.status = 'unknown' then 'running' else new.status end;
-    if new.status not in ('stopped', 'crashed') then
-      new.lease_expires_at := now() + make_interval(secs => new.lost_after_intervals * new.heartbeat_interval_s);
-    end if;
+    new.lease_expires_at := hp_private.plain_lease(new, now(), null);
   end if;
   if new.circuit_breaker_open and new.circuit_breaker_state = 'closed' then
     new.circuit_breaker_state := 'open';
@@ -64,14 +80,15 @@ begin
     new.activity_seen_at := clock_timestamp();
   end if;
   if new.status in ('unknown', 'stopped', 'crashed') then
-    new.lease_expires_at := null;
     new.jobs_active := 0;
     new.current_status := null;
     new.current_job_id := null;
     new.current_job_type := null;
-  else
-    new.lease_expires_at := now() + make_interval(secs => new.lost_after_intervals * new.heartbeat_interval_s);
   end if;
+  new.lease_expires_at := hp_private.plain_lease(new, now(), case
+    when new.kind = 'scheduled' and new.status <> 'error' and new.last_run_at is not distinct from old.last_run_at
+      and old.status in ('starting', 'processing', 'running', 'stopping') then old.lease_expires_at
+  end);
 
   if new.jobs_processed is distinct from old.jobs_processed then
     new.counted_jobs := new.jobs_processed;
@@ -80,6 +97,18 @@ begin
   if new.error_count is distinct from old.error_count then
     new.counted_errors := new.error_count;
     new.error_count := hp_private.lifetime(old.error_count, old.counted_errors, new.error_count);
+  end if;
+  return new;
+end
+$$;
+
+-- An edit of the schedule vouches for nobody, but moves the time until which a scheduled worker may be silent.
+create or replace function hp_private.tg_hp_worker_status__plain_schedule() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if new.kind is distinct from old.kind or (new.kind = 'scheduled' and new.status in ('idle', 'stopped')) then
+    new.lease_expires_at := hp_private.plain_lease(new, new.last_heartbeat, null);
   end if;
   return new;
 end
@@ -108,11 +137,15 @@ $$;
 revoke all on function hp_private.tg_hp_worker_status__plain_insert() from public;
 revoke all on function hp_private.lifetime(bigint, bigint, bigint) from public;
 revoke all on function hp_private.tg_hp_worker_status__plain_beat() from public;
+revoke all on function hp_private.plain_lease(public.hp_worker_status, timestamptz, timestamptz) from public;
+revoke all on function hp_private.tg_hp_worker_status__plain_schedule() from public;
 revoke all on function hp_private.tg_hp_worker_status__plain_breaker() from public;
 
 comment on function hp_private.tg_hp_worker_status__plain_insert() is 'A plain insert as a first beat.';
 comment on function hp_private.lifetime(bigint, bigint, bigint) is 'Lifetime count after a plain write of a total.';
 comment on function hp_private.tg_hp_worker_status__plain_beat() is 'A plain update of status or last_heartbeat as a beat.';
+comment on function hp_private.plain_lease(public.hp_worker_status, timestamptz, timestamptz) is 'Until when a plain write vouches for its worker.';
+comment on function hp_private.tg_hp_worker_status__plain_schedule() is 'Keeps the lease of a scheduled worker in step with its schedule.';
 comment on function hp_private.tg_hp_worker_status__plain_breaker() is 'Keeps circuit_breaker_open and circuit_breaker_state in step.';
 
 create or replace trigger _100_plain_insert before insert on public.hp_worker_status
@@ -132,3 +165,7 @@ create or replace trigger _130_plain_breaker before update of circuit_breaker_op
   on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_breaker();
+
+create or replace trigger _140_plain_schedule before update of kind, next_run_at, grace_s on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_schedule();

@@ -5,14 +5,6 @@
 -- delayed first beat of a process that is dead by now must not silence a live one (ghosts won 1,195 of 5,000
 -- restarts without the confirmation, 0 with it). The row moves when a beat presents its epoch.
 
-create or replace function hp_private.lease(beat hp_private.beat, intervals double precision, at timestamptz)
-returns timestamptz
-language sql immutable set search_path = ''
-return case
-  when (beat).status not in ('stopped', 'crashed')
-    then at + make_interval(secs => intervals * coalesce((beat).heartbeat_interval_s, 30))
-end;
-
 -- What an instance has done since it was last counted goes to the worker's lifetime counts, whoever holds the row.
 create or replace function hp_private.credit(worker_name text, jobs bigint, errors bigint) returns void
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
@@ -38,7 +30,12 @@ begin
   update public.hp_worker_instance i
   set status = worker.status, sequence = worker.sequence, counted_jobs = worker.counted_jobs,
     counted_errors = worker.counted_errors, last_heartbeat = worker.last_heartbeat,
-    lease_expires_at = worker.lease_expires_at, superseded_at = hand_over.at,
+    -- That of a scheduled worker may last for days, its process does not.
+    lease_expires_at = least(worker.lease_expires_at, case
+      when worker.kind = 'scheduled' then
+        worker.last_heartbeat + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s)
+    end),
+    superseded_at = hand_over.at,
     last_exit = case when worker.status in ('stopped', 'crashed') then worker.last_exit end,
     -- Only its own word is an end: found silent or marked by hand, it may be heard again.
     ended_at = case when worker.status in ('stopped', 'crashed') and worker.status_since <= worker.last_heartbeat
@@ -55,6 +52,8 @@ begin
     pid = coalesce(to_instance.pid, w.pid), version = coalesce(to_instance.version, w.version),
     runtime = coalesce(to_instance.runtime, w.runtime),
     counted_jobs = to_instance.counted_jobs, counted_errors = to_instance.counted_errors,
+    -- What the new process wants, and how long its run may last, its own beat says.
+    requested_interval_s = null, lease_expires_at = null,
     -- The breaker of the old process ended with it.
     circuit_breaker_state = 'closed', circuit_breaker_open = false, circuit_breaker_failures = 0,
     circuit_breaker_opened_at = null, circuit_breaker_retry_at = null, circuit_breaker_reason = null,
@@ -66,7 +65,8 @@ $$;
 -- A superseded instance lives on under its own lease; its work counts, its status is its own. Still heard a minute
 -- later without stopping, it is no rolling deploy any more but two processes under one name.
 create or replace function hp_private.note_superseded(
-  worker public.hp_worker_status, instance public.hp_worker_instance, beat hp_private.beat, at timestamptz
+  worker public.hp_worker_status, instance public.hp_worker_instance, beat hp_private.beat, lease_until timestamptz,
+  at timestamptz
 ) returns void
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
@@ -80,8 +80,7 @@ begin
     sequence = greatest(i.sequence, beat.sequence),
     last_heartbeat = greatest(i.last_heartbeat, at),
     status = case when v_newer then beat.status else i.status end,
-    lease_expires_at = case
-      when v_newer then hp_private.lease(beat, worker.lost_after_intervals, at) else i.lease_expires_at end,
+    lease_expires_at = case when v_newer then lease_until else i.lease_expires_at end,
     ended_at = case when v_ends then coalesce(i.ended_at, at) else i.ended_at end,
     last_exit = case when v_ends then coalesce(i.last_exit, beat.last_exit) else i.last_exit end
   where i.instance_id = instance.instance_id;
@@ -96,8 +95,10 @@ begin
 end
 $$;
 
--- Returns the answer of one beat (docs/wire.md, without the pacing).
-create or replace function hp_private.admit_beat(beat hp_private.beat, at timestamptz) returns jsonb
+-- Returns the answer of one beat (docs/wire.md, without activity_every_s and again_ms).
+create or replace function hp_private.admit_beat(
+  beat hp_private.beat, at timestamptz, stretch double precision, group_intervals jsonb
+) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
@@ -105,6 +106,8 @@ declare
   v_instance public.hp_worker_instance;
   v_held boolean;
   v_current boolean;
+  v_interval double precision;
+  v_lease_until timestamptz;
   v_answer jsonb;
   v_jobs bigint := coalesce(beat.jobs_total, 0);
   v_errors bigint := coalesce(beat.errors_total, 0);
@@ -116,11 +119,19 @@ begin
       'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
   end if;
 
-  insert into public.hp_worker_status (worker_name) values (beat.worker_name) on conflict do nothing;
+  insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
+  on conflict do nothing;
   select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
   -- A plain upsert has no instance: a process that takes such a row over is the worker moved to the module.
   v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
     and v_worker.status not in ('unknown', 'stopped', 'crashed');
+  v_interval := least(3600, stretch * coalesce(
+    v_worker.interval_override_s, (group_intervals ->> coalesce(beat.worker_type, v_worker.worker_type))::double precision,
+    beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
+  v_lease_until := case
+    when beat.status not in ('stopped', 'crashed') then
+      at + make_interval(secs => v_worker.lost_after_intervals * greatest(v_interval, beat.heartbeat_interval_s))
+  end;
 
   if v_worker.instance_id = beat.instance_id then
     -- It has the row: a beat that was overtaken still counts; one that lost a race for the row is applied below.
@@ -146,17 +157,20 @@ begin
       values (
         beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
         at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
-        beat.runtime, beat.sequence - 1, v_jobs, v_errors, at,
-        hp_private.lease(beat, v_worker.lost_after_intervals, at), at)
+        beat.runtime, beat.sequence - 1, v_jobs, v_errors, at, v_lease_until, at)
       returning * into v_instance;
       v_current := not v_held;
     else
       -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again.
       v_current := v_instance.ended_at is null and beat.sequence > v_instance.sequence and (
         (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
-        or (not v_held and beat.status not in ('stopping', 'stopped', 'crashed')));
+        or (not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
+        -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
+        -- keeps several warm and calls them in turn.)
+        or (v_worker.kind = 'scheduled' and v_worker.status = 'idle' and beat.epoch = v_instance.epoch
+          and beat.status in ('starting', 'processing', 'running', 'error')));
       perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
-      perform hp_private.note_superseded(v_worker, v_instance, beat, at);
+      perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
       v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);
       v_instance.counted_errors := greatest(v_instance.counted_errors, v_errors);
     end if;
@@ -166,23 +180,21 @@ begin
   end if;
 
   if v_current then
-    select a.answer into v_answer from hp_private.apply_beats(array[beat], at) a;
+    select a.answer into v_answer from hp_private.apply_beats(array[beat], at, stretch, group_intervals) a;
   end if;
   return coalesce(v_answer, jsonb_build_object(
     'worker_name', beat.worker_name, 'ok', true, 'epoch', v_instance.epoch, 'current', v_current,
     'sequence', beat.sequence, 'counted_jobs', v_instance.counted_jobs, 'counted_errors', v_instance.counted_errors,
-    'interval_s', coalesce(beat.heartbeat_interval_s, v_worker.heartbeat_interval_s)));
+    'interval_s', v_interval));
 end
 $$;
 
-revoke all on function hp_private.lease(hp_private.beat, double precision, timestamptz) from public;
 revoke all on function hp_private.credit(text, bigint, bigint) from public;
 revoke all on function hp_private.hand_over(public.hp_worker_status, public.hp_worker_instance, timestamptz) from public;
-revoke all on function hp_private.note_superseded(public.hp_worker_status, public.hp_worker_instance, hp_private.beat, timestamptz) from public;
-revoke all on function hp_private.admit_beat(hp_private.beat, timestamptz) from public;
+revoke all on function hp_private.note_superseded(public.hp_worker_status, public.hp_worker_instance, hp_private.beat, timestamptz, timestamptz) from public;
+revoke all on function hp_private.admit_beat(hp_private.beat, timestamptz, double precision, jsonb) from public;
 
-comment on function hp_private.lease(hp_private.beat, double precision, timestamptz) is 'Until when a beat vouches for its instance.';
 comment on function hp_private.credit(text, bigint, bigint) is 'Adds to a worker''s lifetime counts what one of its instances did.';
 comment on function hp_private.hand_over(public.hp_worker_status, public.hp_worker_instance, timestamptz) is 'Moves a worker''s row to another instance.';
-comment on function hp_private.note_superseded(public.hp_worker_status, public.hp_worker_instance, hp_private.beat, timestamptz) is 'Records a beat of an instance that does not hold the row.';
-comment on function hp_private.admit_beat(hp_private.beat, timestamptz) is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';
+comment on function hp_private.note_superseded(public.hp_worker_status, public.hp_worker_instance, hp_private.beat, timestamptz, timestamptz) is 'Records a beat of an instance that does not hold the row.';
+comment on function hp_private.admit_beat(hp_private.beat, timestamptz, double precision, jsonb) is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';

@@ -76,6 +76,7 @@ declare
   v_watched boolean;
   v_digest boolean;
   v_silent text[];
+  v_pace record;
 begin
   if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
     return jsonb_build_object('ran', false);
@@ -104,11 +105,12 @@ begin
   -- Half a tick early is on time: the two periods are rarely in step.
   v_digest := v_watched
     and (v_pulse.digest_at is null or v_pulse.digest_at <= at - v_digest_every + v_tick_every / 2);
+  select * into v_pace from hp_private.pace_fleet(v_pulse.stretch, at);
   update hp_private.pulse p set
     tick_at = tick.at, watching_since = v_pulse.watching_since,
     gap_ended_at = v_pulse.gap_ended_at, gap_s = v_pulse.gap_s,
     digest_at = case when v_digest then tick.at else p.digest_at end,
-    live_workers = (select count(*) from public.hp_worker_status w where w.lease_expires_at > tick.at)
+    live_workers = v_pace.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
   where p.id;
 
   if v_digest then

@@ -2,7 +2,7 @@
 
 -- Tells open pages of what writes to these workers changed, as far as the stores of messages last, and returns the
 -- pacing for the answers. Comes after all rows are written. began is the clock at the start of the writes.
-create or replace function hp_private.tell(names text[], began timestamptz, live_workers integer) returns jsonb
+create or replace function hp_private.tell(names text[], began timestamptz, activity_every_s double precision) returns jsonb
 language plpgsql set search_path = ''
 as $$
 declare
@@ -18,19 +18,18 @@ begin
     coalesce(max(s.n) filter (where s.key = 'transition_store'), 20) as transition_store,
     coalesce(max(s.n) filter (where s.key = 'transition_refill_per_s'), 5) as transition_refill_per_s,
     coalesce(max(s.n) filter (where s.key = 'activity_store'), 600) as activity_store,
-    coalesce(max(s.n) filter (where s.key = 'activity_refill_s' and s.n > 0), 10) as activity_refill_s,
-    coalesce(max(s.n) filter (where s.key = 'beats_per_second' and s.n > 0), 200) as beats_per_second
+    coalesce(max(s.n) filter (where s.key = 'activity_refill_s' and s.n > 0), 10) as activity_refill_s
   into v_setting
   from (
     select s.key, least(greatest(s.value::numeric, 0), 1e9)::double precision as n from public.hp_setting s
     where jsonb_typeof(s.value) = 'number' and s.key in (
-      'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s', 'beats_per_second')
+      'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s')
   ) s;
 
   select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
   -- What was held back is untold still when its worker beats once more, though that beat changes nothing.
   select array_agg(w.worker_name) filter (where w.transitioned_at >= began),
-    bool_or(greatest(w.activity_seen_at, w.updated_at) >= least(began, v_budget.sent_at)
+    bool_or(greatest(w.activity_seen_at, w.updated_at) >= least(began, nullif(v_budget.sent_at, '-infinity'))
       and (w.transitioned_at is null or w.transitioned_at < began))
   into v_transitioned, v_active
   from public.hp_worker_status w where w.worker_name = any (names);
@@ -54,7 +53,7 @@ begin
   end if;
 
   return jsonb_strip_nulls(jsonb_build_object(
-    'activity_every_s', greatest(1, live_workers / v_setting.beats_per_second), 'again_ms', round(v_again_ms::numeric)));
+    'activity_every_s', tell.activity_every_s, 'again_ms', round(v_again_ms::numeric)));
 end
 $$;
 
@@ -69,7 +68,7 @@ declare
   v_answers jsonb[];
   v_names text[];
   v_distinct integer;
-  v_pulse hp_private.pulse;
+  v_pulse record;
   v_pacing jsonb := '{}';
   v_left integer;
   v_place bigint;
@@ -84,6 +83,11 @@ begin
     raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
   end if;
 
+  select p.tick_at, p.watched_until, p.activity_every_s, p.stretch,
+    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
+      where g.heartbeat_interval_s is not null) as group_intervals
+  into v_pulse
+  from hp_private.pulse p;
   select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
   select array_agg(b.worker_name), count(distinct b.worker_name) into v_names, v_distinct
   from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
@@ -107,7 +111,9 @@ begin
 
   -- A worker that is twice in one call takes the slow way below, one beat after the other.
   if v_distinct = cardinality(v_names) then
-    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(v_beats, at) a loop
+    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(
+        v_beats, at, coalesce(v_pulse.stretch, 1), v_pulse.group_intervals) a
+    loop
       v_answers[v_place] := v_answer;
       v_left := v_left - 1;
     end loop;
@@ -117,13 +123,13 @@ begin
       select b.ordinality from unnest(v_beats) with ordinality b
       where v_answers[b.ordinality] is null order by b.worker_name, b.ordinality
     loop
-      v_answers[v_place] := hp_private.admit_beat(v_beats[v_place], at);
+      v_answers[v_place] := hp_private.admit_beat(
+        v_beats[v_place], at, coalesce(v_pulse.stretch, 1), v_pulse.group_intervals);
     end loop;
   end if;
 
-  select * into v_pulse from hp_private.pulse;
   if v_pulse.watched_until > at then
-    v_pacing := hp_private.tell(v_names, v_began, v_pulse.live_workers);
+    v_pacing := hp_private.tell(v_names, v_began, v_pulse.activity_every_s);
   end if;
   -- A project without a cron still lives: the beats themselves run an overdue tick.
   perform hp_private.tick_if_overdue(v_pulse.tick_at, at);
@@ -145,12 +151,12 @@ begin
 end
 $$;
 
-revoke all on function hp_private.tell(text[], timestamptz, integer) from public;
+revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
 revoke all on function hp_private.heartbeat(jsonb, timestamptz) from public;
 revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat(jsonb) to service_role;
 
-comment on function hp_private.tell(text[], timestamptz, integer) is 'Sends what has changed of these workers, and says how soon they may send more.';
+comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
 comment on function hp_private.heartbeat(jsonb, timestamptz) is 'hp_heartbeat at a given time.';
 comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array.';
 
@@ -163,7 +169,7 @@ declare
 begin
   select * into v_pulse from hp_private.pulse;
   if v_pulse.watched_until > now() then
-    perform hp_private.tell(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_pulse.live_workers);
+    perform hp_private.tell(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_pulse.activity_every_s);
   end if;
   return null;
 end

@@ -30,7 +30,7 @@ begin
 
   select * into v_pulse from hp_private.pulse;
   if v_pulse.watched_until > now() then
-    perform hp_private.tell(array[v_worker.worker_name], v_began, v_pulse.live_workers);
+    perform hp_private.tell(array[v_worker.worker_name], v_began, v_pulse.activity_every_s);
   end if;
   return jsonb_build_object('worker_name', v_worker.worker_name, 'status', v_worker.status,
     'status_since', v_worker.status_since);
