@@ -6,10 +6,11 @@ import { before, header, message, snapshot } from '../support/fleet.ts';
 import { fakeTicker } from '../support/ticker.ts';
 
 /** A source that does what the test says, and a record of what the follower was told. */
-function setUp({ lostBy = () => null as string | null } = {}) {
+function setUp({ lostBy = () => null as string | null, watchFails = () => false as boolean } = {}) {
   const ticker = fakeTicker();
   const log: string[] = [];
   const states: Connection[] = [];
+  const watches: number[] = [];
   let listeners: Listener[] = [];
   const requests: { answer(snapshot: Snapshot): void; fail(error: Error): void }[] = [];
   const source: FleetSource = {
@@ -17,7 +18,11 @@ function setUp({ lostBy = () => null as string | null } = {}) {
       log.push('snapshot asked');
       return new Promise((resolve, reject) => requests.push({ answer: resolve, fail: reject }));
     },
-    watch: async () => ({ now: new Date(before(0)), tickAt: null }),
+    watch: async () => {
+      watches.push(ticker.now());
+      if (watchFails()) throw new Error('HTTP 503');
+      return { now: new Date(before(0)), tickAt: null };
+    },
     listen: (listener) => {
       listeners = [...listeners, listener];
       return () => (listeners = listeners.filter((one) => one !== listener));
@@ -40,6 +45,7 @@ function setUp({ lostBy = () => null as string | null } = {}) {
     ticker,
     log,
     states,
+    watches,
     following,
     listener: () => listeners.at(-1)!,
     listeners: () => listeners.length,
@@ -155,6 +161,17 @@ describe('following the fleet', () => {
     await answer();
     expect(log).toEqual(['snapshot asked', 'snapshot asked', 'replace']);
     expect(states.at(-1)).toBe('live');
+  });
+
+  it('says once a minute that it watches, and soon again when that failed', async () => {
+    let down = true;
+    const { ticker, watches } = setUp({ watchFails: () => down });
+    for (let second = 0; second < 90; second++) {
+      await settle();
+      if (second === 8) down = false;
+      ticker.advance(1_000);
+    }
+    expect(watches).toEqual([0, 5_000, 10_000, 70_000]);
   });
 
   it('takes a message that it cannot read for a lost one', async () => {

@@ -24,6 +24,8 @@ export interface Follower {
 export const SILENT_AFTER_MS = 25_000;
 /** A watch lasts 150 s on the server; hidden tabs are late. */
 const WATCH_EVERY_MS = 60_000;
+/** One that failed is tried again soon: after an outage as long as a watch, nothing comes before it. */
+const WATCH_AGAIN_MS = 5_000;
 const CHECK_EVERY_MS = 1_000;
 /** Joining anew is tried ever more rarely, for each costs a snapshot. */
 const DEAF_PAUSE_MS = 300_000;
@@ -59,9 +61,10 @@ export function follow(
   let resyncs = 0;
   let notBefore = 0;
   let rejoinAt = Infinity;
+  let watchAt = 0;
   let leave = source.listen(listener());
 
-  const stops = [ticker.every(CHECK_EVERY_MS, check), ticker.every(WATCH_EVERY_MS, watch)];
+  const stopChecking = ticker.every(CHECK_EVERY_MS, check);
   watch();
   tell();
 
@@ -138,6 +141,7 @@ export function follow(
       rejoin();
     } else if (now >= rejoinAt) rejoin();
     if (snapshotNeeded && joined && !running && now >= notBefore) running = synchronise();
+    if (now >= watchAt) watch();
     tell();
   }
 
@@ -184,12 +188,14 @@ export function follow(
   }
 
   function watch() {
+    watchAt = ticker.now() + WATCH_EVERY_MS;
     source.watch().then(
       (answer) => {
         if (!stopped) follower.watched(answer);
       },
       (error: unknown) => {
         if (error instanceof SignedOut) signedOut();
+        else watchAt = ticker.now() + WATCH_AGAIN_MS;
       },
     );
   }
@@ -222,7 +228,7 @@ export function follow(
   function stop() {
     stopped = true;
     leave();
-    for (const end of stops) end();
+    stopChecking();
   }
 }
 

@@ -1,7 +1,6 @@
-import { RealtimeClient } from '@supabase/realtime-js';
-import { readMessage, type Message } from '../fleet/message.ts';
+import { joinFleet } from './channel.ts';
 import { fetchSnapshot, postWatch, tokenKeeper } from './http.ts';
-import { SignedOut, type FleetSource, type Listener } from './source.ts';
+import type { FleetSource } from './source.ts';
 
 /** Where Realtime is, and the key that lets one knock. The key is public; the token decides. */
 export interface RealtimeAddress {
@@ -9,99 +8,16 @@ export interface RealtimeAddress {
   readonly publishableKey: string;
 }
 
-const TOPIC = 'hp:fleet';
-/** How long a snapshot waits for the database's messages to flow. */
-const READY_PATIENCE_MS = 300;
-const EVENTS = ['transition', 'activity', 'digest'] as const;
-
 /** The fleet's news from Supabase: snapshots through our own server, messages through Realtime. */
 export function supabaseSource({ url, publishableKey }: RealtimeAddress): FleetSource {
   return {
     snapshot: fetchSnapshot,
     watch: postWatch,
-    listen: (listener) => listen(`${url}/realtime/v1`, publishableKey, listener),
+    listen: (listener) =>
+      joinFleet(
+        // A background tab's timers sleep, and with them the socket's heartbeat; a worker's don't.
+        { endpoint: `${url}/realtime/v1`, apikey: publishableKey, token: tokenKeeper(), worker: true },
+        listener,
+      ),
   };
-}
-
-/**
- * A client of its own for each time we listen: a channel that was closed cannot be joined again, and a client that is
- * thrown away leaves nothing behind.
- */
-function listen(endpoint: string, apikey: string, listener: Listener): () => void {
-  let stopped = false;
-  const token = tokenKeeper();
-  const client = new RealtimeClient(endpoint, {
-    params: { apikey },
-    accessToken: async () => {
-      try {
-        return await token();
-      } catch (error) {
-        // realtime-js takes any failure for a hiccup and goes on with the old token.
-        if (error instanceof SignedOut) listener.signedOut();
-        throw error;
-      }
-    },
-    // A background tab's timers sleep, and with them the socket's heartbeat; a worker's don't.
-    worker: true,
-  });
-
-  const channel = client.channel(TOPIC, {
-    config: { private: true, broadcast: { replication_ready: true } },
-  });
-  for (const event of EVENTS) {
-    channel.on('broadcast', { event }, ({ payload }) => {
-      const message = read(payload);
-      if (message) listener.message(message);
-      else listener.garbled();
-    });
-  }
-
-  // A join is answered before the database's messages flow, and what was sent in between reaches nobody: the snapshot
-  // must wait for the word that they do. It comes at once, or, where the database's connection is only now being
-  // built, much later: then a first snapshot is taken meanwhile.
-  let ready = false;
-  let patience: ReturnType<typeof setTimeout> | undefined;
-  channel.on('system', {}, (payload: { extension?: string; status?: string }) => {
-    if (stopped || payload.extension !== 'system' || payload.status !== 'ok') return;
-    ready = true;
-    clearTimeout(patience);
-    listener.joined();
-  });
-
-  const subscribe = () =>
-    channel.subscribe((status) => {
-      if (stopped) return;
-      clearTimeout(patience);
-      if (status === 'SUBSCRIBED') {
-        if (!ready) patience = setTimeout(() => listener.joined(), READY_PATIENCE_MS);
-        return;
-      }
-      ready = false;
-      if (status === 'CLOSED') listener.closed();
-      else listener.left();
-    });
-
-  // The token first: a private channel joined without one is refused, and tried again only seconds later.
-  token()
-    .then(() => client.setAuth())
-    .then(() => void (stopped || subscribe()))
-    .catch((error: unknown) => {
-      if (stopped) return;
-      if (error instanceof SignedOut) listener.signedOut();
-      else listener.closed();
-    });
-
-  return () => {
-    stopped = true;
-    clearTimeout(patience);
-    void client.removeAllChannels();
-  };
-}
-
-function read(payload: unknown): Message | null {
-  try {
-    return readMessage(payload);
-  } catch {
-    return null;
-  }
 }
