@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { absolute, ago, countdown, duration, lasting, until } from '../../src/lib/time/words.ts';
+import { absolute, ago, countdown, duration, every, instant, lasting, remaining, until } from '../../src/lib/time/words.ts';
 
 const S = 1000;
 const MIN = 60 * S;
@@ -56,6 +56,28 @@ describe('countdown', () => {
   ])('says of %i ms: %s', (ms, words) => expect(countdown(ms)).toBe(words));
 });
 
+describe('remaining', () => {
+  it.each([
+    [-5 * S, '0 s'],
+    [34 * S, '34 s'],
+    [MIN, '1 min'],
+    [MIN + 20 * S, '1 min 20 s'],
+    [H - 1, '59 min 59 s'],
+    [2 * H + 5 * MIN, '2 h 5 min'],
+  ])('says of %i ms: %s', (ms, words) => expect(remaining(ms)).toBe(words));
+});
+
+describe('every', () => {
+  it.each([
+    [0.2, '1 s'],
+    [10, '10 s'],
+    [75.4, '75 s'],
+    [120, '2 min'],
+    [150, '2 min 30 s'],
+    [3600, '1 h'],
+  ])('says of %f s: %s', (seconds, words) => expect(every(seconds)).toBe(words));
+});
+
 describe('until', () => {
   it('counts down to now, and stays there', () => {
     expect([3 * H, 40 * S, 1 * S, 999, -5 * S].map(until)).toEqual([
@@ -74,5 +96,15 @@ describe('absolute', () => {
     expect(absolute(date)).toBe('2026-11-22 03:05:12 UTC');
     expect(absolute(date, 'Europe/Berlin')).toBe('2026-11-22 04:05:12 Europe/Berlin');
     expect(absolute(date, 'America/New_York')).toBe('2026-11-21 22:05:12 America/New_York');
+  });
+});
+
+describe('instant', () => {
+  it('leaves out the date of today, where the reader is', () => {
+    const date = new Date('2026-11-22T23:05:12Z');
+    const at = (iso: string) => new Date(iso).getTime();
+    expect(instant(date, at('2026-11-22T23:59:59Z'))).toBe('23:05:12 UTC');
+    expect(instant(date, at('2026-11-23T00:00:00Z'))).toBe('2026-11-22 23:05:12 UTC');
+    expect(instant(date, at('2026-11-23T00:00:00Z'), 'Europe/Berlin')).toBe('00:05:12 Europe/Berlin');
   });
 });

@@ -18,10 +18,14 @@ export interface Follower {
   replace(snapshot: Snapshot): void;
   connection(connection: Connection): void;
   watched(answer: { now: Date; tickAt: Date | null }): void;
+  /** The period of the server's tick, which sends the digests. @default 5 */
+  readonly tickEverySeconds?: number;
 }
 
 /** No digest for so long: whatever the socket says, we are not live (truth rule 8). */
 export const SILENT_AFTER_MS = 25_000;
+/** By so much, and the period of the tick where that is long (a cron that knows only minutes), a digest may be late. */
+const DIGEST_LATE_MS = 15_000;
 /** A watch lasts 150 s on the server; hidden tabs are late. */
 const WATCH_EVERY_MS = 60_000;
 /** One that failed is tried again soon: after an outage as long as a watch, nothing comes before it. */
@@ -135,7 +139,7 @@ export function follow(
   function check() {
     if (stopped) return;
     const now = ticker.now();
-    if (joined && now - quietSince >= Math.min(SILENT_AFTER_MS * 2 ** deaf, DEAF_PAUSE_MS)) {
+    if (joined && now - quietSince >= Math.min(silentAfter() * 2 ** deaf, DEAF_PAUSE_MS)) {
       // The server's side of the channel may have died without a word; a new one may hear.
       deaf += 1;
       rejoin();
@@ -143,6 +147,10 @@ export function follow(
     if (snapshotNeeded && joined && !running && now >= notBefore) running = synchronise();
     if (now >= watchAt) watch();
     tell();
+  }
+
+  function silentAfter(): number {
+    return Math.max(SILENT_AFTER_MS, (follower.tickEverySeconds ?? 0) * 1000 + DIGEST_LATE_MS);
   }
 
   function rejoin() {

@@ -48,6 +48,26 @@ export function until(ms: number): string {
   return ms < SECOND ? 'now' : `in ${duration(ms)}`;
 }
 
+/**
+ * What is left of a time, to the second while seconds count: "34 s", "1 min 20 s", "2 h 5 min". Past counts as "0 s".
+ *
+ * @param ms milliseconds from now
+ */
+export function remaining(ms: number): string {
+  const left = Math.max(0, ms);
+  return left >= MINUTE && left < HOUR ? pair(left, MINUTE, 'min', SECOND, 's') : duration(left);
+}
+
+/**
+ * How often something comes, as people set it: "10 s", "75 s", "2 min 30 s". Rounded to the second.
+ *
+ * @param seconds above zero; below one counts as one
+ */
+export function every(seconds: number): string {
+  const whole = Math.max(1, Math.round(seconds));
+  return whole < 120 ? `${whole} s` : remaining(whole * SECOND);
+}
+
 /** How long until something, for a label: "3h", "2h 59m", "45m", "40s". Past counts as "0s". */
 export function countdown(ms: number): string {
   return duration(ms)
@@ -63,6 +83,19 @@ export function countdown(ms: number): string {
 export function absolute(date: Date, zone = 'UTC'): string {
   return `${inZone(zone).format(date)} ${zone}`;
 }
+
+/**
+ * An instant as short as it may be: "03:05:12 UTC" of today, else with its date.
+ *
+ * @param now epoch ms
+ */
+export function instant(date: Date, now: number, zone = 'UTC'): string {
+  const words = absolute(date, zone);
+  const today = absolute(new Date(now), zone).slice(0, DATE_LENGTH);
+  return words.startsWith(today) ? words.slice(DATE_LENGTH) : words;
+}
+
+const DATE_LENGTH = '2026-11-22 '.length;
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
