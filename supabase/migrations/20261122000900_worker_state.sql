@@ -44,13 +44,18 @@ return (
   select jsonb_build_object(
     'generation', p.generation, 'now', fleet_header.at, 'heard_until', fleet_header.at,
     'workers', w.workers, 'groups', g.groups, 'revision', greatest(w.revision, g.revision),
-    'tick_at', p.tick_at, 'tick_every_s', coalesce(t.seconds, 5),
-    'watching_since', p.watching_since, 'impaired_since', p.impaired_since, 'stretch', p.stretch)
+    'tick_at', p.tick_at, 'tick_every_s', coalesce(t.tick_every_s, 5),
+    'watching_since', p.watching_since, 'impaired_since', p.impaired_since,
+    'stretch', p.stretch, 'beats_per_second', t.beats_per_second)
   from hp_private.pulse p,
     (select count(*) as workers, coalesce(max(s.revision), 0) as revision from public.hp_worker_status s) w,
     (select count(*) as groups, coalesce(max(s.revision), 0) as revision from public.hp_worker_group s) g,
-    (select max(case when jsonb_typeof(s.value) = 'number' then s.value::numeric end) as seconds
-      from public.hp_setting s where s.key = 'tick_every_s') t
+    (select max(n.value) filter (where n.key = 'tick_every_s') as tick_every_s,
+        max(n.value) filter (where n.key = 'beats_per_second') as beats_per_second
+      from (
+        select s.key, case when jsonb_typeof(s.value) = 'number' then s.value::numeric end as value
+        from public.hp_setting s where s.key in ('tick_every_s', 'beats_per_second')
+      ) n) t
 );
 
 revoke all on function hp_private.status_code(text) from public;

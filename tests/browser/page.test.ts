@@ -45,7 +45,7 @@ describe('the fleet page', () => {
       error_count: 12,
     });
     const text = await rowSays(carol.page, 'x-autopost', '⚠️ Circuit Breaker Open');
-    expect(text).toMatch(/retry in (\d+ s|1 min)/);
+    expect(text).toMatch(/retries in (\d+ s|1 min)/);
     expect(text).toContain('503 Service Unavailable');
     expect(text).toMatch(/Errors 12/);
     expect(text).toContain('HTTP 503');

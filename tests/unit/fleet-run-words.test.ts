@@ -55,7 +55,9 @@ describe('of a worker that polls it is said', () => {
 
   it('that it is late, in a tone that fits', () => {
     expect(said({ ...polls, last_run_at: before(1200), processed_count: 0 })).toBe('20m ago (idle) warning');
-    expect(said({ ...polls, last_run_at: before(3000), processed_count: 4 })).toBe('50m ago (4 new) critical');
+    expect(said({ ...polls, last_run_at: before(3000), processed_count: 4 })).toBe(
+      '50m ago (4 new) critical',
+    );
     expect(said({ ...polls, last_run_at: undefined, started_at: before(1) })).toBe('no run yet warning');
   });
 });
@@ -67,7 +69,9 @@ describe('of a scheduled worker it is said', () => {
   });
 
   it('that it is due, and then overdue', () => {
-    expect(said({ ...cron, next_run_at: before(60), lease_expires_at: before(-240) })).toBe('due now warning');
+    expect(said({ ...cron, next_run_at: before(60), lease_expires_at: before(-240) })).toBe(
+      'due now warning',
+    );
     expect(said({ ...cron, next_run_at: before(600), lease_expires_at: before(300) })).toBe(
       'overdue 10m critical',
     );
@@ -96,7 +100,11 @@ describe('of any other worker it is said', () => {
   });
 
   it('that nobody knows, whatever it claimed last', () => {
-    const silent = { status: 'processing', last_heartbeat: before(60), lease_expires_at: before(10) } as const;
+    const silent = {
+      status: 'processing',
+      last_heartbeat: before(60),
+      lease_expires_at: before(10),
+    } as const;
     expect(said(silent)).toBe('unavailable critical');
     expect(said(silent, { impairedSince: new Date(before(40)) })).toBe('unavailable unknown');
     expect(said({ status: 'crashed' })).toBe('unavailable critical');

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { absolute, ago, countdown, duration, every, instant, lasting, remaining, until } from '../../src/lib/time/words.ts';
+import {
+  absolute,
+  ago,
+  countdown,
+  duration,
+  every,
+  instant,
+  lasting,
+  remaining,
+  until,
+} from '../../src/lib/time/words.ts';
 
 const S = 1000;
 const MIN = 60 * S;

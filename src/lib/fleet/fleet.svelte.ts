@@ -6,6 +6,7 @@ import { applyMessage, fromSnapshot, type FleetState } from './fleet.ts';
 import type { GroupSettings } from './group.ts';
 import { workerHealth, type Watch } from './health.ts';
 import type { Snapshot } from './message.ts';
+import { isTickLate } from './tick.ts';
 import { tally, type Tally } from './tally.ts';
 
 /**
@@ -19,6 +20,8 @@ export class Fleet {
   #state = $state.raw() as FleetState;
   #connection: Connection = $state.raw('connecting');
   #tickAt: Date | null = $state.raw(null);
+  /** The server's time in the last thing that told of the tick, epoch ms. */
+  #toldAt = $state.raw(0);
   #refresh: (() => Promise<void>) | null = null;
 
   readonly #watch: Watch = $derived({
@@ -38,6 +41,7 @@ export class Fleet {
     this.clock = new Clock(snapshot.header.now, ticker);
     this.#state = fromSnapshot(snapshot);
     this.#tickAt = snapshot.header.tickAt;
+    this.#toldAt = snapshot.header.now.getTime();
   }
 
   /** Every worker with its health. A row is another object exactly when something about it changed. */
@@ -83,9 +87,20 @@ export class Fleet {
     return this.#state.header.tickEverySeconds;
   }
 
+  /** Whether the tick is late: not claimed where we merely don't hear of it. */
+  get tickLate(): boolean {
+    const knownUntil = this.#connection === 'live' ? this.clock.now : this.#toldAt;
+    return isTickLate(this.#tickAt, this.tickEverySeconds, knownUntil);
+  }
+
   /** By how much the intervals of all workers are stretched; 1: not. */
   get stretch(): number {
     return this.#state.header.stretch;
+  }
+
+  /** The limit that they are stretched for; null where none is told. */
+  get beatsPerSecond(): number | null {
+    return this.#state.header.beatsPerSecond;
   }
 
   get impairedSince(): Date | null {
@@ -94,6 +109,7 @@ export class Fleet {
 
   /** Follows the source until the returned function is called. */
   start(source: FleetSource): () => void {
+    const tickEverySeconds = () => this.tickEverySeconds;
     const stopClock = this.clock.start();
     const following = follow(
       source,
@@ -110,6 +126,9 @@ export class Fleet {
         },
         connection: (connection) => (this.#connection = connection),
         watched: ({ now, tickAt }) => this.#heard(now, tickAt),
+        get tickEverySeconds() {
+          return tickEverySeconds();
+        },
       },
       this.#ticker,
     );
@@ -128,6 +147,7 @@ export class Fleet {
 
   #heard(now: Date, tickAt: Date | null): void {
     this.clock.observe(now);
+    this.#toldAt = Math.max(this.#toldAt, now.getTime());
     if (tickAt && (!this.#tickAt || tickAt > this.#tickAt)) this.#tickAt = tickAt;
   }
 

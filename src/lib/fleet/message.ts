@@ -20,6 +20,8 @@ export interface Header {
   readonly impairedSince: Date | null;
   /** By how much the intervals of all workers are stretched, so that the fleet stays under its limit; 1: not. */
   readonly stretch: number;
+  /** That limit; null where none is told. */
+  readonly beatsPerSecond: number | null;
 }
 
 /** A plain beat: what changes without a transition. */
@@ -71,6 +73,7 @@ const headerWire = record({
   watching_since: maybe(text),
   impaired_since: maybe(text),
   stretch: maybe(number),
+  beats_per_second: maybe(number),
 });
 
 const messageWire = record({
@@ -126,6 +129,7 @@ function toHeader(wire: Shape<typeof headerWire>): Header {
     watchingSince: toDate(wire.watching_since),
     impairedSince: toDate(wire.impaired_since),
     stretch: wire.stretch ?? 1,
+    beatsPerSecond: wire.beats_per_second ?? null,
   };
 }
 
