@@ -73,6 +73,10 @@ begin
         'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
   end if;
 
+  if new.status in ('stopped', 'crashed') then
+    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+  end if;
+
   if new.circuit_breaker_state is distinct from v_old_breaker then
     insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
     values (new.worker_name,

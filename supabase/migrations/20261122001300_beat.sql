@@ -15,7 +15,7 @@ begin
       circuit_breaker_state text, circuit_breaker_failures integer, circuit_breaker_threshold integer,
       circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason text,
       cpu_percent real, memory_percent real, memory_rss_bytes bigint, event_loop_lag_ms real,
-      event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb
+      event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[]
     );
   end if;
 end
@@ -84,6 +84,8 @@ begin
     return hp_private.beat_error('metadata', 'must be an object');
   elsif octet_length(b.metadata::text) > 8192 then
     return hp_private.beat_error('metadata', format('is %s bytes long; at most 8192', octet_length(b.metadata::text)));
+  elsif cardinality(b.leases) > 1000 then
+    return hp_private.beat_error('leases', format('holds %s tokens; at most 1000', cardinality(b.leases)));
   elsif jsonb_typeof(b.last_exit) <> 'object' then
     return hp_private.beat_error('last_exit', 'must be an object');
   elsif octet_length(b.last_exit::text) > 4096 then

@@ -84,6 +84,9 @@ begin
     ended_at = case when v_ends then coalesce(i.ended_at, at) else i.ended_at end,
     last_exit = case when v_ends then coalesce(i.last_exit, beat.last_exit) else i.last_exit end
   where i.instance_id = instance.instance_id;
+  if v_ends then
+    perform hp_private.release_leases_of(instance.worker_name, instance.instance_id);
+  end if;
 
   if v_newer and coalesce(instance.superseded_at, instance.registered_at) <= at - interval '1 minute' and worker.name_conflict_since is null
     and worker.lease_expires_at > at and worker.status not in ('stopping', 'stopped', 'crashed')

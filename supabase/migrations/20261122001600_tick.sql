@@ -119,6 +119,7 @@ begin
   elsif v_watched and v_silent is not null then
     perform hp_private.send_transition(v_silent);
   end if;
+  perform hp_private.release_leases(at);
   perform hp_private.prune(at);
   return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_silent), 0));
 end

@@ -68,6 +68,7 @@ declare
   v_answers jsonb[];
   v_names text[];
   v_distinct integer;
+  v_leases boolean;
   v_pulse record;
   v_pacing jsonb := '{}';
   v_left integer;
@@ -89,7 +90,8 @@ begin
   into v_pulse
   from hp_private.pulse p;
   select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
-  select array_agg(b.worker_name), count(distinct b.worker_name) into v_names, v_distinct
+  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
+  into v_names, v_distinct, v_leases
   from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
 
   -- Everyone who writes several workers locks them in the order of their names (unsorted: 11 to 16 deadlocks in 6 s).
@@ -126,6 +128,10 @@ begin
       v_answers[v_place] := hp_private.admit_beat(
         v_beats[v_place], at, coalesce(v_pulse.stretch, 1), v_pulse.group_intervals);
     end loop;
+  end if;
+
+  if v_leases then
+    v_answers := hp_private.answer_leases(v_beats, v_answers, at);
   end if;
 
   if v_pulse.watched_until > at then

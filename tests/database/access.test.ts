@@ -24,12 +24,16 @@ describe('somebody without a session', () => {
   it.each(tables)('may not read %s', async (table) => {
     await expect(db.as('anon', {}, (sql) => sql`select from ${sql(table)}`)).rejects.toMatchObject(refused);
   });
-  it.each(["hp_heartbeat('[]')", 'hp_tick()', 'hp_fleet()', 'hp_watch()', "hp_stop_worker('crawl-worker')"])(
-    'may not call %s',
-    async (call) => {
-      await expect(db.as('anon', {}, (sql) => sql.unsafe(`select ${call}`))).rejects.toMatchObject(refused);
-    },
-  );
+  it.each([
+    "hp_heartbeat('[]')",
+    'hp_tick()',
+    'hp_fleet()',
+    'hp_watch()',
+    "hp_stop_worker('crawl-worker')",
+    'hp_release_dead_worker_leases()',
+  ])('may not call %s', async (call) => {
+    await expect(db.as('anon', {}, (sql) => sql.unsafe(`select ${call}`))).rejects.toMatchObject(refused);
+  });
 });
 
 describe('a stranger who merely signed up', () => {

@@ -4,6 +4,42 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   public: {
     Tables: {
+      hp_job_lease: {
+        Row: {
+          claimed_at: string;
+          instance_id: string;
+          key: string;
+          sequence: number;
+          token: number;
+          worker_name: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          claimed_at: string;
+          instance_id: string;
+          key: string;
+          sequence: number;
+          token: number;
+          worker_name: string;
+        };
+        Update: {
+          claimed_at?: string;
+          instance_id?: string;
+          key?: string;
+          sequence?: number;
+          token?: number;
+          worker_name?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'hp_job_lease_worker_name_fkey';
+            columns: ['worker_name'];
+            isOneToOne: false;
+            referencedRelation: 'hp_worker_status';
+            referencedColumns: ['worker_name'];
+          },
+        ];
+      };
       hp_member: {
         Row: {
           created_at: string;
@@ -432,8 +468,17 @@ export type Database = {
     };
     Functions: {
       hp_add_member: { Args: { email: string; role?: string }; Returns: undefined };
+      hp_claim_lease: {
+        Args: { instance_id: string; key: string; sequence?: number; worker_name: string };
+        Returns: Json;
+      };
       hp_fleet: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_heartbeat: { Args: { beats: Json }; Returns: Json };
+      hp_release_dead_worker_leases: { Args: Record<PropertyKey, never>; Returns: number };
+      hp_release_lease: {
+        Args: { instance_id: string; key: string; token: number; worker_name: string };
+        Returns: boolean;
+      };
       hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };
