@@ -40,18 +40,20 @@ comment on column public.hp_job_lease.token is 'Fencing token: of one key, each 
 comment on column public.hp_job_lease.sequence is 'The last beat that the process had made when it claimed; a later one knows of the lease.';
 comment on column public.hp_job_lease.claimed_at is 'When it was claimed.';
 
--- Until when an instance is vouched for, or null for one that has said goodbye or is not known. Longer than
--- lease_expires_at where a person or the tick has ended the worker: its process may live for all they know, so that what
--- it holds is held until its silence has lasted.
+-- Until when the last beat of an instance vouches for it, or null for one that has said goodbye or is not known. Not
+-- simply lease_expires_at: that of a scheduled worker lasts for a whole run, beats or none, and a stop by hand ends it,
+-- though the process may live for all that the person knows. What was promised is kept until the silence has lasted.
 create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
 language sql stable set search_path = ''
 return (
   select case
     when w.instance_id is distinct from instance_lease.instance_id then (
-      select i.lease_expires_at from public.hp_worker_instance i
+      select greatest(i.lease_expires_at,
+        i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+      from public.hp_worker_instance i
       where i.instance_id = instance_lease.instance_id and i.worker_name = w.worker_name and i.ended_at is null)
     when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(w.lease_expires_at,
+    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
       w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
   end
   from public.hp_worker_status w where w.worker_name = instance_lease.worker_name);

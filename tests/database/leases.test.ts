@@ -166,15 +166,14 @@ describe('a lease', () => {
   it('does not move while a beat of its holder is on its way into the row', async () => {
     const [holder, other] = [await started('racing', 300), await started('grabbing', 340)];
     await holder.claim('race', 301);
+    let beaten = Promise.resolve();
     let commit = () => {};
-    const beaten = db.sql.begin(async (sql) => {
-      await sql`select hp_private.heartbeat(${sql.json([holder.next()] as never)}, ${at(349)})`;
-      await new Promise<void>((done) => (commit = done));
-    });
-    await until(async () => {
-      const [row] = await db.sql`select count(*)::int as n from pg_stat_activity
-        where datname = current_database() and state = 'idle in transaction'`;
-      return row!.n > 0;
+    await new Promise<void>((applied) => {
+      beaten = db.sql.begin(async (sql) => {
+        await sql`select hp_private.heartbeat(${sql.json([holder.next()] as never)}, ${at(349)})`;
+        applied();
+        await new Promise<void>((done) => (commit = done));
+      }) as Promise<void>;
     });
     const claim = other.claim('race', 351);
     await until(async () => {
