@@ -81,7 +81,7 @@ begin
     last_heartbeat = greatest(i.last_heartbeat, at),
     status = case when v_newer then beat.status else i.status end,
     lease_expires_at = case when v_newer then lease_until else i.lease_expires_at end,
-    ended_at = case when v_ends then coalesce(i.ended_at, at) else i.ended_at end,
+    ended_at = case when v_ends then coalesce(i.ended_at, at) when not v_newer then i.ended_at end,
     last_exit = case when v_ends then coalesce(i.last_exit, beat.last_exit) else i.last_exit end
   where i.instance_id = instance.instance_id;
   if v_ends then
@@ -164,13 +164,15 @@ begin
       returning * into v_instance;
       v_current := not v_held;
     else
-      -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again.
-      v_current := v_instance.ended_at is null and beat.sequence > v_instance.sequence and (
+      -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again: one that has
+      -- heard its epoch, not a process that died before it heard anything. A goodbye may be what presents the epoch, where
+      -- the process before it was killed.
+      v_current := beat.sequence > v_instance.sequence and (
         (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
-        or (not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
+        or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
         -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
         -- keeps several warm and calls them in turn.)
-        or (v_worker.kind = 'scheduled' and v_worker.status = 'idle' and beat.epoch = v_instance.epoch
+        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status = 'idle'
           and beat.status in ('starting', 'processing', 'running', 'error')));
       perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
       perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);

@@ -163,7 +163,9 @@ describe('a beat', () => {
     connection.release();
     await own.drop();
     expect(after.all - before.all).toBeGreaterThanOrEqual(200);
-    expect(after.hot - before.hot).toBe(after.all - before.all);
+    // With an index on what a beat changes it would be none. A transaction of another test's database that lasts may keep
+    // a page from being pruned for a moment.
+    expect(after.hot - before.hot).toBeGreaterThanOrEqual(0.9 * (after.all - before.all));
   });
 });
 

@@ -107,6 +107,39 @@ describe('a second process under a name', () => {
     });
   });
 
+  it('may end before it is confirmed: its goodbye takes the row of one that was killed', async () => {
+    await new Process(db.sql, 'hasty').send({}, at(0));
+    const hasty = new Process(db.sql, 'hasty');
+    expect(await hasty.send({ status: 'stopped' }, at(1))).toMatchObject({ current: false });
+    expect(await hasty.send({ status: 'stopped' }, at(1.1))).toMatchObject({ current: true });
+    expect(await row('hasty')).toMatchObject({ instance_id: hasty.instance, status: 'stopped' });
+  });
+
+  it('that lives on after its last words is heard like any other', async () => {
+    const first = new Process(db.sql, 'undead');
+    await first.send({}, at(0));
+    const second = new Process(db.sql, 'undead');
+    await second.send({}, at(1));
+    await second.send({}, at(1.1));
+    await first.send({ status: 'stopped' }, at(2));
+    await first.send({}, at(3));
+    await second.send({ status: 'stopped' }, at(4));
+    expect(await first.send({}, at(5))).toMatchObject({ current: true });
+    expect(await row('undead')).toMatchObject({ instance_id: first.instance, status: 'idle' });
+  });
+
+  it('that was killed before it heard an answer does not get the row when a later one has ended', async () => {
+    const killed = new Process(db.sql, 'mute');
+    const late = [killed.next(), killed.next()];
+    await killed.deliver(late[0]!, at(0));
+    const next = new Process(db.sql, 'mute');
+    await next.send({}, at(1));
+    await next.send({}, at(1.1));
+    await next.send({ status: 'stopped' }, at(2));
+    await killed.deliver(late[1]!, at(3));
+    expect(await row('mute')).toMatchObject({ instance_id: next.instance, status: 'stopped' });
+  });
+
   it('that has said goodbye does not get it back by a delayed beat', async () => {
     const gone = new Process(db.sql, 'departed');
     await gone.send({}, at(0));
