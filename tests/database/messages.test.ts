@@ -152,6 +152,23 @@ describe('messages', () => {
     expect(await revision()).toBeGreaterThan(hot);
   });
 
+  it.each(['requested_interval_s', 'interval_override_s', 'grace_s', 'max_run_s', 'expected'])(
+    'carry a worker whose %s was changed whole, under a new revision',
+    async (column) => {
+      await new Process(db.sql, 'edited').send({ requested_interval_s: 10 });
+      const [before] = await db.sql`select revision from hp_worker_status where worker_name = 'edited'`;
+      await db.sql`update hp_worker_status set ${db.sql({ [column]: column === 'expected' ? false : 77 })}
+        where worker_name = 'edited'`;
+      const [after] = await db.sql`select revision from hp_worker_status where worker_name = 'edited'`;
+      expect(Number(after!.revision)).toBeGreaterThan(Number(before!.revision));
+      await sent();
+      await digest();
+      const [message] = await sent();
+      const told = message!.payload.workers!.find((worker) => worker.worker_name === 'edited');
+      expect(told).toMatchObject({ [column]: column === 'expected' ? false : 77 });
+    },
+  );
+
   it('of a plain beat are a tuple in the digest, of activity a longer one', async () => {
     const quiet = new Process(db.sql, 'quiet');
     const busy = new Process(db.sql, 'busy');

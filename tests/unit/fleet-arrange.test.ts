@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { arrange, DEFAULT_QUERY, readQuery, writeQuery, type Query } from '../../src/lib/fleet/arrange.ts';
+import { toGroupSettings, type GroupRow } from '../../src/lib/fleet/group.ts';
 import { workerHealth } from '../../src/lib/fleet/health.ts';
+import { tallyByType } from '../../src/lib/fleet/tally.ts';
 import type { WorkerRow } from '../../src/lib/fleet/worker.ts';
-import { before, NOW, worker } from '../support/fleet.ts';
+import { before, groupRow, NOW, worker } from '../support/fleet.ts';
 
 const rows = (
   [
@@ -43,6 +45,31 @@ describe('the list', () => {
     expect(names({ search: 'vps-1' })).toEqual(['-: a-fine']);
     expect(names({ search: 'crashed' })).toEqual(['-: d-dead']);
     expect(names({ search: 'nothing like it' })).toEqual([]);
+  });
+});
+
+describe('a group with settings', () => {
+  const watch = { at: NOW, watchingSince: null, impairedSince: null };
+  const named = (change: Partial<Query>, ...groups: Partial<GroupRow>[]) => {
+    const known = groups.map((traits) => toGroupSettings(groupRow(traits)));
+    const tallies = tallyByType(rows, watch, new Map(known.map((group) => [group.type, group])));
+    return arrange(rows, { ...DEFAULT_QUERY, ...change }, tallies).map(({ type }) => type ?? '-');
+  };
+  const empty = { worker_type: 'empty', desired: 1, minimum: null, description: 'Nightly reports' };
+
+  it('is shown before any worker of it has come, unless something else is asked for', () => {
+    expect(named({ sort: 'name' }, empty)).toEqual(['empty', 'slow', '-']);
+    expect(named({ sort: 'name', search: 'nightly' }, empty)).toEqual(['empty']);
+    expect(named({ search: 'vps-1' }, empty)).toEqual(['-']);
+    expect(named({ filter: 'warning' }, empty)).toEqual(['empty', 'slow']);
+    expect(named({ filter: 'critical' }, empty)).toEqual(['-']);
+  });
+
+  it('is found by its own trouble, and goes first for it', () => {
+    const slow = { worker_type: 'slow', desired: 9, minimum: 5 };
+    expect(named({ filter: 'critical' }, slow)).toEqual(['slow', '-']);
+    expect(named({}, empty)).toEqual(['-', 'empty', 'slow']);
+    expect(named({}, { ...empty, minimum: 1 })).toEqual(['empty', '-', 'slow']);
   });
 });
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { workerHealth, type Watch } from '../../src/lib/fleet/health.ts';
+import { workerHealth, type GroupPause, type Watch } from '../../src/lib/fleet/health.ts';
 import type { WorkerRow } from '../../src/lib/fleet/worker.ts';
 import { before, NOW, worker } from '../support/fleet.ts';
 
 const watch: Watch = { at: NOW, watchingSince: new Date(before(86_400)), impairedSince: null };
 
-function judge(traits: Partial<WorkerRow>, change: Partial<Watch> = {}) {
-  const { level, rule, reason } = workerHealth(worker(traits), { ...watch, ...change });
+function judge(traits: Partial<WorkerRow>, change: Partial<Watch> = {}, group?: GroupPause) {
+  const { level, rule, reason } = workerHealth(worker(traits), { ...watch, ...change }, group);
   return { level, rule, reason };
 }
 
@@ -19,6 +19,23 @@ describe('a worker is inactive', () => {
     expect(judge(paused)).toEqual({ level: 'inactive', rule: 'paused', reason: 'the sale' });
     expect(judge({ ...paused, paused_until: 'infinity' }).level).toBe('inactive');
     expect(judge({ ...paused, paused_until: before(0) }).level).toBe('critical');
+  });
+
+  it('while its group is paused', () => {
+    const until = (pausedUntil: string, pausedReason: string | null = null) => ({
+      pausedUntil: new Date(pausedUntil),
+      pausedReason,
+    });
+    const crashed = { status: 'crashed', status_reason: 'boom' } as const;
+    expect(judge(crashed, {}, until(before(-0.001)))).toEqual({
+      level: 'inactive',
+      rule: 'paused',
+      reason: 'its group is paused',
+    });
+    expect(judge(crashed, {}, until(before(-9), 'the sale')).reason).toBe('the sale');
+    expect(judge(crashed, {}, until(before(0))).level).toBe('critical');
+    const own = { ...crashed, paused_until: 'infinity', paused_reason: 'moving' };
+    expect(judge(own, {}, until(before(-9), 'the sale')).reason).toBe('moving');
   });
 
   it('when it stopped and nobody expects it', () => {
@@ -43,6 +60,20 @@ describe('a worker is unknown', () => {
     expect(judge({ ...silent, lease_expires_at: before(-0.001) }, { impairedSince }).level).not.toBe(
       'unknown',
     );
+  });
+});
+
+describe('a scheduled worker while the watch is impaired', () => {
+  const impairedSince = new Date(before(40));
+  it.each(['idle', 'stopped', 'running'] as const)('is unknown past its lease though %s', (status) => {
+    const missed = {
+      kind: 'scheduled',
+      status,
+      next_run_at: before(400),
+      lease_expires_at: before(0),
+    } as const;
+    expect(judge(missed, { impairedSince }).rule).toBe('not-watched');
+    expect(judge(missed).rule).toBe('overdue');
   });
 });
 
@@ -114,11 +145,26 @@ describe('a worker is critical', () => {
 
   it('when it beats but has finished no run for five poll intervals', () => {
     const polling = { poll_interval_s: 10 };
-    expect(judge({ ...polling, last_run_at: before(50) })).toMatchObject({
+    expect(judge({ ...polling, last_run_at: before(50) })).toEqual({
       level: 'critical',
       rule: 'stuck',
+      reason: 'alive, but no run for 50 seconds (polls every 10)',
     });
-    expect(judge({ ...polling, last_run_at: almost(50) }).level).toBe('warning');
+    expect(judge({ ...polling, last_run_at: almost(50) })).toMatchObject({
+      level: 'warning',
+      reason: 'no run for 49 seconds (polls every 10)',
+    });
+  });
+
+  it.each([
+    [120, 'alive, but no run for 12 minutes (polls every 2)'],
+    [45, 'alive, but no run for 12 minutes (polls every 45 seconds)'],
+    [90, 'alive, but no run for 12 minutes (polls every 90 seconds)'],
+    [0.5, 'alive, but no run for 12 minutes (polls every 0.5 seconds)'],
+  ])('and says how often it polls: every %f s', (poll_interval_s, reason) => {
+    expect(judge({ poll_interval_s, last_run_at: before(720), started_at: before(9999) }).reason).toBe(
+      reason,
+    );
   });
 
   it('when a schedule is overdue by more than its grace, or there is none', () => {
@@ -126,7 +172,7 @@ describe('a worker is critical', () => {
     expect(judge({ ...scheduled, lease_expires_at: before(0) })).toMatchObject({
       level: 'critical',
       rule: 'overdue',
-      reason: 'overdue by 30 s',
+      reason: 'overdue by 30 seconds',
     });
     expect(judge({ ...scheduled, lease_expires_at: before(-0.001) })).toMatchObject({
       level: 'warning',
@@ -135,6 +181,41 @@ describe('a worker is critical', () => {
     const early = { ...scheduled, next_run_at: before(-0.001) };
     expect(judge({ ...early, lease_expires_at: before(30) }).level).toBe('healthy');
     expect(judge({ kind: 'scheduled' }).rule).toBe('not-scheduled');
+  });
+
+  it('when a run of a schedule has outlasted its lease, and not before', () => {
+    const running = { kind: 'scheduled', status: 'processing', max_run_s: 5400 } as const;
+    const waited = { ...running, next_run_at: before(9999), last_heartbeat: before(5400) };
+    expect(judge({ ...waited, lease_expires_at: before(0) })).toEqual({
+      level: 'critical',
+      rule: 'overdue',
+      reason: 'its run has lasted longer than 90 minutes',
+    });
+    expect(judge({ ...waited, lease_expires_at: before(-0.001) }).level).toBe('healthy');
+  });
+
+  it('when the tick found a schedule overdue, in its words', () => {
+    const found = { kind: 'scheduled', status: 'crashed', status_since: before(60) } as const;
+    expect(
+      judge({ ...found, last_heartbeat: before(9999), status_reason: 'overdue: due 11:54 UTC' }),
+    ).toEqual({ level: 'critical', rule: 'overdue', reason: 'overdue: due 11:54 UTC' });
+    const lastWords = { ...found, last_heartbeat: before(60), status_reason: 'uncaughtException: no disk' };
+    expect(judge(lastWords).rule).toBe('crashed');
+  });
+
+  it('not for a run that was missed while nobody watched, until its grace has passed again', () => {
+    const missed = {
+      kind: 'scheduled',
+      next_run_at: before(9999),
+      lease_expires_at: before(9900),
+      grace_s: 99,
+    } as const;
+    expect(judge(missed, { watchingSince: new Date(almost(99)) })).toMatchObject({
+      level: 'warning',
+      rule: 'due',
+      reason: 'due 2 hours ago',
+    });
+    expect(judge(missed, { watchingSince: new Date(before(99)) }).rule).toBe('overdue');
   });
 
   it('not for silence between the runs of a schedule', () => {
@@ -184,7 +265,7 @@ describe('a worker is in warning', () => {
   });
 
   it('when its event loop stood still', () => {
-    expect(judge({ event_loop_blocked_ms: 2_340 }).reason).toBe('event loop blocked for 2.3 s');
+    expect(judge({ event_loop_blocked_ms: 8_340 }).reason).toBe('alive, event loop blocked for 8 s');
     expect(judge({ event_loop_blocked_ms: 1_000 }).level).toBe('healthy');
   });
 });

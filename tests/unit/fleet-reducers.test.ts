@@ -50,6 +50,24 @@ describe('a beat', () => {
     expect(apply(doing, none).state.workers.get(1)?.activity).toBeNull();
   });
 
+  it('that begins a run of a schedule gives it the time that it may last, and the next beats of it no more', () => {
+    const wire = { kind: 'scheduled', next_run_at: before(0), grace_s: 30, max_run_s: 600 } as const;
+    const nightly = workerRow({ worker_id: 3, revision: 5, lease_expires_at: before(-30), ...wire });
+    let state = fromSnapshot(snapshot([nightly]));
+    const hear = (seconds: number, code: number, lastRunMs: number | null = null) => {
+      const tuple = [3, 5, code, 0, 0, 0, 0, lastRunMs, null, null];
+      const heard = message({ header: header([nightly], { now: later(seconds) }), beats: [tuple] });
+      state = applyMessage(state, heard).state;
+      return (state.workers.get(3)!.leaseExpiresAt!.getTime() - Date.parse(before(0))) / 1000;
+    };
+    expect(hear(10, 3)).toBe(610);
+    expect(hear(20, 3)).toBe(610);
+    expect(hear(40, 3, 5_000), 'the next run').toBe(640);
+    expect(hear(50, 3, 15_400), 'as late as a request').toBe(640);
+    expect(hear(60, 2)).toBe(30);
+    expect(hear(70, 5), 'failed').toBe(670);
+  });
+
   it('that is repeated, as every digest does, repaints nothing', () => {
     const { state } = apply(digest({ beats: [beat(crawl)] }));
     const again = digest({ beats: [beat(crawl, { heardMs: 2_000 })] }, { now: later(4) });

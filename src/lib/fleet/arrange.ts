@@ -1,5 +1,5 @@
 import { claimsLife, type Health, type Level } from './health.ts';
-import { LEVELS } from './tally.ts';
+import { byType, LEVELS, type GroupTally } from './tally.ts';
 import type { Worker } from './worker.ts';
 
 /** A line of the fleet: a worker and what its row means now. */
@@ -52,30 +52,33 @@ export function writeQuery({ search, filter, sort }: Query): string {
 
 /**
  * Filters, sorts and groups. Groups stand by name, workers without a type last; where trouble goes first,
- * the groups that are in trouble do too.
+ * the groups that are in trouble do too. A group that is itself what the filter asks for is shown without any worker.
+ *
+ * @param tallies of all groups, those without workers included
  */
-export function arrange(rows: readonly Row[], query: Query): Group[] {
+export function arrange(
+  rows: readonly Row[],
+  query: Query,
+  tallies: ReadonlyMap<string | null, GroupTally> = new Map(),
+): Group[] {
   const words = query.search.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = rows
     .filter(({ health }) => inFilter(health.level, query.filter))
     .filter(({ worker }) => words.length === 0 || matches(worker, words))
     .sort((a, b) => ORDER[query.sort](a, b) || byName(a, b));
-  const groups = byType(shown).map(([type, rows]) => ({ type, rows }));
-  return groups.sort(
-    (a, b) =>
-      (query.sort === 'trouble' ? byTrouble(a.rows[0]!, b.rows[0]!) : 0) || compareTypes(a.type, b.type),
-  );
-}
-
-/** Rows by worker type, in the order in which each type first appears. */
-export function byType(rows: readonly Row[]): [type: string | null, rows: Row[]][] {
-  const groups = new Map<string | null, Row[]>();
-  for (const row of rows) {
-    const group = groups.get(row.worker.type);
-    if (group) group.push(row);
-    else groups.set(row.worker.type, [row]);
+  const rowsOf = new Map(byType(shown));
+  for (const [type, { settings, health, levels }] of tallies) {
+    if (!settings || rowsOf.has(type)) continue;
+    const empty = LEVELS.every((level) => levels[level] === 0);
+    const asked =
+      query.filter === 'all' ? empty : health.rule !== 'fine' && inFilter(health.level, query.filter);
+    if (asked && includesAll([type, settings.description], words)) rowsOf.set(type, []);
   }
-  return [...groups];
+  const trouble = ({ type, rows }: Group) =>
+    Math.min(rank(rows[0]?.health.level ?? 'inactive'), rank(tallies.get(type)?.health.level ?? 'inactive'));
+  return [...rowsOf]
+    .map(([type, rows]) => ({ type, rows }))
+    .sort((a, b) => (query.sort === 'trouble' ? trouble(a) - trouble(b) : 0) || compareTypes(a.type, b.type));
 }
 
 /** Whether a level is in a filter. */
@@ -100,7 +103,11 @@ function lastSeen({ worker, health }: Row): number {
 }
 
 function byTrouble(a: Row, b: Row): number {
-  return LEVELS.indexOf(a.health.level) - LEVELS.indexOf(b.health.level);
+  return rank(a.health.level) - rank(b.health.level);
+}
+
+function rank(level: Level): number {
+  return LEVELS.indexOf(level);
 }
 
 function compareTypes(a: string | null, b: string | null): number {
@@ -118,8 +125,11 @@ function compare(a: string, b: string): number {
 }
 
 function matches(worker: Worker, words: readonly string[]): boolean {
-  const text = [worker.name, worker.type, worker.description, worker.activity, worker.hostname, worker.status]
-    .join('\n')
-    .toLowerCase();
+  const { name, type, description, activity, hostname, status } = worker;
+  return includesAll([name, type, description, activity, hostname, status], words);
+}
+
+function includesAll(texts: readonly (string | null)[], words: readonly string[]): boolean {
+  const text = texts.join('\n').toLowerCase();
   return words.every((word) => text.includes(word));
 }

@@ -1,13 +1,14 @@
 import { follow, type Connection } from '../realtime/follow.ts';
 import type { FleetSource } from '../realtime/source.ts';
 import { Clock, systemTicker, type Ticker } from '../time/clock.svelte.ts';
-import { byType, type Row } from './arrange.ts';
+import type { Row } from './arrange.ts';
 import { applyMessage, fromSnapshot, type FleetState } from './fleet.ts';
 import type { GroupSettings } from './group.ts';
 import { workerHealth, type Watch } from './health.ts';
 import type { Snapshot } from './message.ts';
 import { isTickLate } from './tick.ts';
-import { tally, type Tally } from './tally.ts';
+import { tallyByType, total, type GroupTally, type Tally } from './tally.ts';
+import { turns, watchOf } from './turns.ts';
 
 /**
  * The fleet as the page sees it: begins with the snapshot that the server rendered, follows the messages once started.
@@ -24,17 +25,17 @@ export class Fleet {
   #toldAt = $state.raw(0);
   #refresh: (() => Promise<void>) | null = null;
 
-  readonly #watch: Watch = $derived({
-    at: this.#state.header.heardUntil,
-    watchingSince: this.#state.header.watchingSince,
-    impairedSince: this.#state.header.impairedSince,
-  });
-  readonly #rows: readonly Row[] = $derived(this.#judge());
-  readonly #tally = $derived(tally(this.#rows, this.#watch));
-  readonly #tallyByType: ReadonlyMap<string | null, Tally> = $derived(
-    // eslint-disable-next-line svelte/prefer-svelte-reactivity -- replaced, never changed
-    new Map(byType(this.#rows).map(([type, rows]) => [type, tally(rows, this.#watch)])),
+  readonly #turns: readonly number[] = $derived(turns(this.#state));
+  /** The last turn that has passed: with it alone, without any message, a row may mean something else. */
+  readonly #turned = $derived(
+    this.#connection === 'live' ? this.#turns.findLast((turn) => turn <= this.clock.now) : undefined,
   );
+  readonly #watch: Watch = $derived(watchOf(this.#state.header, this.#turned));
+  readonly #rows: readonly Row[] = $derived(this.#judge());
+  readonly #tallyByType: ReadonlyMap<string | null, GroupTally> = $derived(
+    tallyByType(this.#rows, this.#watch, this.#state.groups),
+  );
+  readonly #tally = $derived(total(this.#tallyByType.values()));
 
   constructor(snapshot: Snapshot, ticker: Ticker = systemTicker) {
     this.#ticker = ticker;
@@ -53,8 +54,8 @@ export class Fleet {
     return this.#tally;
   }
 
-  /** The tally of each worker type, whatever is shown of it. */
-  get tallyByType(): ReadonlyMap<string | null, Tally> {
+  /** The tally of each worker type, whatever is shown of it; of those that have settings but no worker, too. */
+  get tallyByType(): ReadonlyMap<string | null, GroupTally> {
     return this.#tallyByType;
   }
 
@@ -152,9 +153,10 @@ export class Fleet {
   }
 
   #judge(): Row[] {
+    const { groups } = this.#state;
     const rows: Row[] = [];
     for (const worker of this.#state.workers.values()) {
-      const health = workerHealth(worker, this.#watch);
+      const health = workerHealth(worker, this.#watch, worker.type === null ? null : groups.get(worker.type));
       let row = this.#rowOf.get(worker.id);
       if (
         row?.worker !== worker ||

@@ -1,5 +1,6 @@
 import { applyGroups, keptGroups, type GroupSettings } from './group.ts';
 import type { Beat, Header, Message, Snapshot } from './message.ts';
+import { claimsLife, waits } from './health.ts';
 import type { Worker } from './worker.ts';
 
 /** What a viewer knows of the fleet. Replaced with every change, so that whoever holds one holds one instant. */
@@ -139,22 +140,20 @@ function supersedes(worker: Worker, known: Worker | undefined): boolean {
 /** Times in a tuple are rounded to the millisecond, forth and back. */
 const ROUNDING_MS = 2;
 
+/** A time that a worker states as a duration wobbles by the length of a request. */
+const WOBBLE_MS = 2_000;
+
 /** A digest repeats beats of the last seconds; a repeated one must not repaint its row. */
 function isNews(beat: Beat, worker: Worker): boolean {
   return beat.heardAt.getTime() > time(worker.lastHeartbeat) + ROUNDING_MS;
 }
 
 function withBeat(worker: Worker, beat: Beat): Worker {
-  const heard = beat.heardAt.getTime();
   return {
     ...worker,
     status: beat.status,
     lastHeartbeat: beat.heardAt,
-    // A resident's lease moves with each beat; a scheduled worker's ends when its next run is overdue.
-    leaseExpiresAt:
-      worker.kind === 'resident'
-        ? new Date(heard + worker.lostAfter * worker.intervalSeconds * 1000)
-        : worker.leaseExpiresAt,
+    leaseExpiresAt: leaseAfter(worker, beat),
     jobsProcessed: beat.jobsProcessed,
     errorCount: beat.errorCount,
     jobsActive: beat.jobsActive,
@@ -168,6 +167,28 @@ function withBeat(worker: Worker, beat: Beat): Worker {
       jobType: beat.activity.jobType,
     }),
   };
+}
+
+/**
+ * A resident's lease moves with each beat. A scheduled worker's lasts from the first beat of a run as long as that may
+ * last; between its runs it ends when the next one is overdue, and a new time for that comes as a change of state.
+ */
+function leaseAfter(worker: Worker, beat: Beat): Date | null {
+  const usual = worker.lostAfter * worker.intervalSeconds;
+  if (worker.kind === 'resident') return after(beat.heardAt, usual);
+  const next = { ...worker, status: beat.status };
+  if (waits(next)) return worker.nextRunAt && after(worker.nextRunAt, worker.graceSeconds);
+  const running = claimsLife(worker) && !waits(worker) && worker.status !== 'error';
+  const ended = beat.lastRunAt && time(beat.lastRunAt) - WOBBLE_MS > time(worker.lastRunAt);
+  if (running && !ended && beat.status !== 'error') return worker.leaseExpiresAt;
+  const run = after(beat.heardAt, Math.max(usual, worker.maxRunSeconds));
+  // Between its runs, after one that failed.
+  const wait = beat.status === 'error' && worker.nextRunAt && after(worker.nextRunAt, worker.graceSeconds);
+  return wait && wait > run ? wait : run;
+}
+
+function after(date: Date, seconds: number): Date {
+  return new Date(date.getTime() + seconds * 1000);
 }
 
 function time(date: Date | null): number {

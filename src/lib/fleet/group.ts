@@ -1,3 +1,5 @@
+import { isPaused, type Level, type Watch } from './health.ts';
+import { absolute } from '../time/words.ts';
 import { flag, maybe, number, record, text, type Shape } from './shape.ts';
 import { toDate } from './worker.ts';
 
@@ -92,4 +94,40 @@ export function keptGroups(groups: readonly GroupSettings[], known: Groups = new
 function isNews(group: GroupSettings | GoneGroup, known: GroupSettings | undefined): boolean {
   if ('gone' in group) return known !== undefined && known.revision <= group.revision;
   return !known || known.revision < group.revision;
+}
+
+/** What a group's settings and the number of its living workers mean together. */
+export interface GroupHealth {
+  readonly level: Level;
+  readonly rule: 'paused' | 'below-minimum' | 'below-desired' | 'not-watched' | 'fine';
+  /** Why, in words, for people: "4/5 running, minimum 3". Empty when there is nothing to explain. */
+  readonly reason: string;
+}
+
+/**
+ * Says how a group is as a whole, whatever its workers are one by one. Pure; the same rules as
+ * `hp_worker_group_health` in SQL.
+ *
+ * @param count of its unpaused workers, replicas included: how many are alive, and of how many nobody can tell because
+ * the watch is impaired. Those accuse nobody.
+ */
+export function groupHealth(
+  settings: GroupSettings | null,
+  { alive, unsure }: { alive: number; unsure: number },
+  watch: Watch,
+): GroupHealth {
+  const fine: GroupHealth = { level: 'healthy', rule: 'fine', reason: '' };
+  if (!settings) return fine;
+  if (isPaused(settings, watch)) {
+    return { level: 'inactive', rule: 'paused', reason: settings.pausedReason ?? 'paused' };
+  }
+  const { desired, minimum } = settings;
+  const reason = `${alive}${desired === null ? '' : `/${desired}`} running${minimum === null ? '' : `, minimum ${minimum}`}`;
+  if (alive + unsure < (minimum ?? 0)) return { level: 'critical', rule: 'below-minimum', reason };
+  if (alive + unsure < (desired ?? 0)) return { level: 'warning', rule: 'below-desired', reason };
+  if (alive < Math.max(minimum ?? 0, desired ?? 0)) {
+    const since = watch.impairedSince ? `, not watched since ${absolute(watch.impairedSince)}` : '';
+    return { level: 'unknown', rule: 'not-watched', reason: reason + since };
+  }
+  return fine;
 }

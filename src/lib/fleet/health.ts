@@ -1,4 +1,5 @@
-import { absolute, duration, lasting } from '../time/words.ts';
+import { absolute, ago, lasting, span } from '../time/words.ts';
+import type { GroupSettings } from './group.ts';
 import type { Worker } from './worker.ts';
 
 export type Level = 'healthy' | 'warning' | 'critical' | 'inactive' | 'unknown';
@@ -40,8 +41,10 @@ export type Rule =
 
 /** The server's own watch, from the header of the last message. */
 export interface Watch {
-  /** The instant that is judged: never later than what the server says it has heard. */
+  /** The instant up to which silence is judged: never later than what the server says it has heard. */
   readonly at: Date;
+  /** The time itself, for what ends by the clock and needs no hearing: pauses, and the grace after a stop. `at`, if absent. */
+  readonly now?: Date;
   /** Since when the server watches without a gap; silence before it was ours, not the worker's. */
   readonly watchingSince: Date | null;
   readonly impairedSince: Date | null;
@@ -57,13 +60,19 @@ const RUN_STUCK_AFTER = 5;
 /** An event loop that was blocked for so long could not beat, answer or notice a signal. */
 export const EVENT_LOOP_BLOCKED_LIMIT_MS = 1_000;
 
+/** A pause of all workers of a group. */
+export type GroupPause = Pick<GroupSettings, 'pausedUntil' | 'pausedReason'>;
+
 /**
- * Says what a worker's row means at an instant. Pure; the same rules as `hp_worker_health` in SQL, in the same order:
- * the first that matches wins, and at exactly k times an interval the worse level holds (the health table of the design).
+ * Says what a worker's row means at an instant. Pure; the same rules as `hp_worker_health` in SQL, in the same order
+ * and the same words: the first that matches wins, and at exactly k times an interval the worse level holds (the health
+ * table of the design).
+ *
+ * @param group the settings of its group, where it has any
  */
-export function workerHealth(worker: Worker, watch: Watch): Health {
+export function workerHealth(worker: Worker, watch: Watch, group?: GroupPause | null): Health {
   return (
-    inactive(worker, watch) ??
+    inactive(worker, watch, group) ??
     unknown(worker, watch) ??
     critical(worker, watch) ??
     warning(worker, watch) ?? { level: 'healthy', rule: 'fine', reason: '' }
@@ -75,9 +84,17 @@ export function claimsLife({ status }: Worker): boolean {
   return status !== 'unknown' && status !== 'stopped' && status !== 'crashed';
 }
 
-function inactive(worker: Worker, { at }: Watch): Health | null {
-  if (worker.pausedUntil && worker.pausedUntil > at) {
+/** Whether a pause, of a worker or of a group, is not over yet. */
+export function isPaused({ pausedUntil }: Pick<GroupPause, 'pausedUntil'>, { at, now = at }: Watch): boolean {
+  return pausedUntil !== null && pausedUntil > now;
+}
+
+function inactive(worker: Worker, watch: Watch, group?: GroupPause | null): Health | null {
+  if (isPaused(worker, watch)) {
     return { level: 'inactive', rule: 'paused', reason: worker.pausedReason ?? 'paused' };
+  }
+  if (group && isPaused(group, watch)) {
+    return { level: 'inactive', rule: 'paused', reason: group.pausedReason ?? 'its group is paused' };
   }
   if (worker.status === 'stopped' && !worker.expected) {
     return { level: 'inactive', rule: 'stopped', reason: stopWords(worker) };
@@ -89,7 +106,9 @@ function unknown(worker: Worker, { at, impairedSince }: Watch): Health | null {
   if (worker.status === 'unknown' || !worker.lastHeartbeat) {
     return { level: 'unknown', rule: 'never-reported', reason: 'never reported' };
   }
-  if (impairedSince && claimsLife(worker) && worker.leaseExpiresAt && worker.leaseExpiresAt <= at) {
+  // A scheduled worker is vouched for while its process has ended, too.
+  const vouched = claimsLife(worker) || waits(worker);
+  if (impairedSince && vouched && worker.leaseExpiresAt && worker.leaseExpiresAt <= at) {
     return { level: 'unknown', rule: 'not-watched', reason: `not watched since ${absolute(impairedSince)}` };
   }
   return null;
@@ -99,12 +118,13 @@ function critical(worker: Worker, watch: Watch): Health | null {
   const bad = (rule: Rule, reason: string): Health => ({ level: 'critical', rule, reason });
 
   if (worker.status === 'crashed') {
-    return foundSilent(worker)
+    if (!foundByTick(worker)) return bad('crashed', worker.statusReason ?? 'crashed');
+    return worker.kind === 'resident'
       ? silent('critical', 'crashed', worker.lastHeartbeat!, watch.at)
-      : bad('crashed', worker.statusReason ?? 'crashed');
+      : bad('overdue', worker.statusReason ?? 'overdue');
   }
   if (worker.status === 'stopped' && worker.kind === 'resident') {
-    const stoppedMs = since(worker.statusSince, watch.at);
+    const stoppedMs = since(worker.statusSince, watch.now ?? watch.at);
     if (stoppedMs >= STOPPED_GRACE_MS) {
       return bad('stopped-but-expected', missedWords(worker, stoppedMs));
     }
@@ -122,16 +142,15 @@ function critical(worker: Worker, watch: Watch): Health | null {
 
   const idleMs = runless(worker, watch);
   if (worker.pollIntervalSeconds && idleMs >= RUN_STUCK_AFTER * worker.pollIntervalSeconds * 1000) {
-    return bad('stuck', `alive, but no run for ${duration(idleMs)}`);
+    return bad('stuck', `alive, but ${runlessWords(worker, idleMs)}`);
   }
   if (waits(worker)) {
     if (!worker.nextRunAt) return bad('not-scheduled', 'no next run is scheduled');
-    // Both: its lease is meant to end with the grace after its next run, and nothing is overdue before it is due.
-    if (worker.nextRunAt <= watch.at && expired(worker, watch)) {
-      return bad('overdue', `overdue by ${duration(since(worker.nextRunAt, watch.at))}`);
+    if (isOverdue(worker, watch)) {
+      return bad('overdue', `overdue by ${lasting(since(worker.nextRunAt, watch.at))}`);
     }
-  } else if (worker.kind === 'scheduled' && expired(worker, watch)) {
-    return bad('overdue', `its run has lasted ${duration(since(worker.statusSince, watch.at))}, too long`);
+  } else if (isOverdue(worker, watch)) {
+    return bad('overdue', `its run has lasted longer than ${span(worker.maxRunSeconds * 1000)}`);
   }
   return null;
 }
@@ -149,30 +168,29 @@ function warning(worker: Worker, watch: Watch): Health | null {
   if (silentMs >= worker.lateAfter * worker.intervalSeconds * 1000) {
     return silent('warning', 'late', new Date(watch.at.getTime() - silentMs), watch.at);
   }
-  if (worker.pollIntervalSeconds && claimsLife(worker)) {
+  if (polls(worker)) {
     const idleMs = runless(worker, watch);
     if (!worker.lastRunAt) return odd('no-run-yet', 'no run yet');
-    if (idleMs >= RUN_LATE_AFTER * worker.pollIntervalSeconds * 1000) {
-      return odd('run-late', `no run for ${duration(idleMs)}`);
+    if (idleMs >= RUN_LATE_AFTER * worker.pollIntervalSeconds! * 1000) {
+      return odd('run-late', runlessWords(worker, idleMs));
     }
   }
-  if (waits(worker) && worker.nextRunAt && worker.nextRunAt <= watch.at) {
-    return odd('due', `due since ${duration(since(worker.nextRunAt, watch.at))}`);
-  }
+  if (isDue(worker, watch)) return odd('due', `due ${ago(since(worker.nextRunAt, watch.at))}`);
   if (worker.breaker.state === 'half_open') {
     return odd('breaker-half-open', 'circuit breaker half open: trying again');
   }
-  if (worker.eventLoopBlockedMs != null && worker.eventLoopBlockedMs > EVENT_LOOP_BLOCKED_LIMIT_MS) {
-    return odd('event-loop', `event loop blocked for ${(worker.eventLoopBlockedMs / 1000).toFixed(1)} s`);
+  const blockedMs = claimsLife(worker) ? (worker.eventLoopBlockedMs ?? 0) : 0;
+  if (blockedMs > EVENT_LOOP_BLOCKED_LIMIT_MS) {
+    return odd('event-loop', `alive, event loop blocked for ${Math.floor(blockedMs / 1000)} s`);
   }
   return null;
 }
 
 /**
- * Whether a crash was found by silence and not told by the worker's last words: the tick stamps it with the deadline,
+ * Whether a crash was found by the tick and not told by the worker's last words: the tick stamps it with the deadline,
  * which is after the last beat, while last words are themselves a beat.
  */
-function foundSilent({ statusSince, lastHeartbeat, lastExit }: Worker): boolean {
+function foundByTick({ statusSince, lastHeartbeat, lastExit }: Worker): boolean {
   return !lastExit && statusSince != null && lastHeartbeat != null && statusSince > lastHeartbeat;
 }
 
@@ -212,9 +230,14 @@ export function silence(worker: Worker, { at, watchingSince }: Watch): number {
   return Math.max(0, at.getTime() - from);
 }
 
-/** How long a living worker that polls has finished no run, in ms. A process cannot owe runs from before its start. */
+/** Whether it is a living resident that polls. */
+function polls(worker: Worker): boolean {
+  return worker.pollIntervalSeconds != null && worker.kind === 'resident' && claimsLife(worker);
+}
+
+/** How long a worker that polls has finished no run, in ms. A process cannot owe runs from before its start. */
 function runless(worker: Worker, { at, watchingSince }: Watch): number {
-  if (!worker.pollIntervalSeconds || !claimsLife(worker)) return 0;
+  if (!polls(worker)) return 0;
   const from = Math.max(
     worker.lastRunAt?.getTime() ?? 0,
     worker.startedAt?.getTime() ?? 0,
@@ -223,13 +246,29 @@ function runless(worker: Worker, { at, watchingSince }: Watch): number {
   return from === 0 ? 0 : Math.max(0, at.getTime() - from);
 }
 
+function runlessWords({ pollIntervalSeconds }: Worker, idleMs: number): string {
+  return `no run for ${lasting(idleMs)} (polls every ${span(pollIntervalSeconds! * 1000, idleMs)})`;
+}
+
 /** A scheduled worker between its runs, whose process may well have ended. */
-function waits(worker: Worker): boolean {
+export function waits(worker: Worker): boolean {
   return worker.kind === 'scheduled' && (worker.status === 'idle' || worker.status === 'stopped');
 }
 
-function expired(worker: Worker, { at }: Watch): boolean {
-  return worker.leaseExpiresAt != null && worker.leaseExpiresAt <= at;
+function isDue(worker: Worker, { at }: Watch): boolean {
+  return waits(worker) && worker.nextRunAt !== null && worker.nextRunAt <= at;
+}
+
+/**
+ * Whether the lease of a scheduled worker has run out: between its runs it lasts until the grace after the next one is
+ * over, during a run as long as that may last. What we did not watch counts neither way.
+ */
+export function isOverdue(worker: Worker, watch: Watch): boolean {
+  if (worker.kind !== 'scheduled' || !worker.leaseExpiresAt) return false;
+  if (waits(worker) ? !isDue(worker, watch) : !claimsLife(worker)) return false;
+  const seconds = waits(worker) ? worker.graceSeconds : worker.lostAfter * worker.intervalSeconds;
+  const watched = watch.watchingSince ? watch.watchingSince.getTime() + seconds * 1000 : 0;
+  return Math.max(worker.leaseExpiresAt.getTime(), watched) <= watch.at.getTime();
 }
 
 function since(from: Date | null, at: Date): number {

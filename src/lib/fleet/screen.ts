@@ -1,5 +1,5 @@
 import type { Group, Row } from './arrange.ts';
-import type { Tally } from './tally.ts';
+import type { GroupTally } from './tally.ts';
 
 /** A row as it is shown. */
 export interface Line {
@@ -10,7 +10,7 @@ export interface Line {
 
 export interface Section {
   readonly type: string | null;
-  readonly tally: Tally;
+  readonly tally: GroupTally;
   readonly lines: readonly Line[];
 }
 
@@ -41,7 +41,7 @@ export class Screen {
    */
   show(
     groups: readonly Group[],
-    tallies: ReadonlyMap<string | null, Tally>,
+    tallies: ReadonlyMap<string | null, GroupTally>,
     near: ReadonlySet<number> | null,
     now: number,
   ): readonly Section[] {
@@ -94,9 +94,14 @@ function isUrgent(row: Row, shown: Row): boolean {
 function keep(before: Section | undefined, section: Section): Section {
   if (!before || before.type !== section.type) return section;
   const lines = same(before.lines, section.lines) ? before.lines : section.lines;
-  const { alive, expected } = section.tally;
+  const { alive, expected, settings, health } = section.tally;
   const unchanged =
-    lines === before.lines && before.tally.alive === alive && before.tally.expected === expected;
+    lines === before.lines &&
+    before.tally.alive === alive &&
+    before.tally.expected === expected &&
+    before.tally.settings === settings &&
+    before.tally.health.level === health.level &&
+    before.tally.health.reason === health.reason;
   return unchanged ? before : { ...section, lines };
 }
 

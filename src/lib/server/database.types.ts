@@ -464,7 +464,20 @@ export type Database = {
       };
     };
     Views: {
-      [_ in never]: never;
+      hp_worker_group_health: {
+        Row: {
+          alive: number | null;
+          desired: number | null;
+          expected: number | null;
+          level: string | null;
+          minimum: number | null;
+          reason: string | null;
+          rule: string | null;
+          worker_type: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
     };
     Functions: {
       hp_add_member: { Args: { email: string; role?: string }; Returns: undefined };
@@ -482,6 +495,16 @@ export type Database = {
       hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_worker_health: {
+        Args: {
+          at?: string;
+          worker: Omit<
+            Database['public']['Tables']['hp_worker_status']['Row'],
+            Database['public']['Tables']['hp_worker_status']['ComputedFields']
+          >;
+        };
+        Returns: Record<string, unknown>;
+      };
     };
     Enums: {
       [_ in never]: never;

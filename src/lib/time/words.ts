@@ -2,6 +2,13 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** The largest first. */
+const UNITS = [
+  [DAY, 'day'],
+  [HOUR, 'hour'],
+  [MINUTE, 'minute'],
+  [SECOND, 'second'],
+] as const;
 
 /**
  * How long something took or lasts, short: "0 s", "12 s", "3 min", "2 h 5 min", "4 d 2 h".
@@ -32,11 +39,23 @@ export function ago(ms: number): string {
  * @param ms milliseconds; below zero counts as zero
  */
 export function lasting(ms: number): string {
-  const left = Math.max(0, ms);
-  if (left < MINUTE) return count(left / SECOND, 'second');
-  if (left < HOUR) return count(left / MINUTE, 'minute');
-  if (left < DAY) return count(left / HOUR, 'hour');
-  return count(left / DAY, 'day');
+  const [size, name] = unitOf(ms);
+  return count(Math.max(0, ms) / size, name);
+}
+
+/**
+ * How long something is meant to last, exactly, in the largest unit that it is a whole number of: "2 minutes",
+ * "90 seconds", "0.5 seconds".
+ *
+ * @param ms milliseconds; rounded to whole ones
+ * @param beside a duration that was just given by {@link lasting}: in the same unit its name is left out, as in
+ * "12 minutes (every 2)"
+ */
+export function span(ms: number, beside?: number): string {
+  const whole = Math.floor(ms + 0.5);
+  if (beside !== undefined && whole % unitOf(beside)[0] === 0) return `${whole / unitOf(beside)[0]}`;
+  const [size, name] = UNITS.find(([size]) => whole % size === 0) ?? [SECOND, 'second'];
+  return `${whole / size} ${name}${whole === size ? '' : 's'}`;
 }
 
 /**
@@ -107,6 +126,10 @@ function inZone(timeZone: string): Intl.DateTimeFormat {
     formats.set(timeZone, format);
   }
   return format;
+}
+
+function unitOf(ms: number) {
+  return UNITS.find(([size]) => ms >= size) ?? UNITS[3];
 }
 
 function count(value: number, unit: string): string {

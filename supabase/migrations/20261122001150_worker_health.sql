@@ -1,0 +1,260 @@
+-- What a worker's row means at an instant: derived, never stored. The page derives the same from its own copy of the row
+-- (src/lib/fleet/health.ts), in the same order and the same words; a test holds the two equal.
+
+-- Times are compared as a browser knows them: whole milliseconds, and "infinity" as the last instant that it can name.
+-- note: plpgsql, for a function in sql that names its search_path is not inlined, and this one is called ten times a row.
+create or replace function hp_private.epoch_ms(at timestamptz) returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when at = 'infinity' then 8.64e15
+    when at > '-infinity' then floor(extract(epoch from at) * 1000)::double precision
+  end;
+end
+$$;
+
+create or replace function hp_private.words_count(count double precision, noun text) returns text
+language sql immutable set search_path = ''
+return count::bigint || ' ' || noun || case when count = 1 then '' else 's' end;
+
+-- How long something has lasted, rounded down: "34 seconds", "2 hours".
+create or replace function hp_private.words_lasting(ms double precision) returns text
+language sql immutable set search_path = ''
+return case
+  when ms < 60000 then hp_private.words_count(floor(greatest(ms, 0) / 1000), 'second')
+  when ms < 3600000 then hp_private.words_count(floor(ms / 60000), 'minute')
+  when ms < 86400000 then hp_private.words_count(floor(ms / 3600000), 'hour')
+  else hp_private.words_count(floor(ms / 86400000), 'day')
+end;
+
+-- How long something is meant to last, exactly: "2 minutes", "90 seconds". Beside a duration of the same unit without the
+-- unit's name, as in "12 minutes (every 2)".
+create or replace function hp_private.words_span(seconds double precision, beside_ms double precision default null)
+returns text
+language sql immutable set search_path = ''
+return (
+  select case
+    when s.ms % s.unit = 0 then (s.ms / s.unit)::text
+    when s.ms % 86400000 = 0 then hp_private.words_count(s.ms / 86400000, 'day')
+    when s.ms % 3600000 = 0 then hp_private.words_count(s.ms / 3600000, 'hour')
+    when s.ms % 60000 = 0 then hp_private.words_count(s.ms / 60000, 'minute')
+    else trim_scale(s.ms / 1000.0) || case when s.ms = 1000 then ' second' else ' seconds' end
+  end
+  from (
+    select floor(seconds * 1000 + 0.5)::bigint as ms, case
+      when beside_ms < 60000 then 1000
+      when beside_ms < 3600000 then 60000
+      when beside_ms < 86400000 then 3600000
+      when beside_ms is not null then 86400000
+    end as unit
+  ) s
+);
+
+create or replace function hp_private.words_instant(at timestamptz) returns text
+language sql stable set search_path = ''
+return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
+
+-- Whether the lease of a scheduled worker has run out: between its runs it lasts until the grace after the next one is
+-- over, during a run as long as that may last. What we did not watch counts neither way.
+create or replace function hp_private.is_overdue(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
+returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_at constant double precision := hp_private.epoch_ms(at);
+  v_watching constant double precision := hp_private.epoch_ms(watching_since);
+  v_lease constant double precision := hp_private.epoch_ms(worker.lease_expires_at);
+  v_waits constant boolean := worker.status in ('idle', 'stopped');
+begin
+  if worker.kind <> 'scheduled' or v_lease is null or worker.status in ('unknown', 'crashed') then
+    return false;
+  end if;
+  if v_waits and (hp_private.epoch_ms(worker.next_run_at) <= v_at) is not true then
+    return false;
+  end if;
+  return greatest(v_lease, v_watching + 1000 * case
+    when v_waits then worker.grace_s else worker.lost_after_intervals * worker.heartbeat_interval_s
+  end) <= v_at;
+end
+$$;
+
+-- Whether the last beat still vouches for a worker. A resident: a valid lease and a status that claims life. A scheduled
+-- one: not overdue, its last run not crashed.
+create or replace function hp_private.is_alive(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
+returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if worker.kind = 'resident' then
+    return worker.status not in ('unknown', 'stopped', 'crashed')
+      and coalesce(hp_private.epoch_ms(worker.lease_expires_at) > hp_private.epoch_ms(at), false);
+  end if;
+  return worker.status not in ('unknown', 'crashed')
+    and hp_private.epoch_ms(coalesce(worker.lease_expires_at, worker.next_run_at)) is not null
+    and not hp_private.is_overdue(worker, at, watching_since);
+end
+$$;
+
+-- A worker's health, from nothing but what it is given. One line per rule, in the order of the table in docs/states.md:
+-- the first that holds wins.
+create or replace function hp_private.worker_health(
+  worker public.hp_worker_status, at timestamptz, watching_since timestamptz, impaired_since timestamptz,
+  group_paused_until timestamptz, group_paused_reason text, out level text, out rule text, out reason text
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_at constant double precision := hp_private.epoch_ms(at);
+  v_watching constant double precision := coalesce(hp_private.epoch_ms(watching_since), 0);
+  v_heard constant double precision := hp_private.epoch_ms(worker.last_heartbeat);
+  v_lease constant double precision := hp_private.epoch_ms(worker.lease_expires_at);
+  v_last_run constant double precision := hp_private.epoch_ms(worker.last_run_at);
+  v_next_run constant double precision := hp_private.epoch_ms(worker.next_run_at);
+  v_resident constant boolean := worker.kind = 'resident';
+  v_lives constant boolean := worker.status not in ('unknown', 'stopped', 'crashed');
+  -- A scheduled worker between its runs, whose process may well have ended.
+  v_waits constant boolean := worker.kind = 'scheduled' and worker.status in ('idle', 'stopped');
+  v_breaker constant text := case when worker.circuit_breaker_open then 'open' else worker.circuit_breaker_state end;
+  -- What the heartbeat module gives as a reason for stopping, as half a sentence; null for anybody else's words.
+  v_cause constant text := case
+    when worker.status_reason ~ '^SIG[A-Z0-9]+$' then 'by ' || worker.status_reason
+    when worker.status_reason ~ '^exit code [0-9]+$' then 'with ' || worker.status_reason
+  end;
+  v_since_ms constant double precision :=
+    greatest(0, v_at - coalesce(hp_private.epoch_ms(worker.status_since), v_at));
+  v_silent_ms double precision := 0;
+  v_polls constant boolean := v_resident and v_lives and worker.poll_interval_s is not null;
+  v_runless_ms double precision := 0;
+  v_runless_words text;
+  v_found_by_tick boolean;
+  v_overdue constant boolean := hp_private.is_overdue(worker, at, watching_since);
+  v_health text[];
+begin
+  if v_resident and v_lives and v_heard is not null then
+    v_silent_ms := greatest(0, v_at - greatest(v_heard, v_watching));
+  end if;
+  if v_polls then
+    -- A process cannot owe runs from before its start.
+    v_runless_ms := greatest(coalesce(v_last_run, 0), coalesce(hp_private.epoch_ms(worker.started_at), 0), v_watching);
+    v_runless_ms := case when v_runless_ms = 0 then 0 else greatest(0, v_at - v_runless_ms) end;
+    v_runless_words := 'no run for ' || hp_private.words_lasting(v_runless_ms)
+      || ' (polls every ' || hp_private.words_span(worker.poll_interval_s, v_runless_ms) || ')';
+  end if;
+  -- The tick stamps what it finds with the deadline, after the last beat; last words are themselves a beat.
+  v_found_by_tick := coalesce(worker.last_exit is null and hp_private.epoch_ms(worker.status_since) > v_heard, false);
+
+  v_health := case
+    when hp_private.epoch_ms(worker.paused_until) > v_at then
+      array['inactive', 'paused', coalesce(worker.paused_reason, 'paused')]
+    when hp_private.epoch_ms(group_paused_until) > v_at then
+      array['inactive', 'paused', coalesce(group_paused_reason, 'its group is paused')]
+    when worker.status = 'stopped' and not worker.expected then
+      array['inactive', 'stopped', coalesce('stopped ' || v_cause, worker.status_reason, 'stopped')]
+
+    when worker.status = 'unknown' or v_heard is null then
+      array['unknown', 'never-reported', 'never reported']
+    when impaired_since is not null and (v_lives or v_waits) and v_lease <= v_at then
+      array['unknown', 'not-watched', 'not watched since ' || hp_private.words_instant(impaired_since)]
+
+    when worker.status = 'crashed' and not v_found_by_tick then
+      array['critical', 'crashed', coalesce(worker.status_reason, 'crashed')]
+    when worker.status = 'crashed' and v_resident then
+      array['critical', 'crashed', 'no heartbeat for ' || hp_private.words_lasting(v_at - v_heard)]
+    when worker.status = 'crashed' then
+      array['critical', 'overdue', coalesce(worker.status_reason, 'overdue')]
+    when worker.status = 'stopped' and v_resident and v_since_ms >= 60000 then
+      array['critical', 'stopped-but-expected', 'stopped ' || coalesce(v_cause || ' ', '')
+        || hp_private.words_lasting(v_since_ms) || ' ago, but expected to run'
+        || case when v_cause is null then coalesce(': ' || nullif(worker.status_reason, ''), '') else '' end]
+    when v_silent_ms >= worker.lost_after_intervals * worker.heartbeat_interval_s * 1000 then
+      array['critical', 'silent', 'no heartbeat for ' || hp_private.words_lasting(v_silent_ms)]
+    when v_breaker = 'open' then
+      array['critical', 'breaker-open', coalesce(worker.circuit_breaker_reason, 'circuit breaker open' || case
+        when worker.circuit_breaker_failures > 0 then
+          ' after ' || hp_private.words_count(worker.circuit_breaker_failures, 'failure') || ' in a row'
+        else '' end)]
+    when worker.status = 'error' then
+      array['critical', 'error', coalesce(worker.status_reason, 'the last run failed')]
+    when worker.last_run_errors > 0 then
+      array['critical', 'run-errors', hp_private.words_count(worker.last_run_errors, 'error') || ' in the last run']
+    when v_polls and v_runless_ms >= 5 * worker.poll_interval_s * 1000 then
+      array['critical', 'stuck', 'alive, but ' || v_runless_words]
+    when v_waits and v_next_run is null then
+      array['critical', 'not-scheduled', 'no next run is scheduled']
+    when v_overdue and v_waits then
+      array['critical', 'overdue', 'overdue by ' || hp_private.words_lasting(v_at - v_next_run)]
+    when v_overdue then
+      array['critical', 'overdue', 'its run has lasted longer than ' || hp_private.words_span(worker.max_run_s)]
+
+    when worker.status = 'starting' then
+      array['warning', 'starting', coalesce(worker.status_reason, 'starting')]
+    when worker.status = 'stopping' then
+      array['warning', 'stopping', coalesce('asked to stop ' || v_cause, worker.status_reason, 'finishing its work')]
+    when worker.status = 'stopped' and v_resident then
+      array['warning', 'stopped-but-expected', coalesce('stopped ' || v_cause, worker.status_reason, 'stopped')]
+    when v_silent_ms >= worker.late_after_intervals * worker.heartbeat_interval_s * 1000 then
+      array['warning', 'late', 'no heartbeat for ' || hp_private.words_lasting(v_silent_ms)]
+    when v_polls and v_last_run is null then
+      array['warning', 'no-run-yet', 'no run yet']
+    when v_polls and v_runless_ms >= 2 * worker.poll_interval_s * 1000 then
+      array['warning', 'run-late', v_runless_words]
+    when v_waits and v_next_run <= v_at then
+      array['warning', 'due', 'due ' || case
+        when v_at - v_next_run < 1000 then 'just now'
+        else hp_private.words_lasting(v_at - v_next_run) || ' ago'
+      end]
+    when v_breaker = 'half_open' then
+      array['warning', 'breaker-half-open', 'circuit breaker half open: trying again']
+    when v_lives and worker.event_loop_blocked_ms > 1000 then
+      array['warning', 'event-loop', 'alive, event loop blocked for ' || worker.event_loop_blocked_ms / 1000 || ' s']
+    else array['healthy', 'fine', '']
+  end;
+  level := v_health[1];
+  rule := v_health[2];
+  reason := v_health[3];
+end
+$$;
+
+-- Security invoker: who reads a worker's row reads its group and the pulse too.
+create or replace function public.hp_worker_health(
+  worker public.hp_worker_status, at timestamptz default now(), out level text, out rule text, out reason text
+)
+language sql stable set search_path = ''
+begin atomic
+  select h.level, h.rule, h.reason
+  from (select true) one
+    left join hp_private.pulse p on true
+    left join public.hp_worker_group g on g.worker_type = (hp_worker_health.worker).worker_type
+    cross join lateral hp_private.worker_health(hp_worker_health.worker, hp_worker_health.at,
+      p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h;
+end;
+
+revoke all on function hp_private.epoch_ms(timestamptz) from public;
+revoke all on function hp_private.words_count(double precision, text) from public;
+revoke all on function hp_private.words_lasting(double precision) from public;
+revoke all on function hp_private.words_span(double precision, double precision) from public;
+revoke all on function hp_private.words_instant(timestamptz) from public;
+revoke all on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) from public;
+revoke all on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) from public;
+revoke all on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) from public;
+revoke all on function public.hp_worker_health(public.hp_worker_status, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function hp_private.epoch_ms(timestamptz) to authenticated, service_role;
+grant execute on function hp_private.words_count(double precision, text) to authenticated, service_role;
+grant execute on function hp_private.words_lasting(double precision) to authenticated, service_role;
+grant execute on function hp_private.words_span(double precision, double precision) to authenticated, service_role;
+grant execute on function hp_private.words_instant(timestamptz) to authenticated, service_role;
+grant execute on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) to authenticated, service_role;
+grant execute on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) to authenticated, service_role;
+grant execute on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) to authenticated, service_role;
+grant execute on function public.hp_worker_health(public.hp_worker_status, timestamptz) to authenticated, service_role;
+
+comment on function hp_private.epoch_ms(timestamptz) is 'A time as JavaScript has it: whole milliseconds since 1970.';
+comment on function hp_private.words_count(double precision, text) is '"1 minute", "2 minutes".';
+comment on function hp_private.words_lasting(double precision) is 'How long something has lasted, in words, rounded down.';
+comment on function hp_private.words_span(double precision, double precision) is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
+comment on function hp_private.words_instant(timestamptz) is 'An instant for people.';
+comment on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) is 'Whether a scheduled worker should have begun, or ended, its run by now.';
+comment on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) is 'Whether the last beat still vouches for a worker.';
+comment on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the watch, the pause of the group.';
+comment on function public.hp_worker_health(public.hp_worker_status, timestamptz) is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason in words. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
