@@ -15,6 +15,16 @@ export interface HeartbeatOptions {
   interval?: number;
   /** Seconds between the runs of a worker that polls, over 0: makes "alive but stuck" visible. */
   pollInterval?: number;
+  /** Seconds, up to a year, that a run of a scheduled worker may begin late. @default 300 */
+  grace?: number;
+  /** Seconds, 1 to a year, that a run of a scheduled worker may last. @default 3600 */
+  maxRun?: number;
+  /**
+   * One of several processes that do the same work. Its name is `type@host:pid`, or `name@host:pid` where there is no
+   * type; how many there should be, its group says.
+   * @default false
+   */
+  replicas?: boolean;
   /** The Supabase project. @default SUPABASE_URL */
   url?: string;
   /** @default SUPABASE_PUBLISHABLE_KEY where there is a token, else SUPABASE_SECRET_KEY or SUPABASE_SERVICE_KEY */
@@ -65,6 +75,16 @@ export interface Breaker {
   /** When the next job is let through as a trial; only while open. */
   retryAt?: Date;
 }
+/** What became of a lease: the result of the work, or in words why it was not done. */
+export type Lease<T> =
+  | {
+      held: true;
+      result: T;
+    }
+  | {
+      held: false;
+      reason: string;
+    };
 /** What `startHeartbeat` returns. No method throws or rejects by itself, but for the `CircuitOpenError` of `job`. */
 export interface Heartbeat {
   readonly name: string;
@@ -83,6 +103,15 @@ export interface Heartbeat {
    * When it fails, the worker's status is `error` until a pass succeeds.
    */
   run<T>(work: (signal: AbortSignal) => T | Promise<T>): Promise<T>;
+  /**
+   * Does `work` while this process, of all that there are, holds the lease of `key` (1 to 255 characters). Returns what
+   * it returned and rejects with what it throws; `held: false` where another holds the lease or nobody can be asked.
+   *
+   * The signal is aborted when the lease is about to end because no beat gets through, when it is lost, and with that of
+   * the worker. A process that is paused for longer than its lease notices too late: where that matters, write `token`
+   * with what you write, and refuse one that is lower than the last; those of a key only grow.
+   */
+  lease<T>(key: string, work: (token: number, signal: AbortSignal) => T | Promise<T>): Promise<Lease<T>>;
   /** Says what the worker is doing: of the latest job while one runs, else until `idle()`. */
   setStatus(
     status: string,
@@ -95,6 +124,8 @@ export interface Heartbeat {
   idle(): void;
   /** Says when the next run is due, as a `Date` or epoch milliseconds, and the schedule in words (up to 255 characters). */
   nextRun(at: Date | number, schedule?: string): void;
+  /** Reports now what there is to report, within 4 s: for a process that may be frozen at any moment. */
+  flush(): Promise<void>;
   /** The goodbye, by hand: aborts `signal`, waits for running jobs up to the shutdown timeout, reports `stopped`. */
   stop(reason?: string): Promise<void>;
 }

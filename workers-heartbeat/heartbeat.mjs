@@ -33,7 +33,9 @@ const STARTED_MS = 1_000;
 const SECOND_SIGNAL_MS = 500;
 /** p99 over samples of 100 ms costs 0.4 ms of CPU a second; samples of 10 ms would cost 3. */
 const SAMPLE_MS = 100;
+const YEAR_S = 31_536_000;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
+const HEARTBEAT = 'hp_heartbeat';
 /** Without these a beat is none. */
 const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
 const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
@@ -76,7 +78,10 @@ function settle(options) {
   const { logger = console, circuitBreaker = {}, shutdown = {}, url = env.SUPABASE_URL } = options;
   const { signals = ['SIGTERM', 'SIGINT'], timeout = 25, exit = true } = shutdown;
   const { threshold = 10, cooldown = 60 } = circuitBreaker || {};
-  const { name = ownName(), token = env.HEARTBEAT_TOKEN } = options;
+  const { token = env.HEARTBEAT_TOKEN, replicas, name: given = ownName() } = options;
+  const { type = replicas ? given : '', description = '', version = '' } = options;
+  // Beside 50 characters there is room for the host and the process, by which replicas differ.
+  const name = replicas ? tidy(`${`${type}`.slice(0, 50)}@${hostname().slice(0, 64)}:${process.pid}`) : given;
   const asked = Number(env.WORKER_HEARTBEAT_INTERVAL ?? 30);
   const usable = within(asked, 1, 3600);
   const { interval = usable ? asked : 30 } = options;
@@ -93,13 +98,15 @@ function settle(options) {
     'shutdown.signals',
     "like ['SIGTERM', 'SIGINT']",
   );
-  const { type = '', description = '', version = '', pollInterval = 1 } = options;
+  const { pollInterval = 1, grace = 0, maxRun = 1 } = options;
   for (const [option, value, least, most] of [
     ['type', type.length, 0, 128],
     ['description', description.length, 0, 500],
     ['version', version.length, 0, 128],
     ['interval', interval, 1, 3600],
     ['pollInterval', pollInterval, 0.001, 1e9],
+    ['grace', grace, 0, YEAR_S],
+    ['maxRun', maxRun, 1, YEAR_S],
     ['circuitBreaker.threshold', threshold, 1, 1e6],
     ['circuitBreaker.cooldown', cooldown, 0.001, 86_400],
     ['shutdown.timeout', timeout, 0, 3600],
@@ -123,6 +130,7 @@ function settle(options) {
   return {
     ...options,
     name,
+    type: type || undefined,
     interval,
     url,
     token,
@@ -144,12 +152,15 @@ function settle(options) {
 
 const isAddress = (url) => /^https?:\/\/\w/.test(url ?? '');
 
-/** `WORKER_NAME`, else the script's file name. */
-const ownName = () =>
-  (env.WORKER_NAME || basename(process.argv[1] ?? '').replace(/\.\w+$/, ''))
+/** Makes a name of what may be none. */
+const tidy = (text) =>
+  text
     .replace(/[^A-Za-z0-9@:._/-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 128);
+
+/** `WORKER_NAME`, else the script's file name. */
+const ownName = () => tidy(env.WORKER_NAME || basename(process.argv[1] ?? '').replace(/\.\w+$/, ''));
 
 // --- The process's resources ---------------------------------------------------------------------------------------
 
@@ -202,7 +213,7 @@ function connect({ url, key, token, say }) {
 
 /** One per address and credential: one request at a time, with the beats of all this process's workers that are due. */
 function openLine(url, key, token) {
-  const address = `${url.replace(/\/+$/, '')}/rest/v1/rpc/hp_heartbeat`;
+  const address = `${url.replace(/\/+$/, '')}/rest/v1/rpc/`;
   const headers = { 'content-type': 'application/json', apikey: key };
   // The new keys are no JWTs and go in `apikey` alone; a legacy service key is one, and PostgREST reads its role here.
   if (key.startsWith('eyJ')) headers.authorization = `Bearer ${key}`;
@@ -213,15 +224,19 @@ function openLine(url, key, token) {
   let failures = 0;
   let retryAt = 0;
   let patience = 0;
+  /** The last answer was one that a retry will not mend. */
+  let hopeless = false;
 
-  function request(batch, bare) {
-    const body = JSON.stringify({ beats: batch.map((worker) => worker.beat(bare)) }, clean);
-    return [address, { method: 'POST', headers, body, redirect: 'error' }]; // another host must not get the key
-  }
+  const request = (name, values) => [
+    address + name,
+    // Another host must not get the key.
+    { method: 'POST', headers, body: JSON.stringify(values, clean), redirect: 'error' },
+  ];
 
-  async function post(batch, limit, bare) {
-    const [, init] = request(batch, bare);
-    const { ok, status, body } = await fetch(address, { ...init, signal: AbortSignal.timeout(limit) });
+  /** What one of the database's functions answers: so many answers, or one. Rejects where it is no answer. */
+  async function call(name, values, limit = 10_000, count) {
+    const [where, init] = request(name, values);
+    const { ok, status, body } = await fetch(where, { ...init, signal: AbortSignal.timeout(limit) });
     // Not text(): whatever answers there must not fill the worker's memory. 1,000 answers take 250 KB.
     let text = '';
     const decoder = new TextDecoder();
@@ -235,12 +250,17 @@ function openLine(url, key, token) {
     } catch {
       // A gateway's page.
     }
-    if (ok && Array.isArray(answer) && answer.length === batch.length && answer.every(Boolean)) return answer;
+    const good = !count || (Array.isArray(answer) && answer.length === count && answer.every(Boolean));
+    if (ok && good) return answer;
     throw Object.assign(
-      new Error(`HTTP ${status}, ${clip(answer?.message, 200) ?? 'no answer of hp_heartbeat'}`),
+      new Error(`HTTP ${status}, ${clip(answer?.message, 200) ?? `no answer of ${name}`}`),
       { status },
     );
   }
+
+  const beats = (batch, bare) => ({ beats: batch.map((worker) => worker.beat(bare)) });
+
+  const post = (batch, limit, bare) => call(HEARTBEAT, beats(batch, bare), limit, batch.length);
 
   /** One request for these workers, which are due again after it. Returns whether it was answered; never throws. */
   async function send(batch, most = 10_000) {
@@ -263,7 +283,8 @@ function openLine(url, key, token) {
         say('reported again');
       }
       failures = retryAt = 0;
-      batch.forEach((worker, index) => worker.heard(answers[index]));
+      hopeless = false;
+      batch.forEach((worker, index) => worker.heard(answers[index], began));
     } catch (error) {
       const { status = 0, cause } = error;
       // What a retry will not mend.
@@ -272,6 +293,7 @@ function openLine(url, key, token) {
           ? 'check SUPABASE_URL, and apply the migrations'
           : (status === 401 || status === 403) && `check ${KEYS}`;
       failures++;
+      hopeless = !!advice;
       patience = 2 * limit;
       // Never slower than the interval, so that the first beat after an outage comes before the lease ends; what needs
       // a person can wait for a minute.
@@ -316,18 +338,22 @@ function openLine(url, key, token) {
   }
 
   const line = {
-    request,
+    request: (batch) => request(HEARTBEAT, beats(batch)),
+    call,
     mine,
     arm,
     /** Reports the last state of these workers, and comes back within 4 s; 1 s where nobody has answered lately. */
-    async goodbye(batch) {
+    async report(batch) {
       const end = clock() + (failures > 1 ? GOODBYE_MS / 4 : GOODBYE_MS);
       // Order is by sequence, so a beat on its way may be overtaken; but the epoch in its answer would help.
       await Promise.race([sending, sleep(GOODBYE_MS / 4)]);
       for (let left; batch.length && (left = end - clock()) > 50;) {
-        if (!(await send(batch, left))) await sleep(Math.min(300, left), true);
-        else if (batch.every((worker) => worker.due > clock())) break;
+        if (await send(batch, left)) {
+          if (batch.every((worker) => worker.due > clock())) break;
+        } else if (hopeless) break;
+        else await sleep(Math.min(300, left), true);
       }
+      arm();
     },
   };
   return line;
@@ -378,6 +404,13 @@ function createWorker(settings) {
   let openedAt;
   let retryAt = 0;
   let breakerReason;
+
+  /** What it holds by its key; the token is 0 while the claim is on its way. Sent from the first claim on. */
+  const leases = new Map();
+  let leasing = false;
+  /** Until when no other process can hold them, by `clock()`. */
+  let leasedUntil = 0;
+  let guard;
 
   const latest = () => [...jobs].at(-1);
   const activity = (id, type, text) => ({
@@ -430,6 +463,10 @@ function createWorker(settings) {
       uptime_ms: whole(process.uptime() * 1000),
       sent_at_ms: Date.now(),
       ...(!confirmed && {
+        requested_interval_s: settings.interval,
+        grace_s: settings.grace,
+        max_run_s: settings.maxRun,
+        expected: settings.replicas ? false : undefined,
         worker_type: settings.type,
         description: settings.description,
         version: settings.version,
@@ -460,6 +497,7 @@ function createWorker(settings) {
       ...measure(),
       metadata: own(),
       last_exit: final,
+      leases: leasing ? [...leases.values()].map(({ token }) => token) : undefined,
     };
     for (const [field, value] of Object.entries(fields)) {
       if (settings.said.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field)))
@@ -482,7 +520,7 @@ function createWorker(settings) {
     settings.say('metadata must be an object of up to 8 KB');
   }
 
-  function heard({ ok, error, current, ...answer }) {
+  function heard({ ok, error, current, ...answer }, sent) {
     const now = clock();
     if (!ok) {
       const { field = '', message } = error ?? {};
@@ -498,6 +536,16 @@ function createWorker(settings) {
     counted = { counted_jobs: answer.counted_jobs, counted_errors: answer.counted_errors };
     if (within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
     activityEvery = within(answer.activity_every_s) ? answer.activity_every_s * 1000 : 0;
+    if (within(answer.lease_ms)) {
+      // Four fifths of it, and from before the beat was sent: over here well before it is over there.
+      leasedUntil = sent + answer.lease_ms * 0.8;
+      clearTimeout(guard);
+      guard = setTimeout(
+        () => leases.forEach(({ lose }) => lose()),
+        Math.min(leasedUntil - now, 1e9),
+      ).unref();
+      for (const { token, lose } of leases.values()) if ([answer.leases_lost].flat().includes(token)) lose();
+    }
     if (within(answer.again_ms)) want(now + Math.max(100, answer.again_ms));
     if (sentState.startsWith('starting')) want(startedAt + STARTED_MS);
     if (state() !== sentState && !leaving?.exit) want(now);
@@ -595,6 +643,46 @@ function createWorker(settings) {
     );
   }
 
+  const aboutLease = (name, key, values) =>
+    worker.line.call(name, { worker_name: settings.name, instance_id: instance, key, ...values });
+
+  /** Claims a lease, or says why not. */
+  async function claim(key, mine) {
+    if (!worker.line || signal.aborted) return 'stopping, or not reported';
+    try {
+      // The database lends to none that it has not heard of late.
+      if (clock() > leasedUntil) await worker.line.report([worker]);
+      if (clock() < leasedUntil) {
+        const { token, holder } = await aboutLease('hp_claim_lease', key, { sequence: worker.sequence });
+        if (holder) return `held by ${holder}`;
+        if (within(token)) mine.token = token;
+        if (mine.token && clock() < leasedUntil) return;
+      }
+      return 'no beat gets through';
+    } catch (error) {
+      return words(error);
+    }
+  }
+
+  async function lease(key, work) {
+    if (leases.has(key)) return { held: false, reason: `held by ${settings.name}` };
+    const lost = new AbortController();
+    const mine = { token: 0, lose: () => lost.abort() };
+    leasing = true;
+    leases.set(key, mine);
+    try {
+      const reason = await claim(key, mine);
+      if (reason) return { held: false, reason };
+      signal.addEventListener('abort', mine.lose);
+      return { held: true, result: await perform(() => work(mine.token, lost.signal), noop, noop, noop) };
+    } finally {
+      signal.removeEventListener('abort', mine.lose);
+      leases.delete(key);
+      // Should this get lost, the next beat does it: it does not name the lease any more.
+      if (mine.token) aboutLease('hp_release_lease', key, mine).catch(noop);
+    }
+  }
+
   /** On the way out: aborts, waits until nothing runs any more or for the time that there is, and sets the last words. */
   async function finish(reason, signal) {
     const began = clock();
@@ -615,7 +703,7 @@ function createWorker(settings) {
 
   function stop(reason) {
     return (stopping ??= finish(reason)
-      .then(() => worker.line?.goodbye([worker]))
+      .then(() => worker.line?.report([worker]))
       .then(detach, noop));
   }
 
@@ -656,6 +744,7 @@ function createWorker(settings) {
     },
     job,
     run,
+    lease,
     setStatus(text, details) {
       const job = latest();
       const said = activity(
@@ -676,6 +765,7 @@ function createWorker(settings) {
       next = within(+at) ? { at: +at, schedule: clip(schedule, 255) } : undefined;
       changed();
     },
+    flush: async () => worker.line?.report([worker]),
     stop,
   };
 
@@ -738,7 +828,7 @@ function unhook() {
 const codeOf = (signal) => 128 + (constants.signals[signal] ?? 0);
 
 /** Every worker says goodbye. */
-const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.goodbye(line.mine())));
+const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.report(line.mine())));
 
 async function onSignal(signal) {
   const code = codeOf(signal);

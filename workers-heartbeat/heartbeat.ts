@@ -29,6 +29,16 @@ export interface HeartbeatOptions {
   interval?: number;
   /** Seconds between the runs of a worker that polls, over 0: makes "alive but stuck" visible. */
   pollInterval?: number;
+  /** Seconds, up to a year, that a run of a scheduled worker may begin late. @default 300 */
+  grace?: number;
+  /** Seconds, 1 to a year, that a run of a scheduled worker may last. @default 3600 */
+  maxRun?: number;
+  /**
+   * One of several processes that do the same work. Its name is `type@host:pid`, or `name@host:pid` where there is no
+   * type; how many there should be, its group says.
+   * @default false
+   */
+  replicas?: boolean;
   /** The Supabase project. @default SUPABASE_URL */
   url?: string;
   /** @default SUPABASE_PUBLISHABLE_KEY where there is a token, else SUPABASE_SECRET_KEY or SUPABASE_SERVICE_KEY */
@@ -70,6 +80,9 @@ export interface Breaker {
   retryAt?: Date;
 }
 
+/** What became of a lease: the result of the work, or in words why it was not done. */
+export type Lease<T> = { held: true; result: T } | { held: false; reason: string };
+
 /** What `startHeartbeat` returns. No method throws or rejects by itself, but for the `CircuitOpenError` of `job`. */
 export interface Heartbeat {
   readonly name: string;
@@ -88,12 +101,23 @@ export interface Heartbeat {
    * When it fails, the worker's status is `error` until a pass succeeds.
    */
   run<T>(work: (signal: AbortSignal) => T | Promise<T>): Promise<T>;
+  /**
+   * Does `work` while this process, of all that there are, holds the lease of `key` (1 to 255 characters). Returns what
+   * it returned and rejects with what it throws; `held: false` where another holds the lease or nobody can be asked.
+   *
+   * The signal is aborted when the lease is about to end because no beat gets through, when it is lost, and with that of
+   * the worker. A process that is paused for longer than its lease notices too late: where that matters, write `token`
+   * with what you write, and refuse one that is lower than the last; those of a key only grow.
+   */
+  lease<T>(key: string, work: (token: number, signal: AbortSignal) => T | Promise<T>): Promise<Lease<T>>;
   /** Says what the worker is doing: of the latest job while one runs, else until `idle()`. */
   setStatus(status: string, details?: { jobId?: string | number; jobType?: string }): void;
   /** Says that there is nothing to do. */
   idle(): void;
   /** Says when the next run is due, as a `Date` or epoch milliseconds, and the schedule in words (up to 255 characters). */
   nextRun(at: Date | number, schedule?: string): void;
+  /** Reports now what there is to report, within 4 s: for a process that may be frozen at any moment. */
+  flush(): Promise<void>;
   /** The goodbye, by hand: aborts `signal`, waits for running jobs up to the shutdown timeout, reports `stopped`. */
   stop(reason?: string): Promise<void>;
 }
@@ -115,11 +139,13 @@ type Failure = Error & { status?: number; cause?: { code?: string } };
 type Settings = ReturnType<typeof settle>;
 interface Line {
   /** What to `fetch`, in words that JSON can carry. */
-  request(batch: Worker[], bare?: boolean): [address: string, init: RequestInit];
+  request(batch: Worker[]): [address: string, init: RequestInit];
+  /** Calls another function of the database. */
+  call(name: string, values: object): Promise<Answer>;
   /** The workers that it reports. */
   mine(): Worker[];
   arm(): void;
-  goodbye(batch: Worker[]): Promise<void>;
+  report(batch: Worker[]): Promise<void>;
 }
 interface Worker {
   face: Heartbeat;
@@ -134,7 +160,8 @@ interface Worker {
   /** That of the last beat. */
   sequence: number;
   beat(bare?: boolean): Beat;
-  heard(answer: Answer): void;
+  /** An answer to a beat that was sent at this time, or later. */
+  heard(answer: Answer, sentAt: number): void;
   leave(reason: unknown): void;
   /** Leaves, waits for what runs, and sets the last words. */
   finish(reason: string | undefined, signal?: string): Promise<void>;
@@ -146,6 +173,7 @@ interface Worker {
   connect(taken: Settings, after: number): void;
 }
 type Work<T> = (signal: AbortSignal) => T | Promise<T>;
+type LeasedWork<T> = (token: number, signal: AbortSignal) => T | Promise<T>;
 
 /** A goodbye takes no longer than this, so that 25 s of drain fit the 30 s that Kubernetes gives a pod. */
 const GOODBYE_MS = 4_000;
@@ -155,7 +183,9 @@ const STARTED_MS = 1_000;
 const SECOND_SIGNAL_MS = 500;
 /** p99 over samples of 100 ms costs 0.4 ms of CPU a second; samples of 10 ms would cost 3. */
 const SAMPLE_MS = 100;
+const YEAR_S = 31_536_000;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
+const HEARTBEAT = 'hp_heartbeat';
 /** Without these a beat is none. */
 const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
 const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
@@ -202,7 +232,10 @@ function settle(options: HeartbeatOptions) {
   const { logger = console, circuitBreaker = {}, shutdown = {}, url = env.SUPABASE_URL } = options;
   const { signals = ['SIGTERM', 'SIGINT'], timeout = 25, exit = true } = shutdown;
   const { threshold = 10, cooldown = 60 } = circuitBreaker || {};
-  const { name = ownName(), token = env.HEARTBEAT_TOKEN } = options;
+  const { token = env.HEARTBEAT_TOKEN, replicas, name: given = ownName() } = options;
+  const { type = replicas ? given : '', description = '', version = '' } = options;
+  // Beside 50 characters there is room for the host and the process, by which replicas differ.
+  const name = replicas ? tidy(`${`${type}`.slice(0, 50)}@${hostname().slice(0, 64)}:${process.pid}`) : given;
   const asked = Number(env.WORKER_HEARTBEAT_INTERVAL ?? 30);
   const usable = within(asked, 1, 3600);
   const { interval = usable ? asked : 30 } = options;
@@ -219,13 +252,15 @@ function settle(options: HeartbeatOptions) {
     'shutdown.signals',
     "like ['SIGTERM', 'SIGINT']",
   );
-  const { type = '', description = '', version = '', pollInterval = 1 } = options;
+  const { pollInterval = 1, grace = 0, maxRun = 1 } = options;
   for (const [option, value, least, most] of [
     ['type', type.length, 0, 128],
     ['description', description.length, 0, 500],
     ['version', version.length, 0, 128],
     ['interval', interval, 1, 3600],
     ['pollInterval', pollInterval, 0.001, 1e9],
+    ['grace', grace, 0, YEAR_S],
+    ['maxRun', maxRun, 1, YEAR_S],
     ['circuitBreaker.threshold', threshold, 1, 1e6],
     ['circuitBreaker.cooldown', cooldown, 0.001, 86_400],
     ['shutdown.timeout', timeout, 0, 3600],
@@ -249,6 +284,7 @@ function settle(options: HeartbeatOptions) {
   return {
     ...options,
     name,
+    type: type || undefined,
     interval,
     url,
     token,
@@ -270,12 +306,15 @@ function settle(options: HeartbeatOptions) {
 
 const isAddress = (url: string | undefined) => /^https?:\/\/\w/.test(url ?? '');
 
-/** `WORKER_NAME`, else the script's file name. */
-const ownName = () =>
-  (env.WORKER_NAME || basename(process.argv[1] ?? '').replace(/\.\w+$/, ''))
+/** Makes a name of what may be none. */
+const tidy = (text: string) =>
+  text
     .replace(/[^A-Za-z0-9@:._/-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 128);
+
+/** `WORKER_NAME`, else the script's file name. */
+const ownName = () => tidy(env.WORKER_NAME || basename(process.argv[1] ?? '').replace(/\.\w+$/, ''));
 
 // --- The process's resources ---------------------------------------------------------------------------------------
 
@@ -328,7 +367,7 @@ function connect({ url, key, token, say }: Settings): Line | undefined {
 
 /** One per address and credential: one request at a time, with the beats of all this process's workers that are due. */
 function openLine(url: string, key: string, token: string | undefined): Line {
-  const address = `${url.replace(/\/+$/, '')}/rest/v1/rpc/hp_heartbeat`;
+  const address = `${url.replace(/\/+$/, '')}/rest/v1/rpc/`;
   const headers: Record<string, string> = { 'content-type': 'application/json', apikey: key };
   // The new keys are no JWTs and go in `apikey` alone; a legacy service key is one, and PostgREST reads its role here.
   if (key.startsWith('eyJ')) headers.authorization = `Bearer ${key}`;
@@ -339,15 +378,19 @@ function openLine(url: string, key: string, token: string | undefined): Line {
   let failures = 0;
   let retryAt = 0;
   let patience = 0;
+  /** The last answer was one that a retry will not mend. */
+  let hopeless = false;
 
-  function request(batch: Worker[], bare?: boolean): [string, RequestInit] {
-    const body = JSON.stringify({ beats: batch.map((worker) => worker.beat(bare)) }, clean);
-    return [address, { method: 'POST', headers, body, redirect: 'error' }]; // another host must not get the key
-  }
+  const request = (name: string, values: object): [string, RequestInit] => [
+    address + name,
+    // Another host must not get the key.
+    { method: 'POST', headers, body: JSON.stringify(values, clean), redirect: 'error' },
+  ];
 
-  async function post(batch: Worker[], limit: number, bare?: boolean): Promise<Answer[]> {
-    const [, init] = request(batch, bare);
-    const { ok, status, body } = await fetch(address, { ...init, signal: AbortSignal.timeout(limit) });
+  /** What one of the database's functions answers: so many answers, or one. Rejects where it is no answer. */
+  async function call<T = Answer>(name: string, values: object, limit = 10_000, count?: number) {
+    const [where, init] = request(name, values);
+    const { ok, status, body } = await fetch(where, { ...init, signal: AbortSignal.timeout(limit) });
     // Not text(): whatever answers there must not fill the worker's memory. 1,000 answers take 250 KB.
     let text = '';
     const decoder = new TextDecoder();
@@ -361,12 +404,18 @@ function openLine(url: string, key: string, token: string | undefined): Line {
     } catch {
       // A gateway's page.
     }
-    if (ok && Array.isArray(answer) && answer.length === batch.length && answer.every(Boolean)) return answer;
+    const good = !count || (Array.isArray(answer) && answer.length === count && answer.every(Boolean));
+    if (ok && good) return answer as T;
     throw Object.assign(
-      new Error(`HTTP ${status}, ${clip(answer?.message, 200) ?? 'no answer of hp_heartbeat'}`),
+      new Error(`HTTP ${status}, ${clip(answer?.message, 200) ?? `no answer of ${name}`}`),
       { status },
     );
   }
+
+  const beats = (batch: Worker[], bare?: boolean) => ({ beats: batch.map((worker) => worker.beat(bare)) });
+
+  const post = (batch: Worker[], limit: number, bare?: boolean) =>
+    call<Answer[]>(HEARTBEAT, beats(batch, bare), limit, batch.length);
 
   /** One request for these workers, which are due again after it. Returns whether it was answered; never throws. */
   async function send(batch: Worker[], most = 10_000) {
@@ -389,7 +438,8 @@ function openLine(url: string, key: string, token: string | undefined): Line {
         say('reported again');
       }
       failures = retryAt = 0;
-      batch.forEach((worker, index) => worker.heard(answers[index]!));
+      hopeless = false;
+      batch.forEach((worker, index) => worker.heard(answers[index]!, began));
     } catch (error) {
       const { status = 0, cause } = error as Failure;
       // What a retry will not mend.
@@ -398,6 +448,7 @@ function openLine(url: string, key: string, token: string | undefined): Line {
           ? 'check SUPABASE_URL, and apply the migrations'
           : (status === 401 || status === 403) && `check ${KEYS}`;
       failures++;
+      hopeless = !!advice;
       patience = 2 * limit;
       // Never slower than the interval, so that the first beat after an outage comes before the lease ends; what needs
       // a person can wait for a minute.
@@ -442,18 +493,22 @@ function openLine(url: string, key: string, token: string | undefined): Line {
   }
 
   const line: Line = {
-    request,
+    request: (batch) => request(HEARTBEAT, beats(batch)),
+    call,
     mine,
     arm,
     /** Reports the last state of these workers, and comes back within 4 s; 1 s where nobody has answered lately. */
-    async goodbye(batch: Worker[]) {
+    async report(batch: Worker[]) {
       const end = clock() + (failures > 1 ? GOODBYE_MS / 4 : GOODBYE_MS);
       // Order is by sequence, so a beat on its way may be overtaken; but the epoch in its answer would help.
       await Promise.race([sending, sleep(GOODBYE_MS / 4)]);
       for (let left; batch.length && (left = end - clock()) > 50;) {
-        if (!(await send(batch, left))) await sleep(Math.min(300, left), true);
-        else if (batch.every((worker) => worker.due > clock())) break;
+        if (await send(batch, left)) {
+          if (batch.every((worker) => worker.due > clock())) break;
+        } else if (hopeless) break;
+        else await sleep(Math.min(300, left), true);
       }
+      arm();
     },
   };
   return line;
@@ -515,6 +570,13 @@ function createWorker(settings: Settings): Worker {
   let retryAt = 0;
   let breakerReason: string | undefined;
 
+  /** What it holds by its key; the token is 0 while the claim is on its way. Sent from the first claim on. */
+  const leases = new Map<string, { token: number; lose: () => void }>();
+  let leasing = false;
+  /** Until when no other process can hold them, by `clock()`. */
+  let leasedUntil = 0;
+  let guard: NodeJS.Timeout | undefined;
+
   const latest = () => [...jobs].at(-1);
   const activity = (id: unknown, type: unknown, text: unknown): Activity => ({
     current_job_id: clip(id, 255),
@@ -566,6 +628,10 @@ function createWorker(settings: Settings): Worker {
       uptime_ms: whole(process.uptime() * 1000),
       sent_at_ms: Date.now(),
       ...(!confirmed && {
+        requested_interval_s: settings.interval,
+        grace_s: settings.grace,
+        max_run_s: settings.maxRun,
+        expected: settings.replicas ? false : undefined,
         worker_type: settings.type,
         description: settings.description,
         version: settings.version,
@@ -596,6 +662,7 @@ function createWorker(settings: Settings): Worker {
       ...measure(),
       metadata: own(),
       last_exit: final,
+      leases: leasing ? [...leases.values()].map(({ token }) => token) : undefined,
     };
     for (const [field, value] of Object.entries(fields)) {
       if (settings.said.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field)))
@@ -618,7 +685,7 @@ function createWorker(settings: Settings): Worker {
     settings.say('metadata must be an object of up to 8 KB');
   }
 
-  function heard({ ok, error, current, ...answer }: Answer) {
+  function heard({ ok, error, current, ...answer }: Answer, sent: number) {
     const now = clock();
     if (!ok) {
       const { field = '', message } = error ?? {};
@@ -634,6 +701,16 @@ function createWorker(settings: Settings): Worker {
     counted = { counted_jobs: answer.counted_jobs, counted_errors: answer.counted_errors };
     if (within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
     activityEvery = within(answer.activity_every_s) ? answer.activity_every_s * 1000 : 0;
+    if (within(answer.lease_ms)) {
+      // Four fifths of it, and from before the beat was sent: over here well before it is over there.
+      leasedUntil = sent + answer.lease_ms * 0.8;
+      clearTimeout(guard);
+      guard = setTimeout(
+        () => leases.forEach(({ lose }) => lose()),
+        Math.min(leasedUntil - now, 1e9),
+      ).unref();
+      for (const { token, lose } of leases.values()) if ([answer.leases_lost].flat().includes(token)) lose();
+    }
     if (within(answer.again_ms)) want(now + Math.max(100, answer.again_ms));
     if (sentState.startsWith('starting')) want(startedAt + STARTED_MS);
     if (state() !== sentState && !leaving?.exit) want(now);
@@ -736,6 +813,46 @@ function createWorker(settings: Settings): Worker {
     );
   }
 
+  const aboutLease = (name: string, key: string, values: object) =>
+    worker.line!.call(name, { worker_name: settings.name, instance_id: instance, key, ...values });
+
+  /** Claims a lease, or says why not. */
+  async function claim(key: string, mine: { token: number }): Promise<string | undefined> {
+    if (!worker.line || signal.aborted) return 'stopping, or not reported';
+    try {
+      // The database lends to none that it has not heard of late.
+      if (clock() > leasedUntil) await worker.line.report([worker]);
+      if (clock() < leasedUntil) {
+        const { token, holder } = await aboutLease('hp_claim_lease', key, { sequence: worker.sequence });
+        if (holder) return `held by ${holder}`;
+        if (within(token)) mine.token = token;
+        if (mine.token && clock() < leasedUntil) return;
+      }
+      return 'no beat gets through';
+    } catch (error) {
+      return words(error);
+    }
+  }
+
+  async function lease<T>(key: string, work: LeasedWork<T>): Promise<Lease<T>> {
+    if (leases.has(key)) return { held: false, reason: `held by ${settings.name}` };
+    const lost = new AbortController();
+    const mine = { token: 0, lose: () => lost.abort() };
+    leasing = true;
+    leases.set(key, mine);
+    try {
+      const reason = await claim(key, mine);
+      if (reason) return { held: false, reason };
+      signal.addEventListener('abort', mine.lose);
+      return { held: true, result: await perform(() => work(mine.token, lost.signal), noop, noop, noop) };
+    } finally {
+      signal.removeEventListener('abort', mine.lose);
+      leases.delete(key);
+      // Should this get lost, the next beat does it: it does not name the lease any more.
+      if (mine.token) aboutLease('hp_release_lease', key, mine).catch(noop);
+    }
+  }
+
   /** On the way out: aborts, waits until nothing runs any more or for the time that there is, and sets the last words. */
   async function finish(reason: string | undefined, signal?: string) {
     const began = clock();
@@ -756,7 +873,7 @@ function createWorker(settings: Settings): Worker {
 
   function stop(reason?: string) {
     return (stopping ??= finish(reason)
-      .then(() => worker.line?.goodbye([worker]))
+      .then(() => worker.line?.report([worker]))
       .then(detach, noop));
   }
 
@@ -797,6 +914,7 @@ function createWorker(settings: Settings): Worker {
     },
     job,
     run,
+    lease,
     setStatus(text, details) {
       const job = latest();
       const said = activity(
@@ -817,6 +935,7 @@ function createWorker(settings: Settings): Worker {
       next = within(+at) ? { at: +at, schedule: clip(schedule, 255) } : undefined;
       changed();
     },
+    flush: async () => worker.line?.report([worker]),
     stop,
   };
 
@@ -880,7 +999,7 @@ function unhook() {
 const codeOf = (signal: string) => 128 + (constants.signals[signal as 'SIGINT'] ?? 0);
 
 /** Every worker says goodbye. */
-const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.goodbye(line.mine())));
+const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.report(line.mine())));
 
 async function onSignal(signal: string) {
   const code = codeOf(signal);

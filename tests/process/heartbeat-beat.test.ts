@@ -15,6 +15,8 @@ describe('the first beat', () => {
       version: '1.2.3',
       kind: 'resident',
       pollInterval: 90,
+      grace: 60,
+      maxRun: 900,
     });
     const [beat] = await beats(1);
     expect(world.recorder.requests[0]!.at - began).toBeLessThan(500);
@@ -32,18 +34,30 @@ describe('the first beat', () => {
       pid: process.pid,
       runtime: `node ${process.version}`,
       heartbeat_interval_s: 60,
+      requested_interval_s: 60,
       poll_interval_s: 90,
+      grace_s: 60,
+      max_run_s: 900,
       jobs_total: 0,
       errors_total: 0,
       jobs_active: 0,
       circuit_breaker_state: 'closed',
       circuit_breaker_threshold: 10,
     });
-    expect(beat).not.toHaveProperty('epoch');
+    for (const field of ['epoch', 'expected', 'leases']) expect(beat).not.toHaveProperty(field);
     expect(Math.abs(Number(beat!.sent_at_ms) - Date.now())).toBeLessThan(5_000);
     expect(Number(beat!.uptime_ms)).toBeGreaterThan(0);
     expect(Number(beat!.memory_rss_bytes)).toBeGreaterThan(1e6);
     expect(Number(beat!.memory_percent)).toBeGreaterThan(0);
+  });
+
+  it('of a replica says whose it is, and that it is not expected by itself', async () => {
+    start({ name: 'crawler', replicas: true });
+    expect((await beats(1))[0]).toMatchObject({
+      worker_name: `crawler@${hostname()}:${process.pid}`,
+      worker_type: 'crawler',
+      expected: false,
+    });
   });
 
   it('carries what the worker says in the same breath', async () => {
@@ -142,10 +156,13 @@ describe('an epoch', () => {
 });
 
 describe('the answer', () => {
-  it('sets the pace', async () => {
+  it('sets the pace; what the worker asked for stays said', async () => {
     world.recorder.answer = { interval_s: 1, activity_every_s: 1 };
     start({ interval: 3600 });
     await last({ sequence: 3, heartbeat_interval_s: 1 });
+    expect(world.recorder.last()).not.toHaveProperty('requested_interval_s');
+    world.recorder.answer.current = false; // not confirmed any more: says again who is speaking
+    await last({ heartbeat_interval_s: 1, requested_interval_s: 3600 });
   });
 
   it('says what was counted, which is echoed', async () => {
@@ -313,6 +330,16 @@ describe('metadata', () => {
     await beats(2);
     expect(world.recorder.last()).toMatchObject({ status: 'idle' });
   });
+});
+
+it('reports at once by hand what there is to report, and comes back when that is heard', async () => {
+  world.recorder.answer = {};
+  const heartbeat = start();
+  heartbeat.setStatus('one');
+  await heartbeat.flush();
+  heartbeat.setStatus('two'); // nobody looks, so this would wait for a minute
+  await heartbeat.flush();
+  expect(world.recorder.last()).toMatchObject({ current_status: 'two' });
 });
 
 it('reports the schedule of a worker that runs by one', async () => {

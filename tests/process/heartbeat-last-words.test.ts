@@ -90,6 +90,17 @@ it('delays an exit by no more than 50 ms', async () => {
   expect(Math.min(...delays)).toBeLessThan(50);
 });
 
+it.each([401, 404])('is not held up by a Supabase that answers %i, which no retry mends', async (status) => {
+  fleet.recorder.fault = (_, response) => response.writeHead(status).end('{}');
+  const worker = end('emptied');
+  await until(() => fleet.recorder.requests.length);
+  const began = performance.now();
+  await worker.exit;
+  expect(performance.now() - began).toBeLessThan(2_000); // of which the worker's own work takes 400
+  expect(fleet.recorder.last()).toMatchObject({ status: 'stopped' }); // said once, for the key may be good by now
+  expect(fleet.recorder.beats().filter((beat) => beat.status === 'stopped')).toHaveLength(1);
+});
+
 it('says nothing and starts nothing when it was never set up', async () => {
   const worker = fleet.start('ending', { env: { HOW: 'exit 3', SUPABASE_URL: '' } });
   expect(await worker.exited).toEqual({ code: 3, signal: null });

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Heartbeat, HeartbeatOptions } from '../../workers-heartbeat/heartbeat.ts';
 
@@ -33,6 +34,9 @@ describe('a wrong option throws a TypeError that names it and its range:', () =>
     [{ interval: NaN }, /interval must be 1 to 3600$/],
     [{ interval: '30' }, /interval must be 1 to 3600$/],
     [{ pollInterval: 0 }, /pollInterval must be 0.001 to 1000000000$/],
+    [{ grace: -1 }, /grace must be 0 to 31536000$/],
+    [{ maxRun: 0 }, /maxRun must be 1 to 31536000$/],
+    [{ type: 7, replicas: true }, /type must be 0 to 128$/],
     [{ url: 'example.supabase.co' }, /url must be http/],
     [{ url: 7 }, /url must be http/],
     [{ circuitBreaker: { threshold: 0 } }, /circuitBreaker.threshold must be 1 to 1000000$/],
@@ -59,11 +63,23 @@ it.each([
   { name: 'a', circuitBreaker: false, logger: false, metadata: {}, kind: 'scheduled' },
   { name: 'a', circuitBreaker: {}, shutdown: {} },
   { name: 'a', shutdown: { signals: [], timeout: 0, exit: false } },
+  { name: 'a', kind: 'scheduled', grace: 0, maxRun: 31_536_000 },
 ] as HeartbeatOptions[])('accepts %o', (options) => {
   expect(start(options).name).toBe(options.name);
 });
 
 describe('the name', () => {
+  const suffix = `@${hostname()}:${process.pid}`;
+
+  it.each([
+    [{ type: 'crawler', name: 'x', replicas: true }, `crawler${suffix}`],
+    [{ name: 'crawl-worker', replicas: true }, `crawl-worker${suffix}`],
+    [{ type: 'page crawler (new)', replicas: true }, `page-crawler-new-${suffix}`],
+    [{ type: 'x'.repeat(128), replicas: true }, `${'x'.repeat(50)}${suffix}`],
+  ])('of a replica is that of its group with host and process: %o', (options, name) => {
+    expect(start(options).name).toBe(name);
+  });
+
   it('is WORKER_NAME by default', () => {
     process.env.WORKER_NAME = 'from-the-environment';
     expect(start().name).toBe('from-the-environment');
