@@ -5,6 +5,7 @@ create table if not exists hp_private.pulse (
     constraint pulse_id_check check (id),
   generation uuid not null default gen_random_uuid(),
   tick_at timestamptz,
+  ticking_since timestamptz not null default now(),
   watching_since timestamptz not null default now(),
   gap_ended_at timestamptz,
   gap_s double precision,
@@ -34,7 +35,8 @@ comment on table hp_private.pulse is 'State of the watch itself, one row.';
 comment on column hp_private.pulse.id is 'Always true: there is one row.';
 comment on column hp_private.pulse.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
 comment on column hp_private.pulse.tick_at is 'When the tick last ran.';
-comment on column hp_private.pulse.watching_since is 'Since when the tick has run without a gap; silence before it is nobody''s fault.';
+comment on column hp_private.pulse.ticking_since is 'Since when the tick has run without a gap.';
+comment on column hp_private.pulse.watching_since is 'Since then, or since the fleet was last heard again after it fell silent together; silence before it is nobody''s fault.';
 comment on column hp_private.pulse.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
 comment on column hp_private.pulse.gap_s is 'Seconds for which it had not run then.';
 comment on column hp_private.pulse.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';

@@ -32,7 +32,8 @@ begin
     coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s)), 0) / 0.95
   into pace_fleet.live_workers, v_load
   from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
-  where w.lease_expires_at > pace_fleet.at
+  -- Not by its lease: a fleet that an outage cut off comes back with the pace that it had.
+  where w.status not in ('unknown', 'stopped', 'crashed')
     -- Between its runs a scheduled worker has no need to beat.
     and not (w.kind = 'scheduled' and w.status in ('idle', 'stopped'));
 

@@ -258,7 +258,8 @@ describe('messages', () => {
   it('of a silent worker go out with the tick that found it', async () => {
     await watch();
     await new Process(db.sql, 'fallen').send();
-    await db.sql`update hp_private.pulse set digest_at = now(), watching_since = now() - interval '1 hour'`;
+    await db.sql`update hp_private.pulse set digest_at = now(), ticking_since = now() - interval '1 hour',
+      watching_since = now() - interval '1 hour'`;
     await db.sql`update hp_worker_status set lease_expires_at = now() - interval '1 second' where worker_name = 'fallen'`;
     await sent();
     await db.sql`select public.hp_tick()`;

@@ -19,6 +19,15 @@ const watch = async (from: number, to: number) => {
   for (let second = from; second <= to; second += 5) await tick(second);
 };
 
+const events = async () =>
+  (
+    await db.sql`select at, from_value, to_value, reason from hp_worker_event where type = 'watch' order by id`
+  ).map(({ at: when, to_value: to, reason }) => [
+    (when.getTime() - start) / 1000,
+    to as string,
+    reason as string,
+  ]);
+
 describe('the tick', () => {
   it('marks a silent worker crashed, stamped with the deadline and not with when it looked', async () => {
     await tick(0);
@@ -70,10 +79,11 @@ describe('the tick', () => {
     await new Process(db.sql, 'quick', { heartbeat_interval_s: 2 }).send({}, at(20));
     await new Process(db.sql, 'slow', { heartbeat_interval_s: 7 }).send({}, at(1));
     await tick(36); // after 16 s: more than the whole lease of one, less than half of that of the other
+    await tick(41);
     expect((await row('quick')).status).toBe('idle');
-    expect((await row('slow')).status).toBe('crashed');
-    await watch(41, 46);
-    expect(await row('quick')).toMatchObject({ status: 'crashed', status_since: at(46) });
+    expect(await row('slow')).toMatchObject({ status: 'crashed', status_since: at(36) });
+    await watch(46, 56);
+    expect(await row('quick')).toMatchObject({ status: 'crashed', status_since: at(48) });
   });
 
   it('passes over a locked worker in all that it does', async () => {
@@ -124,6 +134,49 @@ describe('the tick', () => {
     expect(pulse!.fresh).toBe(true);
   });
 
+  it('marks a scheduled worker that did not begin its run within its grace, and one whose run does not end', async () => {
+    await tick(0);
+    const due = new Process(db.sql, 'nightly', { kind: 'scheduled' });
+    await due.send({ grace_s: 60, next_run_in_ms: 100_000 }, at(1));
+    const endless = new Process(db.sql, 'endless', { kind: 'scheduled' });
+    await endless.send({ status: 'processing', max_run_s: 120 }, at(1));
+    await db.sql`update hp_worker_status set lease_expires_at = ${at(161)}, next_run_at = ${at(101)}, grace_s = 60
+      where worker_name = 'nightly'`;
+    await db.sql`update hp_worker_status set lease_expires_at = ${at(121)}, max_run_s = 120 where worker_name = 'endless'`;
+    await watch(5, 120);
+    expect((await row('endless')).status).toBe('processing');
+    await watch(125, 160);
+    expect(await row('endless')).toMatchObject({
+      status: 'crashed',
+      status_reason: 'its run has lasted longer than 2 minutes',
+      status_since: at(121),
+    });
+    expect((await row('nightly')).status).toBe('idle');
+    await tick(165);
+    expect(await row('nightly')).toMatchObject({ status: 'crashed', status_since: at(161) });
+    expect((await row('nightly')).status_reason).toMatch(
+      /^overdue: due \d{4}-\d\d-\d\d \d\d:\d\d UTC, not begun 60 seconds later$/,
+    );
+  });
+
+  it('excuses a scheduled worker whose run lay in a gap of ours until it is due again, and none that was due since', async () => {
+    await watch(0, 90);
+    for (const [name, next] of [
+      ['missed', 110],
+      ['later', 340],
+    ] as const) {
+      await new Process(db.sql, name, { kind: 'scheduled' }).send({ next_run_in_ms: 1 }, at(10));
+      await db.sql`update hp_worker_status set next_run_at = ${at(next)}, grace_s = 30, lease_expires_at = ${at(next + 30)}
+        where worker_name = ${name}`;
+    }
+    await tick(300);
+    await watch(305, 370);
+    expect((await row('missed')).status).toBe('idle');
+    expect((await row('later')).status).toBe('crashed');
+    await watch(375, 430);
+    expect(await row('missed')).toMatchObject({ status: 'crashed', status_since: at(430) });
+  });
+
   it('removes events and ended instances that have been kept long enough, and no others', async () => {
     await new Process(db.sql, 'pruned').send();
     await new Process(db.sql, 'pruned').send();
@@ -136,5 +189,112 @@ describe('the tick', () => {
     const left = await db.sql`select type from hp_worker_event`;
     expect(left.map((e) => e.type)).toEqual(['instance']);
     expect(await db.sql`select from hp_worker_instance`).toHaveLength(1);
+  });
+});
+
+describe('a fleet that falls silent together', () => {
+  const fleet = ['a', 'b', 'c', 'd'];
+  let workers: Process[];
+  const beats = (second: number, names = fleet) =>
+    Promise.all(names.map((name) => workers[fleet.indexOf(name)]!.send({}, at(second))));
+  const statuses = async () =>
+    (
+      await db.sql`select status from hp_worker_status where worker_name = any (${fleet}) order by worker_name`
+    ).map(({ status }) => status as string);
+  beforeEach(async () => {
+    workers = fleet.map((name) => new Process(db.sql, name));
+    await tick(0);
+    await beats(1);
+  });
+
+  it('is not accused: the watch is impaired until it is heard again, and says so at both ends', async () => {
+    await watch(5, 60);
+    expect(await statuses()).toEqual(['idle', 'idle', 'idle', 'idle']);
+    const [pulse] = await db.sql`select impaired_since from hp_private.pulse`;
+    expect(pulse!.impaired_since).toEqual(at(51));
+    await beats(61, ['a', 'b']);
+    await watch(65, 85); // c and d have a lease from now
+    await beats(86, ['a', 'b']);
+    await watch(90, 110);
+    expect(await statuses()).toEqual(['idle', 'idle', 'idle', 'idle']);
+    expect(await events()).toEqual([
+      [51, 'impaired', '0 of 4 workers heard in 40 seconds: the fault may be ours, so nobody is accused'],
+      [65, 'watching', 'heard again: silence counts from now'],
+    ]);
+    await tick(115);
+    expect(await statuses()).toEqual(['idle', 'idle', 'crashed', 'crashed']);
+    expect((await row('c')).status_since).toEqual(at(115));
+  });
+
+  it('is given up after three leases more, with one event that speaks for all', async () => {
+    await watch(5, 200);
+    expect(await statuses()).toEqual(['idle', 'idle', 'idle', 'idle']);
+    await watch(205, 210);
+    expect(await statuses()).toEqual(['crashed', 'crashed', 'crashed', 'crashed']);
+    expect(await row('a')).toMatchObject({
+      status_since: at(51),
+      status_reason: 'no heartbeat for 50 seconds',
+    });
+    expect((await events()).map(([when, to]) => [when, to])).toEqual([
+      [51, 'impaired'],
+      [205, 'lost'],
+      [205, 'watching'],
+    ]);
+    const [lost] = await db.sql`select id, details from hp_worker_event where to_value = 'lost'`;
+    expect(lost!.details).toEqual({ workers: 4, names: fleet });
+    const each = await db.sql`select details from hp_worker_event where to_value = 'crashed'`;
+    expect(each.map(({ details }) => details.fleet_event)).toEqual(fleet.map(() => Number(lost!.id)));
+  });
+
+  it('but for less than half of it is accused', async () => {
+    await watch(5, 35);
+    await beats(36, ['a', 'b']);
+    await watch(40, 55);
+    expect(await statuses()).toEqual(['idle', 'idle', 'crashed', 'crashed']);
+    expect(await events()).toEqual([]);
+  });
+
+  it('holds back no accusation of a worker that was silent before the others', async () => {
+    await watch(5, 20);
+    await beats(21, ['a', 'b', 'c']);
+    await watch(25, 55);
+    expect(await statuses()).toEqual(['idle', 'idle', 'idle', 'crashed']);
+  });
+
+  it('does not make a scheduled worker crashed whose run could not be told of meanwhile', async () => {
+    await new Process(db.sql, 'hourly', { kind: 'scheduled' }).send({}, at(2));
+    await db.sql`update hp_worker_status set next_run_at = ${at(40)}, grace_s = 30, lease_expires_at = ${at(70)}
+      where worker_name = 'hourly'`;
+    await watch(5, 75);
+    await beats(76);
+    await watch(80, 120);
+    expect((await row('hourly')).status).toBe('idle');
+  });
+
+  it('is told to open pages at once, both times', async () => {
+    await db.sql`update hp_private.pulse set watched_until = ${at(9999)}`;
+    const told = async () =>
+      (await db.sql`delete from realtime.messages returning payload`).map(
+        ({ payload }) => payload.header?.impaired_since as string | null | undefined,
+      );
+    await watch(5, 50);
+    await told();
+    await db.sql`update hp_private.pulse set digest_at = ${at(54)}`;
+    await tick(55);
+    expect((await told()).map((since) => since && new Date(since))).toEqual([at(51)]);
+    await beats(56);
+    await told();
+    await db.sql`update hp_private.pulse set digest_at = ${at(59)}`;
+    await tick(60);
+    expect(await told()).toEqual([null]);
+  });
+
+  it('for want of our own tick leaves two events as well', async () => {
+    await tick(3);
+    await tick(303);
+    expect(await events()).toEqual([
+      [3, 'impaired', 'the tick did not run'],
+      [303, 'watching', 'the tick runs again, after 5 minutes: silence counts from now'],
+    ]);
   });
 });

@@ -1,0 +1,197 @@
+-- Who has fallen silent. A resident's lease runs out some intervals after its last beat, a scheduled worker's at its next
+-- run and grace, or at the end of its longest allowed run. Whoever is then not heard is marked crashed, as of that deadline,
+-- unless the silence may be ours (truth rule 3).
+
+create or replace function hp_private.in_words(span interval) returns text
+language sql immutable set search_path = ''
+return case
+  when extract(epoch from span) < 120 then round(extract(epoch from span)) || ' seconds'
+  when extract(epoch from span) < 7200 then round(extract(epoch from span) / 60) || ' minutes'
+  when extract(epoch from span) < 172800 then round(extract(epoch from span) / 3600) || ' hours'
+  else round(extract(epoch from span) / 86400) || ' days'
+end;
+
+-- An event of the watch itself belongs to no worker.
+create or replace function hp_private.watch_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
+returns bigint
+language plpgsql set search_path = ''
+as $$
+declare
+  v_id bigint;
+begin
+  insert into public.hp_worker_event (at, type, from_value, to_value, reason, details)
+  values (watch_event.at, 'watch', watch_event.from_value, watch_event.to_value, watch_event.reason, watch_event.details)
+  returning id into v_id;
+  return v_id;
+end
+$$;
+
+-- The transition is a compare-and-swap on the lease, and passes over locked rows: those are being beaten at this moment.
+create or replace function hp_private.mark_crashed(names text[], leases timestamptz[], deadlines timestamptz[], reasons text[])
+returns text[]
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_names text[];
+begin
+  with silent as materialized (
+    select w.worker_name, s.deadline, s.reason
+    from unnest(names, leases, deadlines, reasons) s (worker_name, lease, deadline, reason)
+    join public.hp_worker_status w on w.worker_name = s.worker_name and w.lease_expires_at = s.lease
+    order by w.worker_name for no key update of w skip locked
+  ),
+  marked as (
+    update public.hp_worker_status w set
+      status = 'crashed', status_since = s.deadline, status_reason = s.reason,
+      lease_expires_at = null, jobs_active = 0, current_status = null, current_job_id = null,
+      current_job_type = null, status_updated_at = s.deadline, activity_seen_at = clock_timestamp(), last_exit = null
+    from silent s where w.worker_name = s.worker_name
+    returning w.worker_name
+  )
+  select array_agg(m.worker_name order by m.worker_name) into v_names from marked m;
+  return v_names;
+end
+$$;
+
+-- Marks those whose time has run out, and says whether the watch is in doubt: impaired_since and watching_since come back
+-- as they are from now on.
+--
+-- Silence counts from watching_since at the earliest, for what we did not watch is nobody's fault; a shorter gap of ours
+-- forgives those to whom it was long. In doubt nobody is accused for three leases of their own at most. A scheduled worker
+-- is excused only if its time to be heard lay in what we missed: it has then until the time after.
+create or replace function hp_private.judge_silence(
+  pulse hp_private.pulse, tick_every interval, at timestamptz,
+  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_found record;
+  v_given_up text[];
+  v_event bigint;
+begin
+  impaired_since := pulse.impaired_since;
+  watching_since := pulse.watching_since;
+  perform hp_private.note_mass_silence(pulse.ticking_since, at);
+
+  with overdue as materialized (
+    select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
+      w.max_run_s, w.lost_after_intervals,
+      case
+        when w.kind = 'resident' then make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+        else greatest(w.lease_expires_at - w.last_heartbeat, '0')
+      end as lease,
+      case
+        when w.kind = 'resident' then hp_private.patience(w.lost_after_intervals, w.heartbeat_interval_s)
+        else greatest(w.lease_expires_at - w.last_heartbeat, '0')
+      end as patience,
+      case
+        when w.kind = 'resident' then make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+        when w.status in ('idle', 'stopped', 'error') then make_interval(secs => w.grace_s)
+        else make_interval(secs => w.max_run_s)
+      end as leeway,
+      -- The latest gap that may explain the silence.
+      case
+        when w.kind = 'resident' then '-infinity'
+        when w.status in ('idle', 'stopped', 'error') then coalesce(w.next_run_at, w.last_heartbeat)
+        else w.last_heartbeat
+      end as due_at
+    from public.hp_worker_status w
+    where w.lease_expires_at <= judge_silence.at
+      and (w.status not in ('unknown', 'stopped', 'crashed') or (w.kind = 'scheduled' and w.status = 'stopped'))
+  ),
+  watched as (
+    select o.*, greatest(o.lease_expires_at,
+      case when o.due_at <= pulse.ticking_since then pulse.ticking_since + o.patience end,
+      case
+        when o.due_at <= pulse.gap_ended_at and make_interval(secs => pulse.gap_s) >= o.leeway / 2
+          then pulse.gap_ended_at + o.patience
+      end) as deadline
+    from overdue o
+  ),
+  excused as (
+    select w.*, w.deadline + 3 * w.lease as latest, greatest(w.deadline,
+      case
+        when w.due_at <= pulse.watching_since then least(pulse.watching_since + w.patience, w.deadline + 3 * w.lease)
+      end) as excused_until,
+      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
+    from watched w left join hp_private.mass_silence m
+      on w.kind = 'resident' and m.window_s = (w.lost_after_intervals - 1) * w.heartbeat_interval_s
+  ),
+  silent as materialized (
+    select e.*, e.in_doubt and e.latest > judge_silence.at as held,
+      -- Where ticks are as rare as beats the fleet may be gone and back between two: silent at both, then.
+      e.kind = 'scheduled' or e.heartbeat_interval_s >= 2 * extract(epoch from tick_every)
+        or e.excused_until <= least(pulse.tick_at, judge_silence.at - tick_every) as certain
+    from excused e where e.excused_until <= judge_silence.at
+  ),
+  doubt as (
+    select min(s.excused_until) filter (where s.held) as since,
+      coalesce(bool_or(s.doubted_at = judge_silence.at) filter (where s.held), false) as lasts
+    from silent s
+  ),
+  accused as (
+    select s.worker_name, s.lease_expires_at, s.excused_until, s.in_doubt,
+      case
+        when s.kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(s.excused_until - s.last_heartbeat)
+        when s.status in ('idle', 'stopped', 'error') and s.next_run_at is not null then format(
+          'overdue: due %s UTC, not begun %s later', to_char(s.next_run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+          hp_private.in_words(s.excused_until - s.next_run_at))
+        else 'its run has lasted longer than '
+          || hp_private.in_words(make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)))
+      end as reason
+    from silent s cross join doubt d
+    where s.certain and not s.held and not (
+      s.kind = 'scheduled' and s.latest > judge_silence.at and (d.since is not null or pulse.impaired_since is not null))
+  )
+  select d.since, d.lasts,
+    array_agg(a.worker_name) as names, array_agg(a.lease_expires_at) as leases,
+    array_agg(a.excused_until) as deadlines, array_agg(a.reason) as reasons,
+    array_agg(a.worker_name) filter (where a.in_doubt) as doubted
+  into v_found
+  from doubt d left join accused a on true group by d.since, d.lasts;
+
+  if v_found.since is not null and impaired_since is null then
+    impaired_since := v_found.since;
+    perform hp_private.watch_event(v_found.since, 'watching', 'impaired',
+      format('%s of %s workers heard in %s: the fault may be ours, so nobody is accused', m.heard, round(m.expected),
+        hp_private.in_words(make_interval(secs => m.window_s))),
+      jsonb_build_object('heard', m.heard, 'expected', round(m.expected), 'window_s', m.window_s))
+    from hp_private.mass_silence m order by m.seen_at desc, m.window_s limit 1;
+  end if;
+
+  if v_found.names[1] is not null then
+    crashed := hp_private.mark_crashed(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons);
+    select array_agg(n.name order by n.name) into v_given_up from unnest(v_found.doubted) n (name) where n.name = any (crashed);
+    if v_given_up is not null then
+      v_event := hp_private.watch_event(at, 'impaired', 'lost',
+        format('%s silent for three leases more: taken for crashed', case cardinality(v_given_up)
+          when 1 then 'one worker has been' else cardinality(v_given_up) || ' workers have been' end),
+        jsonb_build_object('workers', cardinality(v_given_up), 'names', to_jsonb(v_given_up[1:100])));
+      -- So that whoever tells people of events can leave these to the one that speaks for all.
+      update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
+      where e.worker_name = any (v_given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
+    end if;
+  end if;
+
+  if impaired_since is not null and not v_found.lasts then
+    perform hp_private.watch_event(at, 'impaired', 'watching',
+      case when v_given_up is null then 'heard again: silence counts from now' else 'nobody is left in doubt' end,
+      jsonb_build_object('impaired_s', round(extract(epoch from at - impaired_since))));
+    impaired_since := null;
+    if v_given_up is null then
+      watching_since := at;
+    end if;
+  end if;
+end
+$$;
+
+revoke all on function hp_private.in_words(interval) from public;
+revoke all on function hp_private.watch_event(timestamptz, text, text, text, jsonb) from public;
+revoke all on function hp_private.mark_crashed(text[], timestamptz[], timestamptz[], text[]) from public;
+revoke all on function hp_private.judge_silence(hp_private.pulse, interval, timestamptz) from public;
+
+comment on function hp_private.in_words(interval) is 'A span of time for people.';
+comment on function hp_private.watch_event(timestamptz, text, text, text, jsonb) is 'Writes an event of the watch itself; returns its id.';
+comment on function hp_private.mark_crashed(text[], timestamptz[], timestamptz[], text[]) is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
+comment on function hp_private.judge_silence(hp_private.pulse, interval, timestamptz) is 'Marks those whose time has run out, and says whether the watch is in doubt.';
