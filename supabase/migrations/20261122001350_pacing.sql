@@ -33,7 +33,7 @@ begin
   into pace_fleet.live_workers, v_load
   from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
   -- Not by its lease: a fleet that an outage cut off comes back with the pace that it had.
-  where w.status not in ('unknown', 'stopped', 'crashed')
+  where w.lease_expires_at is not null and w.status not in ('unknown', 'stopped', 'crashed')
     -- Between its runs a scheduled worker has no need to beat.
     and not (w.kind = 'scheduled' and w.status in ('idle', 'stopped'));
 

@@ -4,76 +4,94 @@
 -- accuses 40 % of a fleet before it trips.)
 --
 -- A doubt is remembered for a lease: once the network is back, half of the fleet is heard again before the other half has
--- had its turn. (docs/decisions/0005-doubt-is-remembered.md)
+-- had its turn. (docs/decisions/0005-a-doubt-is-remembered.md)
 
 create table if not exists hp_private.mass_silence (
-  window_s double precision
-    constraint mass_silence_pkey primary key,
+  heartbeat_interval_s double precision,
+  lost_after_intervals double precision,
   seen_at timestamptz not null,
+  window_s double precision not null,
   expected double precision not null,
-  heard integer not null
+  heard integer not null,
+  constraint mass_silence_pkey primary key (heartbeat_interval_s, lost_after_intervals)
 );
 
 alter table hp_private.mass_silence enable row level security;
 revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
 -- note: no policy and no grant; only the tick uses it.
 
-comment on table hp_private.mass_silence is 'Where less than half of what should have been heard was heard, not long ago.';
-comment on column hp_private.mass_silence.window_s is 'Within so many seconds: the lease of the workers in doubt, less one interval.';
+comment on table hp_private.mass_silence is 'Workers of a like lease of which none is accused, for less than half of all that should have been heard were.';
+comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
+comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
 comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
-comment on column hp_private.mass_silence.expected is 'How many workers should have been heard.';
+comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have been heard.';
+comment on column hp_private.mass_silence.expected is 'How many should have been.';
 comment on column hp_private.mass_silence.heard is 'How many were.';
 
--- For how long the past excuses a resident's silence: its lease, or where that is shorter one interval and a request that
--- hung for as long as the heartbeat module lets it.
-create or replace function hp_private.patience(lost_after_intervals double precision, heartbeat_interval_s double precision)
+-- The lease but one interval: 4 of 5. A request of the heartbeat module may hang for 10 s, which is longer than short
+-- intervals are; an outage that is over by then must have been seen before.
+create or replace function hp_private.doubt_window_s(heartbeat_interval_s double precision, lost_after_intervals double precision)
+returns double precision
+language sql immutable set search_path = ''
+return greatest(
+  lost_after_intervals * heartbeat_interval_s - greatest(heartbeat_interval_s, 10),
+  least(2, lost_after_intervals - 1) * heartbeat_interval_s);
+
+-- For how long the past excuses a resident's silence: its lease, or where that is shorter one interval and such a request.
+create or replace function hp_private.patience(heartbeat_interval_s double precision, lost_after_intervals double precision)
 returns interval
 language sql immutable set search_path = ''
 return make_interval(secs => greatest(lost_after_intervals * heartbeat_interval_s, heartbeat_interval_s + 10));
 
--- Asks for each window in which a resident has been silent, as far as we watched it whole: on most ticks there is none.
--- Who is paused may be silent, and says nothing about the watch.
+-- Asks for each kind of lease of which a resident is silent, as far as we watched all of its window: on most ticks there is
+-- none. Who is paused may be silent, and says nothing about the watch.
 create or replace function hp_private.note_mass_silence(ticking_since timestamptz, at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
-declare
-  v_windows double precision[];
 begin
-  select array_agg(distinct (w.lost_after_intervals - 1) * w.heartbeat_interval_s) into v_windows
-  from public.hp_worker_status w
-  where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed') and w.lost_after_intervals > 1
-    and note_mass_silence.ticking_since <= at - make_interval(secs => (w.lost_after_intervals - 1) * w.heartbeat_interval_s)
-    and w.last_heartbeat <= at - make_interval(secs => (w.lost_after_intervals - 1) * w.heartbeat_interval_s);
-
   delete from hp_private.mass_silence m
-  where m.seen_at + make_interval(secs => 3600 + 3 * m.window_s) < at;
-  if v_windows is null then
+  where m.seen_at + 2 * hp_private.patience(m.heartbeat_interval_s, m.lost_after_intervals) < at;
+
+  if not exists (
+    select from public.hp_worker_status w
+    where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed') and w.lost_after_intervals > 1
+      and w.last_heartbeat <= at - make_interval(secs => least(2, w.lost_after_intervals - 1) * w.heartbeat_interval_s)
+  ) then
     return;
   end if;
 
   with resident as materialized (
-    select w.heartbeat_interval_s, w.last_heartbeat
+    select w.heartbeat_interval_s, w.lost_after_intervals, w.last_heartbeat,
+      coalesce(greatest(w.paused_until, g.paused_until) > at, false) as paused
     from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
     where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed')
-      and not coalesce(greatest(w.paused_until, g.paused_until) > at, false)
+  ),
+  lease as (
+    select r.heartbeat_interval_s, r.lost_after_intervals, min(r.last_heartbeat) as silent_since,
+      hp_private.doubt_window_s(r.heartbeat_interval_s, r.lost_after_intervals) as window_s
+    from resident r group by r.heartbeat_interval_s, r.lost_after_intervals
   ),
   judged as (
-    select d.window_s, sum(least(1, d.window_s / r.heartbeat_interval_s)) as expected,
-      count(*) filter (where r.last_heartbeat > at - make_interval(secs => d.window_s)) as heard
-    from unnest(v_windows) d (window_s) cross join resident r
-    group by d.window_s
+    select l.heartbeat_interval_s, l.lost_after_intervals, l.window_s,
+      sum(least(1, l.window_s / r.heartbeat_interval_s)) as expected,
+      count(*) filter (where r.last_heartbeat > at - make_interval(secs => l.window_s)) as heard
+    from lease l join resident r on not r.paused
+    where l.window_s > 0 and greatest(l.silent_since, note_mass_silence.ticking_since) <= at - make_interval(secs => l.window_s)
+    group by l.heartbeat_interval_s, l.lost_after_intervals, l.window_s
   )
-  insert into hp_private.mass_silence as m (window_s, seen_at, expected, heard)
-  select j.window_s, note_mass_silence.at, j.expected, j.heard from judged j
+  insert into hp_private.mass_silence as m (heartbeat_interval_s, lost_after_intervals, seen_at, window_s, expected, heard)
+  select j.heartbeat_interval_s, j.lost_after_intervals, note_mass_silence.at, j.window_s, j.expected, j.heard from judged j
   -- Two that fell silent may well be two that died.
   where j.expected >= 3 and j.heard < j.expected / 2
-  on conflict (window_s) do update
+  on conflict (heartbeat_interval_s, lost_after_intervals) do update
   set seen_at = excluded.seen_at, expected = excluded.expected, heard = excluded.heard;
 end
 $$;
 
+revoke all on function hp_private.doubt_window_s(double precision, double precision) from public;
 revoke all on function hp_private.patience(double precision, double precision) from public;
 revoke all on function hp_private.note_mass_silence(timestamptz, timestamptz) from public;
 
+comment on function hp_private.doubt_window_s(double precision, double precision) is 'Seconds within which the others should have been heard before one with such a lease is accused.';
 comment on function hp_private.patience(double precision, double precision) is 'How long after an outage of ours a resident has to be heard again.';
 comment on function hp_private.note_mass_silence(timestamptz, timestamptz) is 'Records where much of the fleet has fallen silent together.';

@@ -82,7 +82,7 @@ begin
         else greatest(w.lease_expires_at - w.last_heartbeat, '0')
       end as lease,
       case
-        when w.kind = 'resident' then hp_private.patience(w.lost_after_intervals, w.heartbeat_interval_s)
+        when w.kind = 'resident' then hp_private.patience(w.heartbeat_interval_s, w.lost_after_intervals)
         else greatest(w.lease_expires_at - w.last_heartbeat, '0')
       end as patience,
       case
@@ -116,7 +116,7 @@ begin
       end) as excused_until,
       m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
     from watched w left join hp_private.mass_silence m
-      on w.kind = 'resident' and m.window_s = (w.lost_after_intervals - 1) * w.heartbeat_interval_s
+      on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
   ),
   silent as materialized (
     select e.*, e.in_doubt and e.latest > judge_silence.at as held,
@@ -176,11 +176,11 @@ begin
 
   if impaired_since is not null and not v_found.lasts then
     perform hp_private.watch_event(at, 'impaired', 'watching',
-      case when v_given_up is null then 'heard again: silence counts from now' else 'nobody is left in doubt' end,
+      case when v_given_up is null then 'heard again' else 'nobody is left in doubt' end,
       jsonb_build_object('impaired_s', round(extract(epoch from at - impaired_since))));
     impaired_since := null;
     if v_given_up is null then
-      watching_since := at;
+      watching_since := greatest(watching_since, (select max(m.seen_at) from hp_private.mass_silence m));
     end if;
   end if;
 end

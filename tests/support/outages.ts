@@ -31,25 +31,28 @@ export interface Outage {
   end: number;
 }
 
-const FLEETS = [[1], [2], [5], [10], [15], [30], [5, 30], [10, 60], [2, 5, 10], [10, 15, 30]];
+const FLEETS = [[1], [2], [5], [10], [15], [30], [5, 30], [10, 25], [2, 5, 10], [10, 15, 30]];
 /** A request that gets no answer is given up after so long, at most (the heartbeat module's limit). */
 const HANGS_S = 10;
+/** When TCP sends again what was not acknowledged. */
+const RESENT_S = [1, 3, 7];
 
 /**
  * One fleet, one outage of ours, and perhaps a worker that really dies: before, during or after it. Workers beat as the
- * heartbeat module does: every 0.9 to 1.0 of their interval, after a failure as soon again but never later.
+ * heartbeat module does: every 0.9 to 1.0 of their interval, after failures sooner or later than that.
  */
 export function outage(seed: number): Outage {
   const next = random(seed * 7919);
   const among = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)]!;
   const kind = among(['supabase down', 'network cut', 'network cut', 'tick stopped'] as const);
-  const tickEvery = among([1, 5, 5, 5, 60]);
   const intervals = among(FLEETS);
   const [shortest, longest] = [Math.min(...intervals), Math.max(...intervals)];
+  const tickEvery = among(longest <= 5 ? [1, 5] : [5, 5, 60]);
   const size = Math.round(3 * (200 / 3) ** next());
   const fleet = Array.from({ length: size }, () => among(intervals));
-  // The known limit: where hardly anybody should have been heard within a short lease, nobody can be asked.
+  // The known limit: where hardly anybody should have been heard within a lease, nobody can be asked.
   while (expected(fleet, 4 * shortest) < 3) fleet.push(shortest);
+  while (fleet.filter((interval) => interval === longest).length < 3) fleet.push(longest);
 
   const from = 1.5 * longest + next() * tickEvery;
   // Most of them about as long as a lease, where it matters; some longer than all that is forgiven.
@@ -66,14 +69,26 @@ export function outage(seed: number): Outage {
       : Infinity;
     const cut = kind !== 'tick stopped' && index < Math.ceil(reach * fleet.length);
     const heard = [];
+    let failures = 0;
+    let patience = 0;
     for (let at = -interval * next(); at < Math.min(end, dies);) {
-      const lost = cut && at >= from && at < to;
-      if (!lost) heard.push(at);
-      const limit = Math.min(HANGS_S, Math.max(2, interval));
-      const answered = lost && hangs ? Math.min(limit, Math.max(0, to - at + 1)) : 0.05;
-      at += lost
-        ? Math.max(answered + interval * (0.5 + next() / 2), interval * (0.9 + next() / 10))
-        : interval * (0.9 + next() / 10);
+      const limit = Math.min(HANGS_S, Math.max(2, patience, interval));
+      // What was sent into the dark is sent again, and arrives if the network is back before the request is given up.
+      const again =
+        !cut || at < from || at >= to ? 0 : hangs ? RESENT_S.find((s) => at + s >= to) : undefined;
+      const arrives = again !== undefined && again < limit;
+      const tomorrow = at + interval * (0.9 + next() / 10);
+      if (arrives) {
+        heard.push(at + again);
+        failures = 0;
+        patience = 2 * again;
+        at = Math.max(at + again, tomorrow);
+      } else {
+        failures += 1;
+        patience = 2 * limit;
+        const wait = Math.min(interval, 0.5 * 2 ** failures) * (0.5 + next() / 2);
+        at = Math.max(at + (hangs ? limit : 0) + wait, tomorrow);
+      }
     }
     return { name: `worker-${index}`, interval, heard, dies };
   });
