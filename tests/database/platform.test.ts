@@ -127,6 +127,8 @@ describe('the PostgreSQL of the run', () => {
   it('lets signed-in people run only these functions with more rights than they have', async () => {
     // The advisors of a hosted project warn of such functions (lints 0028 and 0029); those of the CLI don't know them.
     const accepted = {
+      hp_cleanup_stale_workers:
+        'an operator may remove workers that have ended and write nothing else; it asks for the role',
       hp_release_dead_worker_leases:
         'an operator may release what dead processes hold and write nothing else; it asks for the role',
       hp_stop_worker: 'an operator may mark a worker as stopped and write nothing else; it asks for the role',
