@@ -225,6 +225,7 @@ const localSettings = {
   digest_every_s: 2,
   activity_store: 1_000_000,
   activity_refill_s: 1,
+  messages_mb: 1_000_000_000,
   transition_store: 1_000_000,
   transition_refill_per_s: 1000,
   beats_per_second: 1000,

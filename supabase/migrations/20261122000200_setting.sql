@@ -31,6 +31,7 @@ insert into public.hp_setting (key, value, description) values
   ('watch_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps digests coming.'),
   ('activity_store', '600', 'Activity messages that may be sent one a second before the rate falls to the refill.'),
   ('activity_refill_s', '10', 'Seconds in which one activity message is added to the store.'),
+  ('messages_mb', '100', 'Megabytes that activity and digests may take in realtime.messages, which keeps up to four days of them.'),
   ('transition_store', '20', 'Transitions that may be sent at once before they are joined.'),
   ('transition_refill_per_s', '5', 'Transition messages added to their store a second.'),
   ('beats_per_second', '200', 'Beats a second that the whole fleet may send, activity included.'),

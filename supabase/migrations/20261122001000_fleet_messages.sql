@@ -93,6 +93,7 @@ begin
       where g.updated_at > send_digest.since)
   into v_header, v_workers, v_beats, v_groups;
   perform hp_private.send_fleet(event, v_header, v_workers, v_beats, v_groups);
+  perform hp_private.count_message(event, coalesce(pg_column_size(v_beats), 0));
 end
 $$;
 

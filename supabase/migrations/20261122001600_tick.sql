@@ -7,7 +7,6 @@ as $$
 declare
   v_pulse hp_private.pulse;
   v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
-  v_digest_every interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
   v_watched boolean;
   v_digest boolean;
   v_judged record;
@@ -50,8 +49,7 @@ begin
   perform hp_private.prune(at);
 
   v_watched := coalesce(v_pulse.watched_until > at, false);
-  -- Half a tick early is on time: the two periods are rarely in step.
-  v_digest := v_watched and (v_pulse.digest_at is null or v_pulse.digest_at <= at - v_digest_every + v_tick_every / 2
+  v_digest := v_watched and (hp_private.digest_due(v_pulse.digest_at, v_tick_every, at)
     or v_judged.impaired_since is distinct from v_pulse.impaired_since or v_judged.watching_since > v_pulse.watching_since);
   select * into v_pace from hp_private.pace_fleet(v_pulse.stretch, at);
   update hp_private.pulse p set

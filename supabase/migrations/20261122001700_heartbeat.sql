@@ -43,7 +43,8 @@ begin
   end if;
 
   if v_active then
-    if hp_private.take_message('activity', v_setting.activity_store, 1 / v_setting.activity_refill_s, '1 second', v_now) then
+    if hp_private.take_message('activity', v_setting.activity_store,
+      1 / greatest(v_setting.activity_refill_s, hp_private.message_every_s(v_budget.bytes)), '1 second', v_now) then
       -- Two seconds for transactions that began before the last message and committed after it.
       perform hp_private.send_digest('activity',
         greatest(v_budget.sent_at, v_now - interval '1 minute') - interval '2 seconds', v_now);
