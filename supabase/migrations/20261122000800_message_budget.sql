@@ -87,7 +87,7 @@ begin
   if pg_try_advisory_xact_lock(hashtext('hp_private.message_budget'), hashtext('activity')) then
     update hp_private.message_budget b set
       bytes = count_message.bytes,
-      stored = case when event = 'digest' and isfinite(b.filled_at) then greatest(-1, b.stored - 1) else b.stored end
+      stored = case when event = 'digest' and isfinite(b.filled_at) then greatest(-10, b.stored - 1) else b.stored end
     where b.kind = 'activity';
   end if;
 end
