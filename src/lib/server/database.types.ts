@@ -35,6 +35,20 @@ export type Database = {
             foreignKeyName: 'hp_job_lease_worker_name_fkey';
             columns: ['worker_name'];
             isOneToOne: false;
+            referencedRelation: 'hp_active_workers';
+            referencedColumns: ['worker_name'];
+          },
+          {
+            foreignKeyName: 'hp_job_lease_worker_name_fkey';
+            columns: ['worker_name'];
+            isOneToOne: false;
+            referencedRelation: 'hp_dead_workers';
+            referencedColumns: ['worker_name'];
+          },
+          {
+            foreignKeyName: 'hp_job_lease_worker_name_fkey';
+            columns: ['worker_name'];
+            isOneToOne: false;
             referencedRelation: 'hp_worker_status';
             referencedColumns: ['worker_name'];
           },
@@ -236,6 +250,20 @@ export type Database = {
           worker_name?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: 'hp_worker_instance_worker_name_fkey';
+            columns: ['worker_name'];
+            isOneToOne: false;
+            referencedRelation: 'hp_active_workers';
+            referencedColumns: ['worker_name'];
+          },
+          {
+            foreignKeyName: 'hp_worker_instance_worker_name_fkey';
+            columns: ['worker_name'];
+            isOneToOne: false;
+            referencedRelation: 'hp_dead_workers';
+            referencedColumns: ['worker_name'];
+          },
           {
             foreignKeyName: 'hp_worker_instance_worker_name_fkey';
             columns: ['worker_name'];
@@ -464,6 +492,49 @@ export type Database = {
       };
     };
     Views: {
+      hp_active_workers: {
+        Row: {
+          current_job_id: string | null;
+          current_job_type: string | null;
+          current_status: string | null;
+          error_count: number;
+          hostname: string | null;
+          jobs_active: number;
+          jobs_processed: number;
+          last_heartbeat: string | null;
+          level: string | null;
+          next_run_at: string | null;
+          pid: number | null;
+          reason: string | null;
+          seconds_since_heartbeat: number | null;
+          started_at: string | null;
+          status: string;
+          version: string | null;
+          worker_name: string;
+          worker_type: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      hp_dead_workers: {
+        Row: {
+          dead_since: string | null;
+          expected: boolean;
+          hostname: string | null;
+          last_error: string | null;
+          last_exit: Json | null;
+          last_heartbeat: string | null;
+          pid: number | null;
+          reason: string | null;
+          restart_hint: string | null;
+          seconds_since_heartbeat: number | null;
+          version: string | null;
+          worker_name: string;
+          worker_type: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       hp_worker_group_health: {
         Row: {
           alive: number | null;
@@ -474,6 +545,25 @@ export type Database = {
           reason: string | null;
           rule: string | null;
           worker_type: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      hp_worker_stats: {
+        Row: {
+          alive: number | null;
+          critical: number | null;
+          desired: number | null;
+          error_count: number | null;
+          error_percent: number | null;
+          jobs_active: number | null;
+          jobs_processed: number | null;
+          last_heartbeat: string | null;
+          minimum: number | null;
+          paused: number | null;
+          warning: number | null;
+          worker_type: string | null;
+          workers: number | null;
         };
         ComputedFields: never;
         Relationships: [];
