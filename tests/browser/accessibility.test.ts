@@ -63,8 +63,23 @@ async function calm(): Promise<void> {
   await report({ worker_name: 'crawl-worker', status: 'processing', current_status: 'Crawling' });
 }
 
-/** Every kind of row that differs in what it shows. */
+/** Every kind of row that differs in what it shows, and every kind of group. */
 async function trouble(): Promise<void> {
+  const groups: Record<string, unknown>[] = [
+    {
+      worker_type: 'crawlers',
+      desired: 5,
+      minimum: 1,
+      description: 'Read the web',
+      job_url_template: 'https://example.com/{job_id}',
+      restart_hint: 'systemctl restart {worker_name} --and-a-long-word-so-that-it-scrolls-in-its-place',
+      paused_until: null,
+      paused_reason: null,
+    },
+    { worker_type: 'imports', desired: 2, minimum: 1 },
+    { worker_type: 'mailers', paused_until: 'infinity', paused_reason: 'moving house' },
+  ];
+  for (const group of groups) await stack.asService().from('hp_worker_group').upsert(group).throwOnError();
   const rows = [
     {
       worker_name: 'analyze-worker',
@@ -72,9 +87,30 @@ async function trouble(): Promise<void> {
       circuit_breaker_open: true,
       last_error: 'HTTP 503\n'.repeat(50),
     },
-    { worker_name: 'crawl-worker', status: 'crashed', status_reason: 'no heartbeat for 50 seconds' },
+    {
+      worker_name: 'crawl-worker',
+      worker_type: 'crawlers',
+      status: 'crashed',
+      status_reason: 'no heartbeat for 50 seconds',
+    },
     { worker_name: 'content-worker', status: 'stopped', status_reason: 'SIGTERM' },
-    { worker_name: 'x-autopost', status: 'processing', current_status: 'Posting', cpu_percent: 97 },
+    {
+      worker_name: 'x-autopost',
+      worker_type: 'crawlers',
+      status: 'processing',
+      current_status: 'Posting',
+      current_job_id: '17',
+      cpu_percent: 97,
+    },
+    { worker_name: 'mail-1', worker_type: 'mailers', status: 'idle' },
+    { worker_name: 'profiling', status: 'idle', poll_interval_s: 600, processed_count: 0 },
+    {
+      worker_name: 'publisher',
+      status: 'idle',
+      circuit_breaker_state: 'half_open',
+      circuit_breaker_reason: 'HTTP 503',
+      circuit_breaker_failures: 3,
+    },
     {
       worker_name: 'nightly',
       worker_type: 'crons',
@@ -84,6 +120,8 @@ async function trouble(): Promise<void> {
     },
   ];
   for (const row of rows) await report(row);
+  await stack.database
+    .sql`update hp_worker_status set requested_interval_s = 5 where worker_name = 'x-autopost'`;
 }
 
 describe.each(['light', 'dark'] as const)(
@@ -125,6 +163,8 @@ describe.each(['light', 'dark'] as const)('with a fleet in trouble: in %s', (col
   it('is not hindered either, wide and narrow', async () => {
     const { page, close } = await visitAs('alice', browser, dashboard, { colorScheme });
     await rowSays(page, 'analyze-worker', 'Circuit Breaker Open');
+    await rowSays(page, 'crawl-worker', 'To start it again');
+    await rowSays(page, 'x-autopost', /View job.*beats every/);
     expect(await findings(page)).toEqual([]);
     await page.getByText('Last error').click();
     await page.setViewportSize({ width: 360, height: 740 });
@@ -136,6 +176,7 @@ describe.each(['light', 'dark'] as const)('with a fleet in trouble: in %s', (col
 
   it('is not hindered where there is no worker yet', async () => {
     await stack.database.sql`delete from hp_worker_status`;
+    await stack.database.sql`delete from hp_worker_group`;
     const viewport = { width: 360, height: 740 };
     const { page, close } = await visitAs('alice', browser, dashboard, { colorScheme, viewport });
     await page.getByRole('heading', { name: 'No workers yet' }).waitFor();

@@ -63,10 +63,17 @@ describe('by keyboard alone', () => {
     await until(() => page.url() === `${dashboard.url}/?sort=name`, { what: 'the order in the address' });
     expect(await focused()).toBe('a Worker');
     expect(await head.getAttribute('aria-current')).toBe('true');
-    const names = await page
-      .locator('[data-worker]')
-      .evaluateAll((rows) => rows.map((row) => row.dataset.worker));
-    expect(names).toEqual([...names].sort());
+    const groups = await page
+      .locator('section')
+      .evaluateAll((sections) =>
+        sections.map((section) =>
+          [...section.querySelectorAll<HTMLElement>('[data-worker]')].map((row) => row.dataset.worker),
+        ),
+      );
+    expect(groups).toEqual([
+      ['content-worker', 'roundtable-worker', 'x-autopost'],
+      ['analyze-worker', 'crawl-worker'],
+    ]);
   });
 
   it('one refreshes, and stays where one is', async () => {

@@ -20,10 +20,12 @@ let sequence = 0;
 beforeAll(async () => {
   stack = await startTestStack();
   await stack.database.sql`delete from hp_worker_status`;
+  await stack.database.sql`delete from hp_worker_group`;
   dashboard = await startDashboard(stack);
   browser = await launchBrowser();
-  await beat(100);
-  await beat(100);
+  // Instances are registered one by one, which takes long where the machine is busy: not all in one request.
+  for (const _ of [1, 2])
+    for (let first = 0; first < COUNT; first += 250) await beat(100, { from: first, to: first + 250 });
   carol = await visitAs('carol', browser, dashboard);
 });
 
@@ -33,10 +35,13 @@ afterAll(async () => {
   await stack?.stop();
 });
 
-/** One beat of every worker, or of one, that has done so many jobs. */
-async function beat(jobs: number, { only, ...traits }: { only?: number; current_status?: string } = {}) {
+/** One beat of every worker, or of some, that has done so many jobs. */
+async function beat(
+  jobs: number,
+  { from = 0, to = COUNT, ...traits }: { from?: number; to?: number; current_status?: string } = {},
+) {
   sequence += 1;
-  const places = only === undefined ? names.keys().toArray() : [only];
+  const places = names.keys().toArray().slice(from, to);
   // One request, so that one message brings all of them: in several they would come one after the other by themselves.
   const beats = places.map((place) => ({
     worker_name: names[place],
@@ -93,7 +98,7 @@ describe('a thousand workers', () => {
   });
 
   it('leave room for one that has something to say, wherever its row is', async () => {
-    await beat(108, { only: 900, current_status: 'Turning the page' });
+    await beat(108, { from: 900, to: 901, current_status: 'Turning the page' });
     await rowSays(carol.page, names[900]!, 'Turning the page', 5_000);
   });
 

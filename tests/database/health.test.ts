@@ -205,6 +205,7 @@ describe('the health of a group', () => {
   });
 
   it('is told to members by hp_worker_group_health, as of now', async () => {
+    await db.sql`delete from hp_worker_status`;
     await db.sql`insert into hp_worker_group (worker_type, desired, minimum) values ('crawl', 3, 2), ('post', 1, null)`;
     const fleet = [1, 2].map((n) => new Process(db.sql, `crawl-${n}`, { worker_type: 'crawl' }));
     for (const worker of fleet) await worker.send();

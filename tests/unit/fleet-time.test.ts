@@ -3,7 +3,15 @@ import { Fleet } from '../../src/lib/fleet/fleet.svelte.ts';
 import type { GroupRow } from '../../src/lib/fleet/group.ts';
 import type { WorkerRow } from '../../src/lib/fleet/worker.ts';
 import type { FleetSource, Listener } from '../../src/lib/realtime/source.ts';
-import { before, groupRow, header, message, snapshot, workerRow } from '../support/fleet.ts';
+import {
+  before,
+  groupRow,
+  header,
+  message,
+  snapshot,
+  workerRow,
+  type HeaderTraits,
+} from '../support/fleet.ts';
 import { fakeTicker } from '../support/ticker.ts';
 
 /** A live fleet of one worker, and time that passes only when a test says so. */
@@ -29,8 +37,9 @@ async function live(traits: Partial<WorkerRow>, groups: GroupRow[] = []) {
     stop,
     wait: (seconds: number) => ticker.advance(seconds * 1000),
     /** A digest in which nobody is heard, so many seconds after the snapshot. */
-    digest: (seconds: number) =>
-      listener!.message(message({ header: header(rows, { now: before(-seconds) }, groups) })),
+    digest: (seconds: number, traits: HeaderTraits = {}) =>
+      listener!.message(message({ header: header(rows, { now: before(-seconds), ...traits }, groups) })),
+    left: () => listener!.left(),
     level: () => fleet.rows[0]!.health.level,
   };
 }
@@ -98,6 +107,28 @@ describe('the fleet', () => {
     expect(fleet.tally).toMatchObject({ alive: 1, expected: 4 });
     expect(fleet.groups.get('post')?.desired).toBe(3);
     expect([fleet.stretch, fleet.tickEverySeconds]).toEqual([1, 5]);
+    stop();
+  });
+});
+
+describe('the watch', () => {
+  it('is late when a live page hears of no tick for long', async () => {
+    const { fleet, wait, digest, stop } = await live({});
+    wait(24);
+    digest(24, { tick_at: before(0) });
+    expect(fleet.tickLate).toBe(false);
+    wait(7);
+    expect(fleet.tickLate).toBe(true);
+    digest(31);
+    expect(fleet.tickLate).toBe(false);
+    stop();
+  });
+
+  it('is not called late where it is the page that hears nothing', async () => {
+    const { fleet, wait, left, stop } = await live({});
+    left();
+    wait(60);
+    expect(fleet.tickLate).toBe(false);
     stop();
   });
 });

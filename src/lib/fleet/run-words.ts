@@ -31,8 +31,10 @@ export function runWords(worker: Worker, health: Health, now: number): RunWords 
   if (FAILED.includes(rule)) return say(failureWords(worker));
   if (isRunning(worker)) return say('running…');
   if (worker.kind === 'scheduled') {
+    const left = nextRunAt ? nextRunAt.getTime() - now : 0;
+    // Found to have lasted too long, or to have ended without a word.
+    if (status === 'crashed' && (!nextRunAt || left > 0)) return say('unavailable');
     if (!nextRunAt) return say('not scheduled');
-    const left = nextRunAt.getTime() - now;
     if (left > 0) return say(`next ${countdown(left)}`, nextRunAt);
     return say(rule === 'overdue' ? `overdue ${countdown(-left)}` : 'due now', nextRunAt);
   }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { dataDirFor, lastseenFolder } from '../data-dir.ts';
 import { loadDashboard, warmUp, type Dashboard } from '../dev/dashboard.ts';
 import { portsInTheWay } from '../dev/ports.ts';
-import { startWorkers, type SampleWorker } from '../dev/workers.ts';
+import { giveRestartHint } from '../dev/restart-hint.ts';
+import { restartCommand, startWorkers, type SampleWorker } from '../dev/workers.ts';
 import { endWhenAsked, untilAborted } from '../ending.ts';
 import { DataDirTaken } from '../lock.ts';
 import { defaultPort } from '../ports.ts';
@@ -62,11 +63,12 @@ async function start(): Promise<void> {
   });
   stack = await starting;
   if (signal.aborted) return;
+  const kept = join(lastseenFolder, `worker${suffix}.mjs`);
   workers = startWorkers({
     stack,
     dashboardUrl,
     folder: join(lastseenFolder, `samples${suffix}`),
-    kept: join(lastseenFolder, `worker${suffix}.mjs`),
+    kept,
     say: (name, line) => console.log(`[${name}] ${line}`),
   });
   for (const { name, child, command } of workers) {
@@ -74,6 +76,7 @@ async function start(): Promise<void> {
       if (!signal.aborted) console.log(`[${name}] ended (${why}). To start it again:\n  ${command}`);
     });
   }
+  await giveRestartHint(stack, restartCommand('{worker_name}', kept));
   await warmUp(await serving!);
   if (!signal.aborted) announce();
 }

@@ -36,14 +36,21 @@ export function startWorkers({ stack, dashboardUrl, folder, kept, say }: SampleO
     WORKER_HEARTBEAT: '',
   };
   keep(kept, env);
-  return names.map((name) => {
-    const script = join('workers-heartbeat', 'examples', `${name}.ts`);
-    return {
-      name,
-      child: startChild(script, env, (line) => say(name, line)),
-      command: `${join('node_modules', '.bin', 'node')} --import ./${relative(root, kept).replaceAll('\\', '/')} ${script}`,
-    };
-  });
+  return names.map((name) => ({
+    name,
+    child: startChild(script(name), env, (line) => say(name, line)),
+    command: restartCommand(name, kept),
+  }));
+}
+
+/** @param name of a sample, or `{worker_name}` for a template */
+export function restartCommand(name: string, kept: string): string {
+  const environment = relative(root, kept).replaceAll('\\', '/');
+  return `${join('node_modules', '.bin', 'node')} --import ./${environment} ${script(name)}`;
+}
+
+function script(name: string): string {
+  return join('workers-heartbeat', 'examples', `${name}.ts`);
 }
 
 /**
