@@ -107,8 +107,8 @@ create or replace trigger _500_number before insert on public.hp_worker_status
   for each row execute function hp_private.tg_hp_worker_status__number();
 
 -- State is everything that a message must carry whole; what moves with every beat travels in a tuple instead.
--- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds. Of CPU and memory
--- only the level counts (over 80 %, over 95 %).
+-- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds. Of CPU, memory and
+-- a blocked event loop only the level counts (over 80 %, over 95 %; over 1 s).
 create or replace trigger _500_revision before update on public.hp_worker_status
   for each row when (
     (old.status is distinct from new.status
@@ -124,7 +124,7 @@ create or replace trigger _500_revision before update on public.hp_worker_status
     or old.schedule is distinct from new.schedule
     or (old.next_run_at is null) is distinct from (new.next_run_at is null)
     or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
-    or (old.event_loop_blocked_ms is null) is distinct from (new.event_loop_blocked_ms is null)
+    or (old.event_loop_blocked_ms > 1000) is distinct from (new.event_loop_blocked_ms > 1000)
     or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
     or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
     or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
