@@ -11,6 +11,7 @@ export default defineConfig(
     '.vercel/',
     '.lastseen/',
     'workers-heartbeat/heartbeat.mjs',
+    'workers-heartbeat/vercel.mjs',
     'src/lib/server/database.types.ts',
   ]),
   js.configs.recommended,

@@ -1,5 +1,5 @@
 /**
- * Makes heartbeat.mjs, the file to copy, and heartbeat.d.mts, its types, out of heartbeat.ts.
+ * Makes the files to copy, heartbeat.mjs and vercel.mjs, and their types, .d.mts, out of heartbeat.ts and vercel.ts.
  *
  * Plain JavaScript that people can read: types are cut out, everything else stays as it was written, comments included.
  * Not a bundler's output, because whoever copies the file into a codebase will want to know what it does there.
@@ -10,16 +10,25 @@ import { format, resolveConfig } from 'prettier';
 import ts from 'typescript';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const generated = (what: string) =>
-  `// ${what} of Lastseen's heartbeat module, made from heartbeat.ts by \`npm run heartbeat\`.\n`;
+const modules = ['heartbeat', 'vercel'] as const;
+const generated = (what: string, module: string) =>
+  `// ${what} of Lastseen's ${module} module, made from ${module}.ts by \`npm run heartbeat\`.\n`;
 
-/** What the two files should hold, made from the source as it is now. */
-export async function buildHeartbeat(): Promise<Record<'heartbeat.mjs' | 'heartbeat.d.mts', string>> {
-  const source = await readFile(here('heartbeat.ts'), 'utf8');
-  return {
-    'heartbeat.mjs': await pretty(generated('The code') + withoutTypes(source), 'heartbeat.mjs'),
-    'heartbeat.d.mts': await pretty(generated('The types') + declarations(source), 'heartbeat.d.mts'),
-  };
+/** What the files should hold, made from the sources as they are now. */
+export async function buildHeartbeat(): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const module of modules) {
+    const source = await readFile(here(`${module}.ts`), 'utf8');
+    files[`${module}.mjs`] = await pretty(
+      generated('The code', module) + withoutTypes(source),
+      `${module}.mjs`,
+    );
+    files[`${module}.d.mts`] = await pretty(
+      generated('The types', module) + declarations(source),
+      `${module}.d.mts`,
+    );
+  }
+  return files;
 }
 
 /**

@@ -91,6 +91,8 @@ begin
   if v_newer and coalesce(instance.superseded_at, instance.registered_at) <= at - interval '1 minute' and worker.name_conflict_since is null
     and worker.lease_expires_at > at and worker.status not in ('stopping', 'stopped', 'crashed')
     and beat.status not in ('stopping', 'stopped', 'crashed')
+    -- Warm processes that a platform calls in turn are no conflict, only runs at the same time.
+    and (worker.kind <> 'scheduled' or (worker.status not in ('idle', 'error') and beat.status not in ('idle', 'error')))
   then
     update public.hp_worker_status w set name_conflict_since = note_superseded.at
     where w.worker_name = worker.worker_name;
@@ -172,8 +174,9 @@ begin
         or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
         -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
         -- keeps several warm and calls them in turn.)
-        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status = 'idle'
-          and beat.status in ('starting', 'processing', 'running', 'error')));
+        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
+          beat.status in ('starting', 'processing', 'running', 'error')
+          or at - make_interval(secs => beat.last_run_age_ms / 1000.0 - 2) > v_worker.last_run_at)));
       perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
       perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
       v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);

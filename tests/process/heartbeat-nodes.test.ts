@@ -95,6 +95,30 @@ describe.each(versions)('on Node %s', (version) => {
     await said({ status: 'crashed', status_reason: reason, last_exit: { code } });
   });
 
+  it('works under a lease, and gives it back', async () => {
+    const worker = fleet.start('lessee', {
+      node,
+      env: { WORKER_NAME: 'lessee', HOLD_MS: '0', RESOURCE: fleet.recorder.url },
+    });
+    await worker.wrote('{"held":true,"result":41}');
+    await until(() =>
+      fleet.recorder.calls.some(({ name, values }) => name === 'hp_release_lease' && values.token === 41),
+    );
+  });
+
+  it('reports a function as a run', async () => {
+    const worker = fleet.start('functions', { node });
+    await worker.wrote(/listening on \d+/);
+    const [, port] = /listening on (\d+)/.exec(worker.output())!;
+    expect((await fetch(`http://127.0.0.1:${port}/web`)).status).toBe(201);
+    expect(fleet.recorder.last()).toMatchObject({
+      worker_name: 'web',
+      status: 'idle',
+      processed_count: 3,
+      schedule: 'every 60 s',
+    });
+  });
+
   it('reports a worker whose code is not touched: --import', async () => {
     const nodeOptions = ['--import', pathToFileURL(heartbeatFile).href];
     const worker = fleet.start('plain', { node, nodeOptions, env: { WORKER_NAME: 'untouched' } });
