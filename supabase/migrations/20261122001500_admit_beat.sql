@@ -176,7 +176,7 @@ begin
         -- keeps several warm and calls them in turn.)
         or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
           beat.status in ('starting', 'processing', 'running', 'error')
-          or at - make_interval(secs => beat.last_run_age_ms / 1000.0 - 2) > v_worker.last_run_at)));
+          or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > v_worker.last_run_at, false))));
       perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
       perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
       v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);

@@ -114,6 +114,22 @@ describe('a scheduled worker', () => {
     expect(await one!.send({}, at(251))).toMatchObject({ current: false });
   });
 
+  it('has the run of a process kept warm though only its end was heard, after one that failed elsewhere', async () => {
+    const [one, two] = [1, 2].map(() => new Process(db.sql, 'kept', scheduled));
+    await one!.send({ last_run_age_ms: 0, processed_count: 1, ...due(60) }, at(0));
+    await two!.send({ status: 'error' }, at(60));
+    await two!.send({ status: 'error', last_run_age_ms: 0, processed_count: 0, ...due(60) }, at(60.1));
+    expect(await row('kept')).toMatchObject({ instance_id: two!.instance, status: 'error' });
+    // What ended before that says nothing new.
+    expect(await one!.send({ last_run_age_ms: 80_000 }, at(80))).toMatchObject({ current: false });
+    expect(await one!.send({ last_run_age_ms: 500, processed_count: 7, ...due(60) }, at(122))).toMatchObject({
+      current: true,
+    });
+    expect(await row('kept')).toMatchObject({ status: 'idle', processed_count: '7', next_run_at: at(182) });
+    const events = await db.sql`select from hp_worker_event where worker_name = 'kept' and type = 'conflict'`;
+    expect(events).toHaveLength(0);
+  });
+
   it('is not taken by a process that has heard no answer yet, while it waits', async () => {
     const ghost = new Process(db.sql, 'waiting', scheduled);
     const late = [ghost.next({ status: 'starting' }), ghost.next({ status: 'processing' })];
