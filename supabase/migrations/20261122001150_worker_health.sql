@@ -55,40 +55,63 @@ create or replace function hp_private.words_instant(at timestamptz) returns text
 language sql stable set search_path = ''
 return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
 
+-- Since when a resident's silence counts. A request of the heartbeat module may hang for 10 s, which is more than the lease of
+-- a short interval; the tick excuses it for as long (hp_private.patience).
+create or replace function hp_private.watched_ms(worker public.hp_worker_status, watching_since timestamptz)
+returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return coalesce(hp_private.epoch_ms(watching_since) + greatest(0,
+    worker.heartbeat_interval_s * 1000 + 10000 - worker.lost_after_intervals * worker.heartbeat_interval_s * 1000), 0);
+end
+$$;
+
 -- Whether the lease of a scheduled worker has run out: between its runs it lasts until the grace after the next one is
--- over, during a run as long as that may last. What we did not watch counts neither way.
+-- over, during a run as long as that may last. One that should have been heard while nobody watched may well have been
+-- there, and ended: it has until the time after.
 create or replace function hp_private.is_overdue(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
 returns boolean
 language plpgsql immutable set search_path = ''
 as $$
 declare
-  v_at constant double precision := hp_private.epoch_ms(at);
-  v_watching constant double precision := hp_private.epoch_ms(watching_since);
-  v_lease constant double precision := hp_private.epoch_ms(worker.lease_expires_at);
-  v_waits constant boolean := worker.status in ('idle', 'stopped');
+  v_at double precision;
+  v_watching double precision;
+  v_lease double precision;
+  v_heard double precision;
+  v_next_run double precision;
+  v_until double precision;
 begin
-  if worker.kind <> 'scheduled' or v_lease is null or worker.status in ('unknown', 'crashed') then
+  if worker.kind <> 'scheduled' or worker.status in ('unknown', 'crashed') then
     return false;
   end if;
-  if v_waits and (hp_private.epoch_ms(worker.next_run_at) <= v_at) is not true then
+  v_at := hp_private.epoch_ms(at);
+  v_lease := hp_private.epoch_ms(worker.lease_expires_at);
+  v_next_run := hp_private.epoch_ms(worker.next_run_at);
+  if v_lease is null or (worker.status in ('idle', 'stopped') and (v_next_run <= v_at) is not true) then
     return false;
   end if;
-  return greatest(v_lease, v_watching + 1000 * case
-    when v_waits then worker.grace_s else worker.lost_after_intervals * worker.heartbeat_interval_s
-  end) <= v_at;
+  v_watching := hp_private.epoch_ms(watching_since);
+  v_heard := hp_private.epoch_ms(worker.last_heartbeat);
+  if coalesce(case when worker.status in ('idle', 'stopped', 'error') then v_next_run end, v_heard) <= v_watching then
+    v_until := v_watching + greatest(0, v_lease - v_heard);
+  end if;
+  return greatest(v_lease, v_until) <= v_at;
 end
 $$;
 
--- Whether the last beat still vouches for a worker. A resident: a valid lease and a status that claims life. A scheduled
--- one: not overdue, its last run not crashed.
+-- Whether the last beat still vouches for a worker. A resident: a status that claims life, and a lease that has not run out,
+-- or only while nobody watched. A scheduled one: not overdue, its last run not crashed.
 create or replace function hp_private.is_alive(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
 returns boolean
 language plpgsql immutable set search_path = ''
 as $$
 begin
   if worker.kind = 'resident' then
-    return worker.status not in ('unknown', 'stopped', 'crashed')
-      and coalesce(hp_private.epoch_ms(worker.lease_expires_at) > hp_private.epoch_ms(at), false);
+    return worker.status not in ('unknown', 'stopped', 'crashed') and coalesce(greatest(
+      hp_private.epoch_ms(worker.lease_expires_at),
+      case when worker.lease_expires_at > '-infinity' then hp_private.watched_ms(worker, watching_since)
+        + worker.lost_after_intervals * worker.heartbeat_interval_s * 1000 end) > hp_private.epoch_ms(at), false);
   end if;
   return worker.status not in ('unknown', 'crashed')
     and hp_private.epoch_ms(coalesce(worker.lease_expires_at, worker.next_run_at)) is not null
@@ -108,7 +131,6 @@ declare
   v_at constant double precision := hp_private.epoch_ms(at);
   v_watching constant double precision := coalesce(hp_private.epoch_ms(watching_since), 0);
   v_heard constant double precision := hp_private.epoch_ms(worker.last_heartbeat);
-  v_lease constant double precision := hp_private.epoch_ms(worker.lease_expires_at);
   v_last_run constant double precision := hp_private.epoch_ms(worker.last_run_at);
   v_next_run constant double precision := hp_private.epoch_ms(worker.next_run_at);
   v_resident constant boolean := worker.kind = 'resident';
@@ -132,7 +154,7 @@ declare
   v_health text[];
 begin
   if v_resident and v_lives and v_heard is not null then
-    v_silent_ms := greatest(0, v_at - greatest(v_heard, v_watching));
+    v_silent_ms := greatest(0, v_at - greatest(v_heard, hp_private.watched_ms(worker, watching_since)));
   end if;
   if v_polls then
     -- A process cannot owe runs from before its start.
@@ -154,7 +176,7 @@ begin
 
     when worker.status = 'unknown' or v_heard is null then
       array['unknown', 'never-reported', 'never reported']
-    when impaired_since is not null and (v_lives or v_waits) and v_lease <= v_at then
+    when impaired_since is not null and (v_lives or v_waits) and hp_private.epoch_ms(worker.lease_expires_at) <= v_at then
       array['unknown', 'not-watched', 'not watched since ' || hp_private.words_instant(impaired_since)]
 
     when worker.status = 'crashed' and not v_found_by_tick then
@@ -235,6 +257,7 @@ revoke all on function hp_private.words_count(double precision, text) from publi
 revoke all on function hp_private.words_lasting(double precision) from public;
 revoke all on function hp_private.words_span(double precision, double precision) from public;
 revoke all on function hp_private.words_instant(timestamptz) from public;
+revoke all on function hp_private.watched_ms(public.hp_worker_status, timestamptz) from public;
 revoke all on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) from public;
 revoke all on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) from public;
 revoke all on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) from public;
@@ -244,6 +267,7 @@ grant execute on function hp_private.words_count(double precision, text) to auth
 grant execute on function hp_private.words_lasting(double precision) to authenticated, service_role;
 grant execute on function hp_private.words_span(double precision, double precision) to authenticated, service_role;
 grant execute on function hp_private.words_instant(timestamptz) to authenticated, service_role;
+grant execute on function hp_private.watched_ms(public.hp_worker_status, timestamptz) to authenticated, service_role;
 grant execute on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) to authenticated, service_role;
 grant execute on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) to authenticated, service_role;
 grant execute on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) to authenticated, service_role;
@@ -254,6 +278,7 @@ comment on function hp_private.words_count(double precision, text) is '"1 minute
 comment on function hp_private.words_lasting(double precision) is 'How long something has lasted, in words, rounded down.';
 comment on function hp_private.words_span(double precision, double precision) is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
 comment on function hp_private.words_instant(timestamptz) is 'An instant for people.';
+comment on function hp_private.watched_ms(public.hp_worker_status, timestamptz) is 'Since when a resident''s silence counts, in milliseconds since 1970.';
 comment on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) is 'Whether a scheduled worker should have begun, or ended, its run by now.';
 comment on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) is 'Whether the last beat still vouches for a worker.';
 comment on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the watch, the pause of the group.';

@@ -203,19 +203,23 @@ describe('a worker is critical', () => {
     expect(judge(lastWords).rule).toBe('crashed');
   });
 
-  it('not for a run that was missed while nobody watched, until its grace has passed again', () => {
-    const missed = {
+  it('not for a run that nobody watched: it may have been, and has until the time of the next', () => {
+    const hourly = {
       kind: 'scheduled',
-      next_run_at: before(9999),
-      lease_expires_at: before(9900),
-      grace_s: 99,
-    } as const;
-    expect(judge(missed, { watchingSince: new Date(almost(99)) })).toMatchObject({
+      last_heartbeat: before(7200),
+      next_run_at: before(3600),
+      grace_s: 300,
+    };
+    const missed = { ...hourly, kind: 'scheduled', lease_expires_at: before(3300) } as const;
+    expect(judge(missed, { watchingSince: new Date(before(3600)) })).toMatchObject({
       level: 'warning',
       rule: 'due',
-      reason: 'due 2 hours ago',
+      reason: 'due 1 hour ago',
     });
-    expect(judge(missed, { watchingSince: new Date(before(99)) }).rule).toBe('overdue');
+    expect(judge(missed, { watchingSince: new Date(before(3600.001)) }).rule).toBe('overdue');
+    const watchedAgain = { watchingSince: new Date(before(60)), at: new Date(before(60 - 3900)) };
+    expect(judge(missed, watchedAgain).rule).toBe('overdue');
+    expect(judge(missed, { ...watchedAgain, at: new Date(before(60.001 - 3900)) }).rule).toBe('due');
   });
 
   it('not for silence between the runs of a schedule', () => {
@@ -228,6 +232,12 @@ describe('a worker is critical', () => {
     expect(judge(silent, { watchingSince: new Date(almost(20)) }).level).toBe('healthy');
     expect(judge(silent, { watchingSince: new Date(before(20)) }).level).toBe('warning');
     expect(judge(silent, { watchingSince: new Date(before(50)) }).level).toBe('critical');
+  });
+
+  it('not for the silence of a short interval before a request that hangs is over', () => {
+    const quick = { heartbeat_interval_s: 1, last_heartbeat: before(500), lease_expires_at: before(495) };
+    expect(judge(quick, { watchingSince: new Date(almost(11)) }).rule).toBe('late');
+    expect(judge(quick, { watchingSince: new Date(before(11)) }).rule).toBe('silent');
   });
 
   it('not for runs that it owes from before it was started', () => {

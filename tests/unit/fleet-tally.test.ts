@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { workerHealth, type Watch } from '../../src/lib/fleet/health.ts';
 import { groupRow, toGroupSettings, type GroupRow } from '../../src/lib/fleet/group.ts';
-import { tally, total } from '../../src/lib/fleet/tally.ts';
+import { isAlive, tally, total } from '../../src/lib/fleet/tally.ts';
 import type { WorkerRow } from '../../src/lib/fleet/worker.ts';
 import { before, NOW, worker } from '../support/fleet.ts';
 
@@ -34,6 +34,14 @@ describe('the tally', () => {
   it('does not believe a stored word past the lease, to the millisecond', () => {
     expect(count({ status: 'running', lease_expires_at: before(0) }).running).toBe('0/1');
     expect(count({ status: 'running', lease_expires_at: before(-0.001) }).running).toBe('1/1');
+  });
+
+  it('does not take for dead whose lease ran out while nobody watched', () => {
+    const lapsed = worker({ last_heartbeat: before(600), lease_expires_at: before(550) });
+    const alive = (watchingSince: string) =>
+      isAlive(lapsed, { ...watch, watchingSince: new Date(watchingSince) });
+    expect(alive(before(49.999))).toBe(true);
+    expect(alive(before(50))).toBe(false);
   });
 
   it('leaves out who is paused and who is not expected', () => {

@@ -224,10 +224,27 @@ function stoppingWords(worker: Worker): string {
  * How long a resident that claims to live has been silent, in ms; 0 for all others. Counts from the later of its
  * last beat and the start of the watch.
  */
-export function silence(worker: Worker, { at, watchingSince }: Watch): number {
+export function silence(worker: Worker, watch: Watch): number {
   if (worker.kind !== 'resident' || !claimsLife(worker) || !worker.lastHeartbeat) return 0;
-  const from = Math.max(worker.lastHeartbeat.getTime(), watchingSince?.getTime() ?? 0);
-  return Math.max(0, at.getTime() - from);
+  return Math.max(0, watch.at.getTime() - Math.max(worker.lastHeartbeat.getTime(), watched(worker, watch)));
+}
+
+/** Whether a resident's lease has run out in time that was watched: what ran out while nobody looked says nothing. */
+export function isLapsed(worker: Worker, watch: Watch): boolean {
+  const lease = worker.leaseExpiresAt?.getTime() ?? -Infinity;
+  if (lease === -Infinity) return true;
+  const excused = watched(worker, watch) + worker.lostAfter * worker.intervalSeconds * 1000;
+  return Math.max(lease, excused) <= watch.at.getTime();
+}
+
+/** A request of the heartbeat module may hang for so long, which is more than the lease of a short interval. */
+const REQUEST_HANGS_MS = 10_000;
+
+/** Since when a resident's silence counts, epoch ms; the tick excuses it for as long. */
+function watched({ lostAfter, intervalSeconds }: Worker, { watchingSince }: Watch): number {
+  if (!watchingSince) return 0;
+  const patience = intervalSeconds * 1000 + REQUEST_HANGS_MS - lostAfter * intervalSeconds * 1000;
+  return watchingSince.getTime() + Math.max(0, patience);
 }
 
 /** Whether it is a living resident that polls. */
@@ -261,14 +278,19 @@ function isDue(worker: Worker, { at }: Watch): boolean {
 
 /**
  * Whether the lease of a scheduled worker has run out: between its runs it lasts until the grace after the next one is
- * over, during a run as long as that may last. What we did not watch counts neither way.
+ * over, during a run as long as that may last. One that should have been heard while nobody watched may well have been
+ * there, and ended: it has until the time after.
  */
 export function isOverdue(worker: Worker, watch: Watch): boolean {
-  if (worker.kind !== 'scheduled' || !worker.leaseExpiresAt) return false;
+  const { leaseExpiresAt, lastHeartbeat } = worker;
+  if (worker.kind !== 'scheduled' || !leaseExpiresAt) return false;
   if (waits(worker) ? !isDue(worker, watch) : !claimsLife(worker)) return false;
-  const seconds = waits(worker) ? worker.graceSeconds : worker.lostAfter * worker.intervalSeconds;
-  const watched = watch.watchingSince ? watch.watchingSince.getTime() + seconds * 1000 : 0;
-  return Math.max(worker.leaseExpiresAt.getTime(), watched) <= watch.at.getTime();
+  const between = waits(worker) || worker.status === 'error';
+  const due = (between ? worker.nextRunAt : null) ?? lastHeartbeat;
+  const missed = due && lastHeartbeat && watch.watchingSince && due <= watch.watchingSince;
+  const lease = leaseExpiresAt.getTime();
+  const until = missed ? watch.watchingSince.getTime() + Math.max(0, lease - lastHeartbeat.getTime()) : lease;
+  return Math.max(lease, until) <= watch.at.getTime();
 }
 
 function since(from: Date | null, at: Date): number {

@@ -1,5 +1,5 @@
 import { groupHealth, type GroupHealth, type GroupSettings } from './group.ts';
-import { claimsLife, isOverdue, isPaused, type Health, type Level, type Watch } from './health.ts';
+import { claimsLife, isLapsed, isOverdue, isPaused, type Health, type Level, type Watch } from './health.ts';
 import type { Worker } from './worker.ts';
 
 /** "5/5 running", and what stands behind it. */
@@ -117,8 +117,7 @@ export function total(groups: Iterable<Tally>): Tally {
  */
 export function isAlive(worker: Worker, watch: Watch): boolean {
   const { status, leaseExpiresAt, nextRunAt } = worker;
-  if (worker.kind === 'resident')
-    return claimsLife(worker) && leaseExpiresAt !== null && leaseExpiresAt > watch.at;
+  if (worker.kind === 'resident') return claimsLife(worker) && !isLapsed(worker, watch);
   if (status === 'crashed' || status === 'unknown') return false;
   return (leaseExpiresAt ?? nextRunAt) !== null && !isOverdue(worker, watch);
 }
