@@ -120,9 +120,10 @@ begin
   ),
   silent as materialized (
     select e.*, e.in_doubt and e.latest > judge_silence.at as held,
-      -- Where ticks are as rare as beats the fleet may be gone and back between two: silent at both, then.
-      e.kind = 'scheduled' or e.heartbeat_interval_s >= 2 * extract(epoch from tick_every)
-        or e.excused_until <= least(pulse.tick_at, judge_silence.at - tick_every) as certain
+      -- Where ticks are rare the fleet may be gone and half of it back between two: silent at both, then.
+      e.kind = 'scheduled' or e.excused_until <= least(pulse.tick_at, judge_silence.at - tick_every)
+        or e.lease - make_interval(secs => hp_private.doubt_window_s(e.heartbeat_interval_s, e.lost_after_intervals))
+          >= 1.5 * tick_every as certain
     from excused e where e.excused_until <= judge_silence.at
   ),
   doubt as (

@@ -134,6 +134,34 @@ describe('the tick', () => {
     expect(pulse!.fresh).toBe(true);
   });
 
+  it('takes for a gap what is long for its own period', async () => {
+    await db.sql`update hp_setting set value = '60' where key = 'tick_every_s'`;
+    await tick(0);
+    await tick(170);
+    expect(await events()).toEqual([]);
+    await tick(351);
+    expect((await events()).map(([when, to]) => [when, to])).toEqual([
+      [170, 'impaired'],
+      [351, 'watching'],
+    ]);
+  });
+
+  it('is run by beats when an open page waits for its digest, however rare its own period is', async () => {
+    await db.sql`update hp_setting set value = '60' where key = 'tick_every_s'`;
+    const late = () => db.sql`update hp_private.pulse set tick_at = now() - interval '11 seconds'`;
+    const ticked = async () =>
+      (await db.sql`select tick_at > now() - interval '5 seconds' as is from hp_private.pulse`)[0]!
+        .is as boolean;
+    await late();
+    const worker = new Process(db.sql, 'lonely');
+    await worker.send();
+    expect(await ticked()).toBe(false);
+    await db.sql`select hp_watch()`;
+    await late();
+    await worker.send();
+    expect(await ticked()).toBe(true);
+  });
+
   it('marks a scheduled worker that did not begin its run within its grace, and one whose run does not end', async () => {
     await tick(0);
     const due = new Process(db.sql, 'nightly', { kind: 'scheduled' });
@@ -287,6 +315,22 @@ describe('a fleet that falls silent together', () => {
     await db.sql`update hp_private.pulse set digest_at = ${at(59)}`;
     await tick(60);
     expect(await told()).toEqual([null]);
+  });
+
+  it('and is half back between two rare ticks is not accused: who is silent must be so at two of them', async () => {
+    await db.sql`update hp_setting set value = '60' where key = 'tick_every_s'`;
+    await tick(60);
+    await beats(115);
+    await tick(120);
+    await beats(125, ['a']);
+    // The network fails here, and is back at 171.
+    await beats(172, ['b', 'c', 'd']);
+    await tick(180);
+    expect(await statuses()).toEqual(['idle', 'idle', 'idle', 'idle']);
+    await beats(182, ['a']);
+    await beats(235);
+    await tick(240);
+    expect(await statuses()).toEqual(['idle', 'idle', 'idle', 'idle']);
   });
 
   it('for want of our own tick leaves two events as well', async () => {

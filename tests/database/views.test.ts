@@ -7,6 +7,7 @@ import { createDatabase, type TestDatabase } from '../support/database.ts';
 let db: TestDatabase;
 beforeAll(async () => {
   db = await createDatabase();
+  await db.sql`truncate hp_worker_status, hp_worker_group cascade`;
   await db.sql`select hp_tick()`;
   const crawler = new Process(db.sql, 'crawl-1', { worker_type: 'crawl' });
   await crawler.send({ status: 'starting', hostname: 'vps-1' });
