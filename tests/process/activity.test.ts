@@ -36,14 +36,21 @@ const tell = async (message: string) => {
   const [{ at }] = await answered;
   return at;
 };
+interface Row {
+  sequence: number;
+  jobs: number;
+  current_status: string | null;
+  status: string;
+  seen_at: number;
+}
 const row = async () => {
   const [found] = await stack.database.sql`
     select sequence::int, jobs_processed::int as jobs, current_status, status,
       extract(epoch from activity_seen_at)::float8 * 1000 as seen_at
     from hp_worker_status where worker_name = 'busy'`;
-  return found!;
+  return found as Row;
 };
-const events = async () =>
+const countEvents = async () =>
   (await stack.database.sql`select from hp_worker_event where worker_name = 'busy'`).length;
 
 /** When a message that satisfies this was sent, by the server's clock. */
@@ -65,10 +72,10 @@ const heard = (text: string) =>
 describe('a worker with 200 jobs a second, each with another status text', () => {
   it('beats once a second, is told once a second, writes no events, and its last word is there in time', async () => {
     await start();
-    const before = { at: Date.now(), events: await events(), ...(await row()) };
+    const before = { at: Date.now(), events: await countEvents(), ...(await row()) };
     const toldBefore = page.broadcasts.length;
     await sleep(4_000); // what it may do in a time, not what it must have done by one
-    const after = { at: Date.now(), events: await events(), ...(await row()) };
+    const after = { at: Date.now(), events: await countEvents(), ...(await row()) };
     const seconds = (after.at - before.at) / 1000;
     expect(after.jobs - before.jobs).toBeGreaterThan(50 * seconds);
     expect(after.sequence - before.sequence).toBeLessThanOrEqual(Math.ceil(seconds) + 1);
