@@ -6,7 +6,12 @@ export interface Wire {
   url: string;
   /** Ends what goes through it, and refuses what comes. */
   cut(): void;
+  /** Takes everything and passes nothing on: nobody is told that the other end cannot be reached. */
+  stall(): void;
+  /** Passes on again; also what came while it was stalled, late as it is. */
   restore(): void;
+  /** Leads elsewhere from now on, to what has moved to another port. */
+  lead(url: string): void;
   /** How many came while it was cut. */
   readonly refused: number;
   close(): void;
@@ -14,9 +19,10 @@ export interface Wire {
 
 /** @param url of any kind, with a host and a port. */
 export async function wireTo(url: string): Promise<Wire> {
-  const { hostname, port } = new URL(url);
-  const ends = new Set<Socket>();
+  let { hostname, port } = new URL(url);
+  const ends = new Map<Socket, Socket>();
   let isCut = false;
+  let isStalled = false;
   let refused = 0;
   const server = createServer((here) => {
     if (isCut) {
@@ -28,8 +34,9 @@ export async function wireTo(url: string): Promise<Wire> {
       [here, there],
       [there, here],
     ] as const) {
-      ends.add(one);
-      one.pipe(other);
+      ends.set(one, other);
+      if (isStalled) one.pause();
+      else one.pipe(other);
       one.on('error', () => {});
       one.on('close', () => {
         ends.delete(one);
@@ -42,12 +49,20 @@ export async function wireTo(url: string): Promise<Wire> {
   address.host = `127.0.0.1:${(server.address() as { port: number }).port}`;
   const cut = () => {
     isCut = true;
-    for (const end of ends) end.destroy();
+    for (const end of ends.keys()) end.destroy();
   };
   return {
     url: address.href,
     cut,
-    restore: () => void (isCut = false),
+    stall() {
+      isStalled = true;
+      for (const [one, other] of ends) one.unpipe(other).pause();
+    },
+    restore() {
+      if (isStalled) for (const [one, other] of ends) one.pipe(other);
+      isCut = isStalled = false;
+    },
+    lead: (elsewhere) => void ({ hostname, port } = new URL(elsewhere)),
     get refused() {
       return refused;
     },
