@@ -61,6 +61,16 @@ describe('a real worker before the real database', () => {
     });
   });
 
+  it('leaves in its last words how long it drained, and the job that it gave up', async () => {
+    const worker = start('job', { env: { JOB_MS: '60000', TIMEOUT: '0.5' } });
+    await row('job', { status: 'processing' });
+    await worker.end('SIGTERM');
+    const { last_exit: exit } = await row('job', { status: 'stopped' });
+    expect(exit).toMatchObject({ code: 143, signal: 'SIGTERM', abandoned_job: 'job-1' });
+    expect(exit.drain_ms).toBeGreaterThanOrEqual(500);
+    expect(exit.drain_ms).toBeLessThan(3_000);
+  });
+
   it('is crashed with its error, at once, when it crashes', async () => {
     await start('ending', { env: { HOW: 'exception' } }).exited;
     await row('ending', { status: 'crashed', status_reason: 'uncaughtException: boom' });
