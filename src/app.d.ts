@@ -4,10 +4,12 @@ declare global {
   namespace App {
     interface Error {
       message: string;
-      /** What stands in the way; the error page knows what to do about each. */
-      kind?: 'not-configured' | 'unreachable' | 'migrations-missing' | 'not-a-member' | 'broken';
-      /** Which variables, which address, what the database said. */
-      detail?: string;
+      /** What stands in the way, and what to do about it. */
+      advice?: string;
+      /** What to type for that, or what was said. */
+      command?: string;
+      /** Another account may have better luck. */
+      signOut?: boolean;
     }
     interface Locals {
       session: Session;

@@ -1,4 +1,5 @@
 import { error, redirect } from '@sveltejs/kit';
+import { advice } from '$lib/server/advice.ts';
 import { configuration } from '$lib/server/configuration.ts';
 import { readFleet, Refused } from '$lib/server/fleet.ts';
 import type { RequestEvent } from '@sveltejs/kit';
@@ -13,16 +14,9 @@ export const load: PageServerLoad = async (event) => {
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
     if (refused.kind === 'signed-out') redirect(303, signInAt(address));
-    error(refused.status, { kind: refused.kind, message: WORDS[refused.kind], detail: refused.detail });
+    error(refused.status, advice(refused));
   }
 };
-
-const WORDS = {
-  'not-a-member': 'You are not a member',
-  unreachable: 'Supabase is unreachable',
-  'migrations-missing': 'The database is not set up',
-  broken: 'The database answered with an error',
-} as const;
 
 async function asMember(event: RequestEvent) {
   const { session } = event.locals;

@@ -17,8 +17,8 @@ export function configuration(): RealtimeAddress {
     !publishableKey && 'PUBLIC_SUPABASE_PUBLISHABLE_KEY',
   ].filter(Boolean);
   error(503, {
-    kind: 'not-configured',
     message: 'The dashboard does not know its Supabase project',
-    detail: `Not set: ${missing.join(', ')}`,
+    advice: 'Set it in the environment of the dashboard, as given under Project Settings, API Keys. Not set:',
+    command: missing.join('\n'),
   });
 }
