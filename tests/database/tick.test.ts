@@ -86,6 +86,16 @@ describe('the tick', () => {
     expect(await row('quick')).toMatchObject({ status: 'crashed', status_since: at(48) });
   });
 
+  it('waits after its own outage for a request that hung, which may take longer than a short lease', async () => {
+    await tick(0);
+    await new Process(db.sql, 'rapid', { heartbeat_interval_s: 1 }).send({}, at(1));
+    await tick(100);
+    await watch(105, 110);
+    expect((await row('rapid')).status).toBe('idle');
+    await watch(115, 120);
+    expect(await row('rapid')).toMatchObject({ status: 'crashed', status_since: at(111) });
+  });
+
   it('passes over a locked worker in all that it does', async () => {
     await new Process(db.sql, 'twin').send();
     await db.sql`update hp_worker_status set name_conflict_since = now() where worker_name = 'twin'`;
