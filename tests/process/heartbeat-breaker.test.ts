@@ -42,7 +42,9 @@ it('opens at the threshold, refuses, tries one job, and closes: in the row, and 
     const refused = await heartbeat.job(() => expect.unreachable()).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(CircuitOpenError);
     expect(
-      Math.abs((refused as CircuitOpenError).retryAt.getTime() - open.circuit_breaker_retry_at),
+      Math.abs(
+        (refused as InstanceType<typeof CircuitOpenError>).retryAt.getTime() - open.circuit_breaker_retry_at,
+      ),
     ).toBeLessThan(500);
 
     await until(() => Date.now() > heartbeat.breaker.retryAt!.getTime());

@@ -1,7 +1,6 @@
 import { totalmem } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
-import type { RecordedBeat } from './fixtures/recorder.ts';
 import { createFleet, type TestFleet } from './fixtures/fleet.ts';
 
 let fleet: TestFleet;
@@ -9,12 +8,20 @@ beforeEach(async () => void (fleet = await createFleet()));
 afterEach(() => fleet.end());
 
 const start = (env: Record<string, string> = {}) => fleet.start('strained', { env });
-/** Beats after the first, which is still of the start. */
-const beats = () => fleet.recorder.beats().slice(1);
-const beat = (condition: (beat: Record<string, number>) => boolean) =>
-  until(() => beats().find((one) => condition(one as unknown as Record<string, number>)), {
+type Telemetry = Record<
+  | 'cpu_percent'
+  | 'memory_percent'
+  | 'memory_rss_bytes'
+  | 'event_loop_lag_ms'
+  | 'event_loop_blocked_ms'
+  | 'uptime_ms',
+  number
+>;
+/** The first beat of which this holds, but for the very first, which is still of the start. */
+const beat = (condition: (beat: Telemetry) => boolean) =>
+  until(() => (fleet.recorder.beats().slice(1) as unknown as Telemetry[]).find(condition), {
     timeout: 20_000,
-  }) as Promise<RecordedBeat & Record<string, number>>;
+  });
 
 describe('CPU', () => {
   it('is near nothing while the worker has nothing to do', async () => {
@@ -59,7 +66,7 @@ describe('the event loop', () => {
     expect(found.event_loop_blocked_ms).toBeGreaterThan(2_700);
     expect(found.event_loop_blocked_ms).toBeLessThan(6_000);
     const times = fleet.recorder.requests.map(({ at }) => at);
-    const n = fleet.recorder.beats().indexOf(found);
+    const n = fleet.recorder.beats().indexOf(found as never);
     expect(times[n]! - times[n - 1]!).toBeGreaterThan(2_000); // nothing had come between
   });
 });
