@@ -30,8 +30,14 @@ export async function readFleet(session: Session): Promise<SnapshotWire> {
   return (await call(session, 'hp_fleet')) as SnapshotWire;
 }
 
-/** Says that somebody watches, so that digests flow. @throws {Refused} */
+/**
+ * Says that somebody watches, so that digests flow. Every open page does once a minute: so this is also where those are
+ * found out who were signed out from another device. Who was removed from the members is told by the database itself.
+ *
+ * @throws {Refused}
+ */
 export async function keepWatching(session: Session): Promise<{ now: string; tick_at: string | null }> {
+  if ((await session.token()) && !(await session.isAlive())) throw new Refused('signed-out', 'signed out');
   return (await call(session, 'hp_watch')) as { now: string; tick_at: string | null };
 }
 
@@ -42,7 +48,8 @@ async function call(session: Session, name: 'hp_fleet' | 'hp_watch'): Promise<un
   throw refusal(status, error.code, error.message);
 }
 
-function refusal(status: number, code: string, message: string): Refused {
+/** What an error of the Data API means for whoever asked. */
+export function refusal(status: number, code: string, message: string): Refused {
   // Status 0 is what postgrest-js makes of a request that never got an answer.
   if (status === 0 || status >= 502) return new Refused('unreachable', configuration().url);
   if (status === 401) return new Refused('signed-out', message);

@@ -1,5 +1,5 @@
 import { createServerClient } from '@supabase/ssr';
-import type { SupabaseClient } from '@supabase/supabase-js';
+import { isAuthApiError, isAuthSessionMissingError, type SupabaseClient } from '@supabase/supabase-js';
 import type { RequestEvent } from '@sveltejs/kit';
 import { configuration } from './configuration.ts';
 import type { Database } from './database.types.ts';
@@ -51,15 +51,29 @@ export class Session {
     }
   }
 
+  /**
+   * Whether Auth still knows this session. A token is good until it ends, whatever becomes of its session: one that was
+   * signed out elsewhere, or whose account is gone, is found out by asking. True also where Auth gives no answer.
+   */
+  async isAlive(): Promise<boolean> {
+    const { error } = await this.client.auth.getUser();
+    return !(isAuthSessionMissingError(error) || (isAuthApiError(error) && error.status < 429));
+  }
+
   /** Signs in; the cookies go out with the response. @throws {AuthError} */
   async begin(email: string, password: string): Promise<void> {
     const { error } = await this.client.auth.signInWithPassword({ email, password });
     if (error) throw error;
   }
 
-  /** Signs out here, other devices stay signed in. Ends the session in this browser even when Supabase is away. */
-  async end(): Promise<void> {
-    if (this.#hasCookie()) await this.client.auth.signOut({ scope: 'local' }).catch(() => {});
+  /**
+   * Signs out. The session ends in this browser even when Supabase is away.
+   *
+   * @param scope `local`: here, other devices stay signed in. `global`: on every device; an open page there notices
+   *   within a minute ({@link isAlive})
+   */
+  async end(scope: 'local' | 'global' = 'local'): Promise<void> {
+    if (this.#hasCookie()) await this.client.auth.signOut({ scope }).catch(() => {});
     for (const { name } of this.#event.cookies.getAll()) {
       if (name.startsWith(cookieName())) this.#event.cookies.delete(name, { path: '/' });
     }

@@ -1,7 +1,9 @@
 import { redirect } from '@sveltejs/kit';
 import type { RequestHandler } from './$types';
 
-export const POST: RequestHandler = async ({ locals }) => {
-  await locals.session.end();
+/** Signs out here, or on every device where the form says so. */
+export const POST: RequestHandler = async ({ request, locals }) => {
+  const form = await request.formData().catch(() => null);
+  await locals.session.end(form?.get('scope') === 'everywhere' ? 'global' : 'local');
   redirect(303, '/login');
 };

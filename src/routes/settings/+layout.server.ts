@@ -1,0 +1,20 @@
+import { error } from '@sveltejs/kit';
+import { requireMember } from '$lib/server/member.ts';
+import { sectionsOf } from './sections.ts';
+import type { LayoutServerLoad } from './$types';
+
+/**
+ * Who may see which section. A client can ask for a page's data without this function, so what a page reads and writes
+ * is guarded by the database: its functions ask for the role.
+ */
+export const load: LayoutServerLoad = async (event) => {
+  const member = await requireMember(event);
+  const sections = sectionsOf(member.role).map(({ path, name }) => ({ path, name }));
+  const { pathname } = event.url;
+  if (pathname !== '/settings' && !sections.some(({ path }) => pathname.startsWith(path)))
+    error(403, {
+      message: 'This is for owners',
+      advice: `You are a member with the role ${member.role}. An owner can change that, under Settings, Members.`,
+    });
+  return { member, sections };
+};

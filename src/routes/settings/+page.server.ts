@@ -1,0 +1,7 @@
+import { redirect } from '@sveltejs/kit';
+import type { PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async ({ parent }) => {
+  const { sections } = await parent();
+  redirect(303, (sections[1] ?? sections[0]!).path);
+};

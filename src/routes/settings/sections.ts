@@ -1,0 +1,14 @@
+import type { Role } from '$lib/server/member.ts';
+
+/** The sections of the settings: the tabs, from left to right, and who gets to see each. */
+export const sections = [
+  { path: '/settings/account', name: 'Account', roles: ['viewer', 'operator', 'owner'] },
+  { path: '/settings/members', name: 'Members', roles: ['owner'] },
+  { path: '/settings/tokens', name: 'Worker tokens', roles: ['owner'] },
+  { path: '/settings/public', name: 'Public page', roles: ['owner'] },
+] as const satisfies readonly { path: string; name: string; roles: readonly Role[] }[];
+
+/** Those of a role. */
+export function sectionsOf(role: Role) {
+  return sections.filter(({ roles }) => (roles as readonly Role[]).includes(role));
+}
