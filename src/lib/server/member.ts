@@ -1,4 +1,4 @@
-import { error, redirect, type RequestEvent } from '@sveltejs/kit';
+import { error, redirect, type ServerLoadEvent } from '@sveltejs/kit';
 import { advice } from './advice.ts';
 import { refusal, Refused } from './fleet.ts';
 
@@ -12,7 +12,7 @@ export interface Member {
 }
 
 /** The member who asks for a page. Others are sent to sign in, or told that they are no members. */
-export async function requireMember(event: RequestEvent): Promise<Member> {
+export async function requireMember(event: ServerLoadEvent): Promise<Member> {
   const { session } = event.locals;
   if (!(await session.token())) signIn(event);
   // Row level security shows everybody their own row at most.
@@ -31,7 +31,7 @@ export async function requireMember(event: RequestEvent): Promise<Member> {
   return { role: data!.role as Role, email: await session.email() };
 }
 
-function signIn(event: RequestEvent): never {
+function signIn(event: ServerLoadEvent): never {
   // Untracked: a load function that merely knows where to come back need not run again for each address.
   const address = event.untrack(() => event.url.pathname);
   redirect(303, `/login?next=${encodeURIComponent(address)}`);
