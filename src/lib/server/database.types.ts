@@ -576,6 +576,7 @@ export type Database = {
         Returns: Json;
       };
       hp_cleanup_stale_workers: { Args: { older_than?: string }; Returns: Json };
+      hp_diagnosis: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_fleet: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_heartbeat: { Args: { beats: Json }; Returns: Json };
       hp_release_dead_worker_leases: { Args: Record<PropertyKey, never>; Returns: number };

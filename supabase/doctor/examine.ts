@@ -1,0 +1,74 @@
+import { inspectClock } from './clock.ts';
+import { askDatabase, inspectObjects, inspectPeopleAndWorkers } from './database.ts';
+import { expected } from './expected.ts';
+import { skipped, trouble, type Finding } from './finding.ts';
+import { inspectKeys, sortKeys, type NamedKey } from './keys.ts';
+import { inspectRealtime, type Person } from './live.ts';
+import { inspectTick } from './tick.ts';
+import { inspectToken, type WorkerToken } from './token.ts';
+
+export interface Patient {
+  /** The project URL; undefined where none was given. */
+  url: string | undefined;
+  keys: NamedKey[];
+  /** Somebody who may sign in, to try what a page does. */
+  person?: Person;
+  /** A worker's token, and the name that it is for. */
+  token?: WorkerToken;
+  /** Milliseconds to wait for a message. @default two digests, a tick and some */
+  patienceMs?: number;
+}
+
+/** Looks at everything that can be looked at, what depends on nothing first. */
+export async function* examine({
+  url: given,
+  keys: named,
+  person,
+  token,
+  patienceMs,
+}: Patient): AsyncGenerator<Finding> {
+  const url = given?.replace(/\/+$/, '');
+  const wrong = inspectUrl(url);
+  if (wrong) yield wrong;
+  yield* inspectKeys(url ?? '', named);
+  if (!url || wrong?.level === 'trouble') return;
+  const keys = sortKeys(named.map(({ value }) => value));
+
+  const { findings, diagnosis, aheadMs } = await askDatabase(url, keys);
+  yield* findings;
+  if (findings.some(({ about, level }) => about === 'the project' && level === 'trouble')) return;
+  yield inspectClock(aheadMs);
+  if (diagnosis) {
+    yield* inspectObjects(diagnosis, expected());
+    yield* inspectTick(diagnosis);
+    yield* inspectPeopleAndWorkers(diagnosis);
+  }
+  if (token && keys.publishable) yield* await inspectToken(url, keys.publishable, token);
+  else
+    yield skipped('a worker’s token', 'set HEARTBEAT_TOKEN, WORKER_NAME and the publishable key to try one');
+  if (findings.some(({ level }) => level === 'trouble')) return; // Realtime could only say the same
+  const { digest_every_s: digest, tick } = diagnosis ?? {};
+  yield* await inspectRealtime(url, keys, {
+    person,
+    patienceMs: patienceMs ?? (2 * (digest ?? 10) + 2 * (tick?.every_s ?? 5) + 5) * 1000,
+  });
+}
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
+function inspectUrl(url: string | undefined): Finding | undefined {
+  const where = 'Project Settings, Data API shows it: https://….supabase.co';
+  if (!url) return trouble('the address', 'there is none', `Give --url, or set SUPABASE_URL. ${where}`);
+  const parsed = URL.parse(url);
+  if (!parsed || !/^https?:$/.test(parsed.protocol)) return trouble('the address', `${url} is none`, where);
+  if (parsed.protocol === 'http:' && !LOOPBACK.test(parsed.hostname)) {
+    return trouble(
+      'the address',
+      `${url} is without https: keys and sessions would travel in the clear`,
+      where,
+    );
+  }
+  if (parsed.pathname !== '/')
+    return trouble('the address', `${url} has a path; the project’s own has none`, where);
+  return undefined;
+}

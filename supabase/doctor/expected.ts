@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const folder = join(import.meta.dirname, '..', 'migrations');
+
+/** What the migrations beside this doctor declare. */
+export interface Expected {
+  /** `public.hp_fleet` → the file that declares it. */
+  objects: Map<string, string>;
+  /** `public.hp_fleet` → `authenticated execute`, … Rights to single columns are not among them. */
+  rights: Map<string, Set<string>>;
+}
+
+const DECLARATION =
+  /^create (?:table if not exists|or replace view|or replace function) ((?:public\.hp_|hp_private\.)\w+)/gm;
+const GRANT =
+  /^grant ([a-z, ]+) on (?:table|function) ((?:public|hp_private)\.[^;]+?) to ((?:anon|authenticated|service_role|, )+);/gm;
+
+/** Reads the migrations: a list of what they make, kept by hand, would be forgotten. */
+export function expected(): Expected {
+  const objects = new Map<string, string>();
+  const rights = new Map<string, Set<string>>();
+  const files = readdirSync(folder).filter((file) => file.endsWith('.sql'));
+  for (const file of files.sort()) {
+    const text = readFileSync(join(folder, file), 'utf8');
+    for (const [, name] of text.matchAll(DECLARATION)) objects.set(name!, file);
+    for (const [, privileges, names, roles] of text.matchAll(GRANT)) {
+      // The types of a function's arguments may be tables of ours; names of objects stand outside of parentheses.
+      for (const [name] of names!.replace(/\([^)]*\)/g, '').matchAll(/(?:public|hp_private)\.\w+/g)) {
+        const granted = rights.get(name) ?? new Set<string>();
+        for (const role of roles!.split(', ')) {
+          for (const privilege of privileges!.split(', ')) granted.add(`${role} ${privilege}`);
+        }
+        rights.set(name, granted);
+      }
+    }
+  }
+  return { objects, rights };
+}

@@ -1,0 +1,3546 @@
+-- Lastseen in one paste: for the SQL editor of a Supabase project (or psql). Safe to run again: that brings an older
+-- installation up to date, and puts back grants, policies and functions that somebody changed; no row is lost.
+-- Written by `npm run setup-sql` from supabase/migrations; never by hand.
+begin;
+-- Workers beat meanwhile; rather than keep them waiting behind somebody's long query, this fails, and can be run again.
+set local lock_timeout = '10s';
+
+-- 20261122000100_private_schema.sql
+-- Everything that is not part of the API lives in hp_private: the Data API does not expose it,
+-- so nothing in it can be called or read from outside, whatever its grants.
+create schema if not exists hp_private;
+
+comment on schema hp_private is 'Lastseen''s inner functions and state; not exposed by the Data API.';
+
+revoke all on schema hp_private from public;
+
+-- authenticated: row level security policies call hp_private.is_member() as the reader.
+grant usage on schema hp_private to authenticated, service_role;
+
+-- 20261122000200_setting.sql
+-- Knobs that a team may turn without touching a migration. Numbers only where a number is meant:
+-- hp_private.setting() is on the way of every beat.
+create table if not exists public.hp_setting (
+  key text
+    constraint hp_setting_pkey primary key
+    constraint hp_setting_key_check check (key ~ '^[a-z][a-z0-9_]{0,63}$'),
+  value jsonb not null
+    constraint hp_setting_value_check check (pg_column_size(value) <= 8192),
+  description text not null default ''
+    constraint hp_setting_description_check check (char_length(description) <= 500),
+  updated_at timestamptz not null default now()
+);
+
+alter table public.hp_setting enable row level security;
+
+revoke all on table public.hp_setting from anon, authenticated, service_role;
+grant select on table public.hp_setting to authenticated, service_role;
+grant insert (key, value, description), update (value) on table public.hp_setting to service_role;
+-- note: authenticated may not write yet; the policies for owners come with the settings page.
+
+comment on table public.hp_setting is 'Settings of this Lastseen installation, one per row.';
+comment on column public.hp_setting.key is 'Name of the setting.';
+comment on column public.hp_setting.value is 'Its value: a JSON number unless the description says otherwise.';
+comment on column public.hp_setting.description is 'What it does, with its unit.';
+comment on column public.hp_setting.updated_at is 'When the row was last written.';
+
+-- An installation keeps what it has set: a later run adds only what is missing.
+insert into public.hp_setting (key, value, description) values
+  ('tick_every_s', '5', 'Seconds between two ticks; whoever schedules hp_tick() sets it to its own period.'),
+  ('digest_every_s', '10', 'Seconds between two digests to open pages.'),
+  ('watch_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps digests coming.'),
+  ('activity_store', '600', 'Activity messages that may be sent one a second before the rate falls to the refill.'),
+  ('activity_refill_s', '10', 'Seconds in which one activity message is added to the store.'),
+  ('messages_mb', '100', 'Megabytes that activity and digests may take in realtime.messages, which keeps up to four days of them.'),
+  ('transition_store', '20', 'Transitions that may be sent at once before they are joined.'),
+  ('transition_refill_per_s', '5', 'Transition messages added to their store a second.'),
+  ('beats_per_second', '200', 'Beats a second that the whole fleet may send, activity included.'),
+  ('event_days', '90', 'Days for which events are kept.'),
+  ('cleanup_after_s', '86400', 'Seconds after which stopped and crashed workers that are not expected are removed; 0: never.'),
+  ('instance_days', '7', 'Days for which ended instances are kept.')
+on conflict (key) do nothing;
+
+-- A setting that is missing or no number is a broken installation: null then makes the caller's default count.
+create or replace function hp_private.setting(key text) returns numeric
+language sql stable set search_path = ''
+return (
+  select case when jsonb_typeof(s.value) = 'number' then least(greatest(s.value::numeric, 0), 1e9) end
+  from public.hp_setting s where s.key = setting.key
+);
+
+revoke all on function hp_private.setting(text) from public;
+
+comment on function hp_private.setting(text) is 'The number stored under a key of hp_setting, or null.';
+
+-- 20261122000300_member.sql
+-- Who may look and act: an Auth user is nobody here until a row says otherwise.
+create table if not exists public.hp_member (
+  user_id uuid
+    constraint hp_member_pkey primary key
+    constraint hp_member_user_id_fkey references auth.users (id) on delete cascade,
+  role text not null default 'viewer'
+    constraint hp_member_role_check check (role in ('viewer', 'operator', 'owner')),
+  created_at timestamptz not null default now()
+);
+
+alter table public.hp_member enable row level security;
+
+-- SECURITY DEFINER because a policy on hp_member that reads hp_member would recurse, and because
+-- the other tables' policies must not depend on what a reader may see of hp_member.
+create or replace function hp_private.member_role() returns text
+language sql stable security definer set search_path = ''
+return (select m.role from public.hp_member m where m.user_id = auth.uid());
+
+create or replace function hp_private.is_member() returns boolean
+language sql stable security definer set search_path = ''
+return exists (select from public.hp_member m where m.user_id = auth.uid());
+
+revoke all on function hp_private.member_role() from public;
+revoke all on function hp_private.is_member() from public;
+grant execute on function hp_private.member_role() to authenticated;
+grant execute on function hp_private.is_member() to authenticated;
+
+drop policy if exists "members see their own row" on public.hp_member;
+create policy "members see their own row" on public.hp_member
+  for select to authenticated using (user_id = (select auth.uid()));
+
+revoke all on table public.hp_member from anon, authenticated, service_role;
+grant select on table public.hp_member to authenticated, service_role;
+grant insert (user_id, role), update (role), delete on table public.hp_member to service_role;
+
+comment on table public.hp_member is 'Who may use the dashboard, and as what.';
+comment on column public.hp_member.user_id is 'The Auth user.';
+comment on column public.hp_member.role is 'viewer reads, operator also acts on workers, owner also manages members and settings.';
+comment on column public.hp_member.created_at is 'When the membership began.';
+comment on function hp_private.member_role() is 'The caller''s role, or null for somebody who is no member.';
+comment on function hp_private.is_member() is 'Whether the caller is a member, in any role.';
+
+drop policy if exists "members read the settings" on public.hp_setting;
+create policy "members read the settings" on public.hp_setting
+  for select to authenticated using ((select hp_private.is_member()));
+
+-- The first owner is made in the SQL editor: select hp_add_member('you@example.com', 'owner');
+create or replace function public.hp_add_member(email text, role text default 'viewer') returns void
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_user_id uuid;
+begin
+  if hp_add_member.role is null or hp_add_member.role not in ('viewer', 'operator', 'owner') then
+    raise exception 'role is %; it must be viewer, operator or owner', coalesce(hp_add_member.role, 'null')
+      using errcode = 'PT400';
+  end if;
+
+  select u.id into v_user_id from auth.users u where lower(u.email) = lower(trim(hp_add_member.email));
+  if v_user_id is null then
+    raise exception 'nobody has signed up with the address %', hp_add_member.email
+      using errcode = 'PT404', hint = 'Add the user under Authentication, Users, then run this again.';
+  end if;
+
+  insert into public.hp_member as m (user_id, role) values (v_user_id, hp_add_member.role)
+  on conflict (user_id) do update set role = excluded.role;
+end
+$$;
+
+revoke all on function public.hp_add_member(text, text) from public, anon, authenticated, service_role;
+-- note: granted to nobody; its owner runs it in the SQL editor, so that no API key can make an owner.
+
+comment on function public.hp_add_member(text, text) is 'Makes the Auth user with this address a member, or changes the role. Errors: PT400 role, PT404 no such user.';
+
+-- 20261122000400_worker_status.sql
+-- The table that users query: one row per worker, what it last said and what the tick found out.
+--
+-- A beat is one HOT update: no index on a column that a beat changes, and half of each page left
+-- free (fillfactor 70 gave 98.4 % HOT, 50 gave 100 %). The columns of the usual hand-made
+-- worker_status table keep their names, so that an inline upsert with a secret key keeps working.
+create table if not exists public.hp_worker_status (
+  -- identity
+  worker_name text
+    constraint hp_worker_status_pkey primary key
+    constraint hp_worker_status_worker_name_check check (
+      worker_name ~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' and char_length(worker_name) <= 128),
+  worker_id bigint not null default 0
+    constraint hp_worker_status_worker_id_key unique
+    constraint hp_worker_status_worker_id_check check (worker_id > 0),
+  worker_type text
+    constraint hp_worker_status_worker_type_check check (char_length(worker_type) <= 128),
+  kind text not null default 'resident'
+    constraint hp_worker_status_kind_check check (kind in ('resident', 'scheduled')),
+  description text
+    constraint hp_worker_status_description_check check (char_length(description) <= 500),
+  expected boolean not null default true,
+  is_public boolean not null default false,
+  paused_until timestamptz,
+  paused_reason text
+    constraint hp_worker_status_paused_reason_check check (char_length(paused_reason) <= 500),
+
+  -- process
+  instance_id uuid,
+  epoch bigint,
+  started_at timestamptz,
+  hostname text
+    constraint hp_worker_status_hostname_check check (char_length(hostname) <= 255),
+  pid bigint
+    constraint hp_worker_status_pid_check check (pid >= 0),
+  version text
+    constraint hp_worker_status_version_check check (char_length(version) <= 128),
+  runtime text
+    constraint hp_worker_status_runtime_check check (char_length(runtime) <= 128),
+  sequence bigint not null default 0
+    constraint hp_worker_status_sequence_check check (sequence >= 0),
+  last_exit jsonb
+    constraint hp_worker_status_last_exit_check check (pg_column_size(last_exit) <= 8192),
+  name_conflict_since timestamptz,
+
+  -- liveness
+  status text not null default 'unknown'
+    constraint hp_worker_status_status_check check (status in (
+      'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed')),
+  status_since timestamptz not null default now(),
+  status_reason text
+    constraint hp_worker_status_status_reason_check check (char_length(status_reason) <= 500),
+  last_heartbeat timestamptz,
+  heartbeat_interval_s double precision not null default 30
+    constraint hp_worker_status_heartbeat_interval_s_check check (heartbeat_interval_s between 1 and 3600),
+  requested_interval_s double precision
+    constraint hp_worker_status_requested_interval_s_check check (requested_interval_s between 1 and 3600),
+  interval_override_s double precision
+    constraint hp_worker_status_interval_override_s_check check (interval_override_s between 1 and 3600),
+  late_after_intervals double precision not null default 2
+    constraint hp_worker_status_late_after_intervals_check check (late_after_intervals between 1 and 1000),
+  lost_after_intervals double precision not null default 5
+    constraint hp_worker_status_lost_after_intervals_check
+      check (lost_after_intervals between late_after_intervals and 1000),
+  lease_expires_at timestamptz,
+  clock_skew_ms bigint,
+  revision bigint not null default 0
+    constraint hp_worker_status_revision_check check (revision >= 0),
+
+  -- work
+  jobs_active integer not null default 0
+    constraint hp_worker_status_jobs_active_check check (jobs_active >= 0),
+  current_status text
+    constraint hp_worker_status_current_status_check check (char_length(current_status) <= 500),
+  current_job_id text
+    constraint hp_worker_status_current_job_id_check check (char_length(current_job_id) <= 255),
+  current_job_type text
+    constraint hp_worker_status_current_job_type_check check (char_length(current_job_type) <= 128),
+  status_updated_at timestamptz,
+  poll_interval_s double precision
+    constraint hp_worker_status_poll_interval_s_check check (poll_interval_s > 0 and poll_interval_s < 'infinity'),
+  last_run_at timestamptz,
+  last_run_duration_ms bigint
+    constraint hp_worker_status_last_run_duration_ms_check check (last_run_duration_ms >= 0),
+  processed_count bigint
+    constraint hp_worker_status_processed_count_check check (processed_count >= 0),
+  last_run_errors bigint
+    constraint hp_worker_status_last_run_errors_check check (last_run_errors >= 0),
+  next_run_at timestamptz,
+  grace_s double precision not null default 300
+    constraint hp_worker_status_grace_s_check check (grace_s between 0 and 31536000),
+  max_run_s double precision not null default 3600
+    constraint hp_worker_status_max_run_s_check check (max_run_s between 1 and 31536000),
+  schedule text
+    constraint hp_worker_status_schedule_check check (char_length(schedule) <= 255),
+  jobs_processed bigint not null default 0
+    constraint hp_worker_status_jobs_processed_check check (jobs_processed >= 0),
+  error_count bigint not null default 0
+    constraint hp_worker_status_error_count_check check (error_count >= 0),
+  counted_jobs bigint not null default 0
+    constraint hp_worker_status_counted_jobs_check check (counted_jobs >= 0),
+  counted_errors bigint not null default 0
+    constraint hp_worker_status_counted_errors_check check (counted_errors >= 0),
+  last_error text
+    constraint hp_worker_status_last_error_check check (char_length(last_error) <= 2000),
+  last_error_at timestamptz,
+
+  -- circuit breaker
+  circuit_breaker_open boolean not null default false,
+  circuit_breaker_state text not null default 'closed'
+    constraint hp_worker_status_circuit_breaker_state_check
+      check (circuit_breaker_state in ('closed', 'open', 'half_open')),
+  circuit_breaker_failures integer not null default 0
+    constraint hp_worker_status_circuit_breaker_failures_check check (circuit_breaker_failures >= 0),
+  circuit_breaker_threshold integer not null default 10
+    constraint hp_worker_status_circuit_breaker_threshold_check check (circuit_breaker_threshold >= 1),
+  circuit_breaker_opened_at timestamptz,
+  circuit_breaker_retry_at timestamptz,
+  circuit_breaker_reason text
+    constraint hp_worker_status_circuit_breaker_reason_check check (char_length(circuit_breaker_reason) <= 500),
+
+  -- resources
+  cpu_percent real
+    constraint hp_worker_status_cpu_percent_check check (cpu_percent >= 0 and cpu_percent < 'infinity'),
+  memory_percent real
+    constraint hp_worker_status_memory_percent_check check (memory_percent >= 0 and memory_percent < 'infinity'),
+  memory_rss_bytes bigint
+    constraint hp_worker_status_memory_rss_bytes_check check (memory_rss_bytes >= 0),
+  event_loop_lag_ms real
+    constraint hp_worker_status_event_loop_lag_ms_check check (event_loop_lag_ms >= 0 and event_loop_lag_ms < 'infinity'),
+  event_loop_blocked_ms bigint
+    constraint hp_worker_status_event_loop_blocked_ms_check check (event_loop_blocked_ms >= 0),
+
+  metadata jsonb
+    constraint hp_worker_status_metadata_check
+      check (jsonb_typeof(metadata) = 'object' and pg_column_size(metadata) <= 32768),
+  metadata_at timestamptz,
+  activity_seen_at timestamptz,
+  transitioned_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+) with (fillfactor = 50);
+
+create sequence if not exists hp_private.worker_id_seq;
+create sequence if not exists hp_private.revision_seq;
+create sequence if not exists hp_private.epoch_seq;
+
+alter table public.hp_worker_status enable row level security;
+
+drop policy if exists "members read every worker" on public.hp_worker_status;
+create policy "members read every worker" on public.hp_worker_status
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_worker_status from anon, authenticated, service_role;
+grant select on table public.hp_worker_status to authenticated, service_role;
+grant insert (
+    worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason,
+    started_at, hostname, pid, version, runtime, status, status_reason, last_heartbeat, heartbeat_interval_s, interval_override_s,
+    late_after_intervals, lost_after_intervals, jobs_active, current_status, current_job_id, current_job_type,
+    poll_interval_s, last_run_at, last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule,
+    jobs_processed, error_count, last_error, last_error_at, circuit_breaker_open, circuit_breaker_state,
+    circuit_breaker_failures, circuit_breaker_threshold, circuit_breaker_opened_at, circuit_breaker_retry_at,
+    circuit_breaker_reason, cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, metadata
+  ), update (
+    worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason,
+    started_at, hostname, pid, version, runtime, status, status_reason, last_heartbeat, heartbeat_interval_s, interval_override_s,
+    late_after_intervals, lost_after_intervals, jobs_active, current_status, current_job_id, current_job_type,
+    poll_interval_s, last_run_at, last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule,
+    jobs_processed, error_count, last_error, last_error_at, circuit_breaker_open, circuit_breaker_state,
+    circuit_breaker_failures, circuit_breaker_threshold, circuit_breaker_opened_at, circuit_breaker_retry_at,
+    circuit_breaker_reason, cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, metadata
+  ), delete on table public.hp_worker_status to service_role;
+-- note: no API role may write what the rules of truth decide: worker_id, instance_id, epoch, sequence, revision,
+-- lease_expires_at, counted_*, status_since.
+
+comment on table public.hp_worker_status is 'One row per worker: who it is, what it last said, what the tick found out. health is derived from it, never stored.';
+comment on column public.hp_worker_status.worker_name is 'Name of the logical worker.';
+comment on column public.hp_worker_status.worker_id is 'Short number for messages; given by a trigger, so that an upsert does not burn one.';
+comment on column public.hp_worker_status.worker_type is 'Group: workers that do the same work.';
+comment on column public.hp_worker_status.kind is 'resident: a process that stays. scheduled: lives only during its runs.';
+comment on column public.hp_worker_status.description is 'What the worker does, for people.';
+comment on column public.hp_worker_status.expected is 'Whether it should be running; false for replicas and one-off processes.';
+comment on column public.hp_worker_status.is_public is 'Whether the public status page may show it.';
+comment on column public.hp_worker_status.paused_until is 'Until when its silence is intended.';
+comment on column public.hp_worker_status.paused_reason is 'Why it is paused.';
+comment on column public.hp_worker_status.instance_id is 'The process that holds this row.';
+comment on column public.hp_worker_status.epoch is 'Number of that process; the server hands it out and it only grows.';
+comment on column public.hp_worker_status.started_at is 'When that process started, by the server''s clock.';
+comment on column public.hp_worker_status.hostname is 'Machine or container that it runs on.';
+comment on column public.hp_worker_status.pid is 'Its process id there.';
+comment on column public.hp_worker_status.version is 'Build of the worker.';
+comment on column public.hp_worker_status.runtime is 'Runtime and version, such as node 24.21.0.';
+comment on column public.hp_worker_status.sequence is 'Number of the last beat that was applied; older ones change nothing.';
+comment on column public.hp_worker_status.last_exit is 'Last words: code, signal, drain_ms, abandoned_job, error.';
+comment on column public.hp_worker_status.name_conflict_since is 'Since when two live processes report under this name; null while one does.';
+comment on column public.hp_worker_status.status is 'What the worker last said, or crashed where the tick found silence.';
+comment on column public.hp_worker_status.status_since is 'When the status took this value; for silence the deadline that passed.';
+comment on column public.hp_worker_status.status_reason is 'Why, in words.';
+comment on column public.hp_worker_status.last_heartbeat is 'When it was last heard, by the server''s clock whatever a client sends.';
+comment on column public.hp_worker_status.heartbeat_interval_s is 'Seconds between beats, as in force.';
+comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker asked for; null for one that has no say.';
+comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; before what it asks for.';
+comment on column public.hp_worker_status.late_after_intervals is 'Intervals of silence after which it is late (warning).';
+comment on column public.hp_worker_status.lost_after_intervals is 'Intervals of silence after which it is lost (critical).';
+comment on column public.hp_worker_status.lease_expires_at is 'How long the last beat vouches for it; null when nothing is vouched for.';
+comment on column public.hp_worker_status.clock_skew_ms is 'Worker''s clock minus server''s clock, network time included.';
+comment on column public.hp_worker_status.revision is 'Grows over the whole fleet with every change of a worker''s state; not with activity or a plain beat.';
+comment on column public.hp_worker_status.jobs_active is 'Jobs running now.';
+comment on column public.hp_worker_status.current_status is 'What it is doing, in words.';
+comment on column public.hp_worker_status.current_job_id is 'Job it is working on.';
+comment on column public.hp_worker_status.current_job_type is 'Kind of that job.';
+comment on column public.hp_worker_status.status_updated_at is 'Since when it has been doing that.';
+comment on column public.hp_worker_status.poll_interval_s is 'Seconds between the runs of a worker that polls.';
+comment on column public.hp_worker_status.last_run_at is 'When its last run ended.';
+comment on column public.hp_worker_status.last_run_duration_ms is 'How long that run took.';
+comment on column public.hp_worker_status.processed_count is 'What that run processed.';
+comment on column public.hp_worker_status.last_run_errors is 'Errors of that run.';
+comment on column public.hp_worker_status.next_run_at is 'When a scheduled worker is due.';
+comment on column public.hp_worker_status.grace_s is 'Seconds after next_run_at within which a scheduled worker may still begin its run.';
+comment on column public.hp_worker_status.max_run_s is 'Seconds that a run of a scheduled worker may last.';
+comment on column public.hp_worker_status.schedule is 'Its schedule in words.';
+comment on column public.hp_worker_status.jobs_processed is 'Jobs over all its instances.';
+comment on column public.hp_worker_status.error_count is 'Errors over all its instances.';
+comment on column public.hp_worker_status.counted_jobs is 'Of the current instance''s total, how much jobs_processed holds already.';
+comment on column public.hp_worker_status.counted_errors is 'Of the current instance''s total, how much error_count holds already.';
+comment on column public.hp_worker_status.last_error is 'Message of its last error.';
+comment on column public.hp_worker_status.last_error_at is 'When that was.';
+comment on column public.hp_worker_status.circuit_breaker_open is 'Whether it refuses work for now; follows circuit_breaker_state.';
+comment on column public.hp_worker_status.circuit_breaker_state is 'closed: works. open: refuses. half_open: tries one job.';
+comment on column public.hp_worker_status.circuit_breaker_failures is 'Failures in a row.';
+comment on column public.hp_worker_status.circuit_breaker_threshold is 'Failures in a row that open it.';
+comment on column public.hp_worker_status.circuit_breaker_opened_at is 'When it opened.';
+comment on column public.hp_worker_status.circuit_breaker_retry_at is 'When it tries again.';
+comment on column public.hp_worker_status.circuit_breaker_reason is 'The failure that opened it.';
+comment on column public.hp_worker_status.cpu_percent is 'CPU of the process, percent of one core.';
+comment on column public.hp_worker_status.memory_percent is 'Memory of the process, percent of what it may use.';
+comment on column public.hp_worker_status.memory_rss_bytes is 'Resident memory of the process.';
+comment on column public.hp_worker_status.event_loop_lag_ms is 'Event loop delay, 99th percentile of the interval.';
+comment on column public.hp_worker_status.event_loop_blocked_ms is 'Longest time for which the event loop stood still in the interval.';
+comment on column public.hp_worker_status.metadata is 'Whatever the worker adds; at most 8 KB in a beat.';
+comment on column public.hp_worker_status.metadata_at is 'When metadata was last written; large ones are written once a minute at most.';
+comment on column public.hp_worker_status.activity_seen_at is 'When the server learned of the present activity.';
+comment on column public.hp_worker_status.transitioned_at is 'When the row last made a transition, by the server''s clock.';
+comment on column public.hp_worker_status.created_at is 'When the worker was declared or first heard.';
+comment on column public.hp_worker_status.updated_at is 'When its state last changed; a plain beat does not move it.';
+comment on sequence hp_private.worker_id_seq is 'Numbers for hp_worker_status.worker_id.';
+comment on sequence hp_private.revision_seq is 'Numbers for hp_worker_status.revision.';
+comment on sequence hp_private.epoch_seq is 'Numbers for the epochs of instances.';
+
+-- 20261122000500_worker_instance.sql
+-- One row per process start. Written when an instance registers, takes a worker's row over, is superseded, or
+-- ends; while it holds the worker's row its counts and lease are there, so that a beat stays one update.
+create table if not exists public.hp_worker_instance (
+  instance_id uuid
+    constraint hp_worker_instance_pkey primary key,
+  worker_name text not null
+    constraint hp_worker_instance_worker_name_fkey
+      references public.hp_worker_status (worker_name) on delete cascade on update cascade,
+  epoch bigint not null
+    constraint hp_worker_instance_epoch_key unique,
+  status text not null,
+  started_at timestamptz,
+  hostname text,
+  pid bigint,
+  version text,
+  runtime text,
+  sequence bigint not null default 0,
+  counted_jobs bigint not null default 0,
+  counted_errors bigint not null default 0,
+  last_heartbeat timestamptz not null,
+  lease_expires_at timestamptz,
+  registered_at timestamptz not null,
+  took_over_at timestamptz,
+  superseded_at timestamptz,
+  ended_at timestamptz,
+  last_exit jsonb
+);
+
+create index if not exists hp_worker_instance_worker_name_idx
+  on public.hp_worker_instance (worker_name, epoch desc);
+
+alter table public.hp_worker_instance enable row level security;
+
+drop policy if exists "members read every instance" on public.hp_worker_instance;
+create policy "members read every instance" on public.hp_worker_instance
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_worker_instance from anon, authenticated, service_role;
+grant select on table public.hp_worker_instance to authenticated, service_role;
+-- note: nobody writes it but the functions of the heartbeat.
+
+comment on table public.hp_worker_instance is 'Process starts of workers: what each had counted when it last gave up the row, and how it ended.';
+comment on column public.hp_worker_instance.instance_id is 'The process''s own id, made at its start.';
+comment on column public.hp_worker_instance.worker_name is 'The worker that it is an instance of.';
+comment on column public.hp_worker_instance.epoch is 'Order of registration; the newest live one holds the worker''s row.';
+comment on column public.hp_worker_instance.status is 'Its last status while it did not hold the row, or at its end.';
+comment on column public.hp_worker_instance.started_at is 'When it started, by the server''s clock.';
+comment on column public.hp_worker_instance.hostname is 'Machine or container that it runs on.';
+comment on column public.hp_worker_instance.pid is 'Its process id there.';
+comment on column public.hp_worker_instance.version is 'Build of the worker.';
+comment on column public.hp_worker_instance.runtime is 'Runtime and version.';
+comment on column public.hp_worker_instance.sequence is 'Last beat applied while it did not hold the row.';
+comment on column public.hp_worker_instance.counted_jobs is 'How much of its total of jobs has been added to the worker''s.';
+comment on column public.hp_worker_instance.counted_errors is 'How much of its total of errors has been added to the worker''s.';
+comment on column public.hp_worker_instance.last_heartbeat is 'When it was last heard while it did not hold the row.';
+comment on column public.hp_worker_instance.lease_expires_at is 'How long that vouches for it.';
+comment on column public.hp_worker_instance.registered_at is 'When its first beat came.';
+comment on column public.hp_worker_instance.took_over_at is 'When it last took the worker''s row.';
+comment on column public.hp_worker_instance.superseded_at is 'When a newer instance took the row from it; null while none has.';
+comment on column public.hp_worker_instance.ended_at is 'When it said goodbye or its last words; null for one that fell silent.';
+comment on column public.hp_worker_instance.last_exit is 'Its last words.';
+
+-- 20261122000600_worker_event.sql
+-- Append-only history of transitions. A row says what changed, when it counts from, and what was lost with it.
+create table if not exists public.hp_worker_event (
+  id bigint generated always as identity
+    constraint hp_worker_event_pkey primary key,
+  worker_name text
+    constraint hp_worker_event_worker_name_check check (char_length(worker_name) <= 128),
+  at timestamptz not null,
+  recorded_at timestamptz not null default now(),
+  type text not null
+    constraint hp_worker_event_type_check check (type in ('status', 'breaker', 'instance', 'conflict', 'watch')),
+  from_value text,
+  to_value text,
+  reason text,
+  instance_id uuid,
+  epoch bigint,
+  details jsonb not null default '{}'
+);
+
+create index if not exists hp_worker_event_worker_name_at_idx on public.hp_worker_event (worker_name, at desc);
+create index if not exists hp_worker_event_at_idx on public.hp_worker_event (at desc);
+
+alter table public.hp_worker_event enable row level security;
+
+drop policy if exists "members read every event" on public.hp_worker_event;
+create policy "members read every event" on public.hp_worker_event
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_worker_event from anon, authenticated, service_role;
+grant select on table public.hp_worker_event to authenticated, service_role;
+-- note: nobody may insert, update or delete; events are written by triggers and by the tick.
+
+comment on table public.hp_worker_event is 'Transitions of workers, kept for as many days as the setting event_days says.';
+comment on column public.hp_worker_event.id is 'Order of writing.';
+comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the whole watch. No foreign key: history outlives its worker.';
+comment on column public.hp_worker_event.at is 'When it happened: for silence the deadline that passed, not the tick that saw it.';
+comment on column public.hp_worker_event.recorded_at is 'When the row was written.';
+comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), watch (our own outage).';
+comment on column public.hp_worker_event.from_value is 'Value before.';
+comment on column public.hp_worker_event.to_value is 'Value after.';
+comment on column public.hp_worker_event.reason is 'Why, in words.';
+comment on column public.hp_worker_event.instance_id is 'The process concerned.';
+comment on column public.hp_worker_event.epoch is 'Its epoch.';
+comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
+
+-- 20261122000650_worker_group.sql
+-- What people decide about workers that do the same work (one worker_type). A type has a group as soon as a worker
+-- names it; it has a row here only where somebody has settings for it, with or without workers.
+create table if not exists public.hp_worker_group (
+  worker_type text
+    constraint hp_worker_group_pkey primary key
+    constraint hp_worker_group_worker_type_check check (char_length(worker_type) between 1 and 128),
+  desired integer
+    constraint hp_worker_group_desired_check check (desired between 0 and 1000000),
+  minimum integer
+    constraint hp_worker_group_minimum_check check (minimum between 0 and 1000000 and minimum <= desired),
+  description text
+    constraint hp_worker_group_description_check check (char_length(description) <= 500),
+  -- note: a page makes links of it, so that nothing but the web may stand here (javascript: would run as the reader).
+  job_url_template text
+    constraint hp_worker_group_job_url_template_check check (
+      job_url_template ~* '^https?://[^\s]+$' and char_length(job_url_template) <= 2000),
+  restart_hint text
+    constraint hp_worker_group_restart_hint_check check (char_length(restart_hint) <= 500),
+  heartbeat_interval_s double precision
+    constraint hp_worker_group_heartbeat_interval_s_check check (heartbeat_interval_s between 1 and 3600),
+  paused_until timestamptz,
+  paused_reason text
+    constraint hp_worker_group_paused_reason_check check (char_length(paused_reason) <= 500),
+  revision bigint not null default 0
+    constraint hp_worker_group_revision_check check (revision >= 0),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+alter table public.hp_worker_group enable row level security;
+
+drop policy if exists "members read every group" on public.hp_worker_group;
+create policy "members read every group" on public.hp_worker_group
+  for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "operators add groups" on public.hp_worker_group;
+create policy "operators add groups" on public.hp_worker_group
+  for insert to authenticated with check ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "operators edit groups" on public.hp_worker_group;
+create policy "operators edit groups" on public.hp_worker_group
+  for update to authenticated using ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "operators remove groups" on public.hp_worker_group;
+create policy "operators remove groups" on public.hp_worker_group
+  for delete to authenticated using ((select hp_private.member_role()) in ('operator', 'owner'));
+
+revoke all on table public.hp_worker_group from anon, authenticated, service_role;
+grant select, delete on table public.hp_worker_group to authenticated, service_role;
+grant insert (
+    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until, paused_reason
+  ), update (
+    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until, paused_reason
+  ) on table public.hp_worker_group to authenticated, service_role;
+-- note: revision and the times are the trigger's.
+
+comment on table public.hp_worker_group is 'Settings of a group: workers of one worker_type. A group without a row has none.';
+comment on column public.hp_worker_group.worker_type is 'The group; hp_worker_status.worker_type names it.';
+comment on column public.hp_worker_group.desired is 'How many of its workers should be alive; fewer is a warning. Null: each expected worker counts for itself.';
+comment on column public.hp_worker_group.minimum is 'With fewer alive the group is critical; at most desired.';
+comment on column public.hp_worker_group.description is 'What the group does, for people.';
+comment on column public.hp_worker_group.job_url_template is 'Address of a job, http or https, with {job_id}, {job_type} and {worker_name} in it.';
+comment on column public.hp_worker_group.restart_hint is 'What to do when a worker of it is dead: a command, with {worker_name} in it where it is wanted.';
+comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; before what they ask for, after a worker''s own interval_override_s.';
+comment on column public.hp_worker_group.paused_until is 'Until when the silence of all its workers is intended.';
+comment on column public.hp_worker_group.paused_reason is 'Why it is paused.';
+comment on column public.hp_worker_group.revision is 'Grows with every edit, out of the same numbers as the revisions of workers.';
+comment on column public.hp_worker_group.created_at is 'When the row was made.';
+comment on column public.hp_worker_group.updated_at is 'When it was last edited.';
+
+create or replace function hp_private.tg_hp_worker_group__revision() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  new.revision := nextval('hp_private.revision_seq');
+  new.updated_at := clock_timestamp();
+  return new;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_group__revision() from public;
+
+comment on function hp_private.tg_hp_worker_group__revision() is 'Moves the revision of a group that is new or was edited.';
+
+create or replace trigger _500_first_revision before insert on public.hp_worker_group
+  for each row execute function hp_private.tg_hp_worker_group__revision();
+
+-- note: an upsert that changes nothing is no edit.
+create or replace trigger _500_revision before update on public.hp_worker_group
+  for each row when (old.* is distinct from new.*) execute function hp_private.tg_hp_worker_group__revision();
+
+-- 20261122000700_pulse.sql
+-- The watch's own state: one row. Kept apart from hp_setting because it changes every few seconds.
+create table if not exists hp_private.pulse (
+  id boolean not null default true
+    constraint pulse_pkey primary key
+    constraint pulse_id_check check (id),
+  generation uuid not null default gen_random_uuid(),
+  tick_at timestamptz,
+  ticking_since timestamptz not null default now(),
+  watching_since timestamptz not null default now(),
+  gap_ended_at timestamptz,
+  gap_s double precision,
+  impaired_since timestamptz,
+  digest_at timestamptz,
+  watched_until timestamptz,
+  live_workers integer not null default 0,
+  stretch double precision not null default 1
+    constraint pulse_stretch_check check (stretch >= 1 and stretch < 'infinity'),
+  activity_every_s double precision not null default 1
+    constraint pulse_activity_every_s_check check (activity_every_s >= 1 and activity_every_s < 'infinity'),
+  pruned_at timestamptz
+) with (fillfactor = 50);
+
+insert into hp_private.pulse default values on conflict do nothing;
+
+alter table hp_private.pulse enable row level security;
+
+drop policy if exists "members see the pulse" on hp_private.pulse;
+create policy "members see the pulse" on hp_private.pulse
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table hp_private.pulse from public, anon, authenticated, service_role;
+grant select on table hp_private.pulse to authenticated, service_role;
+
+comment on table hp_private.pulse is 'State of the watch itself, one row.';
+comment on column hp_private.pulse.id is 'Always true: there is one row.';
+comment on column hp_private.pulse.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
+comment on column hp_private.pulse.tick_at is 'When the tick last ran.';
+comment on column hp_private.pulse.ticking_since is 'Since when the tick has run without a gap.';
+comment on column hp_private.pulse.watching_since is 'Since then, or since the fleet was last heard again after it fell silent together; silence before it is nobody''s fault.';
+comment on column hp_private.pulse.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
+comment on column hp_private.pulse.gap_s is 'Seconds for which it had not run then.';
+comment on column hp_private.pulse.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';
+comment on column hp_private.pulse.digest_at is 'When the last digest was sent.';
+comment on column hp_private.pulse.watched_until is 'Until when somebody watches.';
+comment on column hp_private.pulse.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
+comment on column hp_private.pulse.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
+comment on column hp_private.pulse.activity_every_s is 'Seconds between two beats with which a worker may report changed activity, so that these stay below it too.';
+comment on column hp_private.pulse.pruned_at is 'When old events and instances were last removed.';
+
+-- 20261122000800_message_budget.sql
+-- Broadcasts are rows, metered, and a channel closes above 100 messages a second: a store per kind of message.
+create table if not exists hp_private.message_budget (
+  kind text
+    constraint message_budget_pkey primary key
+    constraint message_budget_kind_check check (kind in ('transition', 'activity')),
+  stored double precision not null,
+  filled_at timestamptz not null,
+  sent_at timestamptz not null,
+  bytes bigint not null default 0
+) with (fillfactor = 50);
+
+insert into hp_private.message_budget (kind, stored, filled_at, sent_at)
+values ('transition', 0, '-infinity', '-infinity'), ('activity', 0, '-infinity', '-infinity')
+on conflict (kind) do nothing;
+
+alter table hp_private.message_budget enable row level security;
+revoke all on table hp_private.message_budget from public, anon, authenticated, service_role;
+-- note: no policy and no grant; only the functions that send use it.
+
+comment on table hp_private.message_budget is 'How many messages of a kind may still be sent at once.';
+comment on column hp_private.message_budget.kind is 'Kind of message.';
+comment on column hp_private.message_budget.stored is 'Messages in store at filled_at.';
+comment on column hp_private.message_budget.filled_at is 'When stored was last worked out; -infinity before the first message, when the store is full.';
+comment on column hp_private.message_budget.sent_at is 'When the last message of the kind was sent.';
+comment on column hp_private.message_budget.bytes is 'How large the tuples of the last digest or activity message were in memory.';
+
+-- Takes one message out of a store, or says no. The row is read without a lock and changed by compare-and-swap
+-- under a try-lock, so that beats never wait for each other here (16 clients: 14,200 beats a second; with
+-- select for update 4,900). Call it after all worker rows are written.
+create or replace function hp_private.take_message(
+  kind text, capacity double precision, per_second double precision, spacing interval, at timestamptz
+) returns boolean
+language plpgsql set search_path = ''
+as $$
+declare
+  v_budget hp_private.message_budget;
+  v_stored double precision;
+begin
+  select * into v_budget from hp_private.message_budget b where b.kind = take_message.kind;
+  v_stored := case
+    when isfinite(v_budget.filled_at) then least(capacity, v_budget.stored
+      + per_second * greatest(0, extract(epoch from at - v_budget.filled_at)::double precision))
+    else capacity
+  end;
+  if at - spacing < v_budget.sent_at or v_stored < 1
+    or not pg_try_advisory_xact_lock(hashtext('hp_private.message_budget'), hashtext(take_message.kind))
+  then
+    return false;
+  end if;
+  update hp_private.message_budget b
+  set stored = v_stored - 1, filled_at = take_message.at, sent_at = take_message.at
+  where b.kind = take_message.kind
+    and b.sent_at = v_budget.sent_at and b.filled_at = v_budget.filled_at and b.stored = v_budget.stored;
+  return found;
+end
+$$;
+
+revoke all on function hp_private.take_message(text, double precision, double precision, interval, timestamptz) from public;
+
+comment on function hp_private.take_message(text, double precision, double precision, interval, timestamptz) is 'Takes one message of a kind out of its store; false when there is none, when the last was too recent, or when another transaction is taking one.';
+
+-- Seconds that lie between two messages as large as the last one, where nothing else hurries: as often as the digest, or
+-- as rarely as the room for messages demands, but soon enough for a page, which calls itself not live after 25 s.
+create or replace function hp_private.message_every_s(bytes bigint) returns double precision
+language sql stable set search_path = ''
+return greatest(
+  coalesce(nullif(hp_private.setting('digest_every_s'), 0), 10)::double precision,
+  -- 0.6: PostgreSQL compresses more than half of it away, and adds TOAST and two indexes. Partitions of four days are kept.
+  least(20, bytes * 0.6 * 4 * 86400 / (greatest(coalesce(hp_private.setting('messages_mb'), 100), 1) * 1e6)));
+
+-- Whether a page waits for a digest: an activity message is one too. Half a tick early is on time: the two periods are
+-- rarely in step.
+create or replace function hp_private.digest_due(digest_at timestamptz, tick_every interval, at timestamptz) returns boolean
+language sql stable set search_path = ''
+return (
+  select coalesce(greatest(digest_due.digest_at, b.sent_at)
+    <= digest_due.at - make_interval(secs => hp_private.message_every_s(b.bytes)) + least(tick_every / 2, interval '2.5 seconds'), true)
+  from hp_private.message_budget b where b.kind = 'activity'
+);
+
+-- Notes how large an activity message or a digest was. A digest, which nobody asked the store for, is taken from it
+-- afterwards, so that both together are no more than it allows. Waits for nobody.
+create or replace function hp_private.count_message(event text, bytes bigint) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if pg_try_advisory_xact_lock(hashtext('hp_private.message_budget'), hashtext('activity')) then
+    update hp_private.message_budget b set
+      bytes = count_message.bytes,
+      stored = case when event = 'digest' and isfinite(b.filled_at) then greatest(-10, b.stored - 1) else b.stored end
+    where b.kind = 'activity';
+  end if;
+end
+$$;
+
+revoke all on function hp_private.message_every_s(bigint) from public;
+revoke all on function hp_private.digest_due(timestamptz, interval, timestamptz) from public;
+revoke all on function hp_private.count_message(text, bigint) from public;
+
+comment on function hp_private.message_every_s(bigint) is 'Seconds between two messages of that size.';
+comment on function hp_private.digest_due(timestamptz, interval, timestamptz) is 'Whether it is time for a digest.';
+comment on function hp_private.count_message(text, bigint) is 'Keeps account of a message that was sent.';
+
+-- 20261122000900_worker_state.sql
+-- What a member's page is told of a worker and of a group: the views name the columns, so that a new column is never
+-- sent by accident.
+create or replace view hp_private.worker_state with (security_invoker = true) as
+select
+  worker_id, worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason,
+  instance_id, epoch, started_at, hostname, pid, version, runtime, last_exit, name_conflict_since,
+  status, status_since, status_reason, last_heartbeat, heartbeat_interval_s, requested_interval_s, interval_override_s,
+  late_after_intervals,
+  lost_after_intervals, lease_expires_at, clock_skew_ms, revision,
+  jobs_active, current_status, current_job_id, current_job_type, status_updated_at, poll_interval_s, last_run_at,
+  last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule, jobs_processed, error_count,
+  last_error, last_error_at,
+  circuit_breaker_open, circuit_breaker_state, circuit_breaker_failures, circuit_breaker_threshold,
+  circuit_breaker_opened_at, circuit_breaker_retry_at, circuit_breaker_reason,
+  cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, event_loop_blocked_ms
+from public.hp_worker_status;
+
+revoke all on table hp_private.worker_state from public, anon, authenticated, service_role;
+grant select on table hp_private.worker_state to authenticated, service_role;
+
+comment on view hp_private.worker_state is 'The columns of a worker that snapshots and messages carry.';
+
+create or replace view hp_private.group_state with (security_invoker = true) as
+select
+  worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until,
+  paused_reason, revision
+from public.hp_worker_group;
+
+revoke all on table hp_private.group_state from public, anon, authenticated, service_role;
+grant select on table hp_private.group_state to authenticated, service_role;
+
+comment on view hp_private.group_state is 'The columns of a group that snapshots and messages carry.';
+
+create or replace function hp_private.status_code(status text) returns integer
+language sql immutable set search_path = ''
+return array_position(array[
+  'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'], status) - 1;
+
+-- The header lets a viewer see that it has missed something: it compares workers, groups, revision and generation.
+-- note: read by members under their own rights, who may not call hp_private.setting().
+create or replace function hp_private.fleet_header(at timestamptz) returns jsonb
+language sql stable set search_path = ''
+return (
+  select jsonb_build_object(
+    'generation', p.generation, 'now', fleet_header.at, 'heard_until', fleet_header.at,
+    'workers', w.workers, 'groups', g.groups, 'revision', greatest(w.revision, g.revision),
+    'tick_at', p.tick_at, 'tick_every_s', coalesce(t.tick_every_s, 5),
+    'watching_since', p.watching_since, 'impaired_since', p.impaired_since,
+    'stretch', p.stretch, 'beats_per_second', t.beats_per_second)
+  from hp_private.pulse p,
+    (select count(*) as workers, coalesce(max(s.revision), 0) as revision from public.hp_worker_status s) w,
+    (select count(*) as groups, coalesce(max(s.revision), 0) as revision from public.hp_worker_group s) g,
+    (select max(n.value) filter (where n.key = 'tick_every_s') as tick_every_s,
+        max(n.value) filter (where n.key = 'beats_per_second') as beats_per_second
+      from (
+        select s.key, case when jsonb_typeof(s.value) = 'number' then s.value::numeric end as value
+        from public.hp_setting s where s.key in ('tick_every_s', 'beats_per_second')
+      ) n) t
+);
+
+revoke all on function hp_private.status_code(text) from public;
+revoke all on function hp_private.fleet_header(timestamptz) from public;
+grant execute on function hp_private.fleet_header(timestamptz) to authenticated, service_role;
+
+comment on function hp_private.status_code(text) is 'Number that stands for a status in a beat tuple (docs/wire.md).';
+comment on function hp_private.fleet_header(timestamptz) is 'Head of a snapshot and of a digest.';
+
+-- 20261122001000_fleet_messages.sql
+-- Messages to open pages. The table is the truth, a message is a hint: realtime.send may lose one without an error,
+-- and a viewer finds that out by revision and header.
+
+create or replace function hp_private.ms_between(earlier timestamptz, later timestamptz) returns bigint
+language sql immutable set search_path = ''
+return (extract(epoch from later - earlier) * 1000)::bigint;
+
+-- Splits the lists of a message into chunks of about 180 kB and sends them: with its envelope each stays
+-- under 200 kB, and a free plan refuses 256.
+create or replace function hp_private.send_fleet(
+  event text, header jsonb, workers jsonb[], beats jsonb[], groups jsonb[] default null
+) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_chunks jsonb[];
+begin
+  with item as (
+    select 'workers' as list, u.value, u.place from unnest(workers) with ordinality u (value, place)
+    union all
+    select 'beats', u.value, u.place from unnest(beats) with ordinality u (value, place)
+    union all
+    select 'groups', u.value, u.place from unnest(groups) with ordinality u (value, place)
+  ),
+  placed as (
+    select i.*, sum(octet_length(i.value::text) + 2) over (order by i.list, i.place) / 180000 as chunk from item i
+  ),
+  listed as (
+    select p.chunk, p.list, jsonb_agg(p.value order by p.place) as items from placed p group by p.chunk, p.list
+  ),
+  chunked as (
+    select l.chunk, jsonb_object_agg(l.list, l.items) as body from listed l group by l.chunk
+  )
+  select array_agg(c.body order by c.chunk) into v_chunks from chunked c;
+
+  v_chunks := coalesce(v_chunks, array['{}'::jsonb]);
+  for v_part in 1 .. cardinality(v_chunks) loop
+    perform realtime.send(
+      v_chunks[v_part]
+        || jsonb_build_object('part', v_part, 'parts', cardinality(v_chunks))
+        || case when header is null then '{}' else jsonb_build_object('header', header) end,
+      event, 'hp:fleet', true);
+  end loop;
+end
+$$;
+
+-- The full state of some workers, at once.
+create or replace function hp_private.send_transition(names text[]) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_workers jsonb[];
+begin
+  select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id) into v_workers
+  from hp_private.worker_state s where s.worker_name = any (names);
+  perform hp_private.send_fleet('transition', null, v_workers, null);
+end
+$$;
+
+-- Who beat and what changed since a time. `since` lies a while before the last such message, because
+-- transactions don't commit in the order of their clocks (a cursor missed 958 of 2.6 million).
+create or replace function hp_private.send_digest(event text, since timestamptz, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_header jsonb;
+  v_workers jsonb[];
+  v_beats jsonb[];
+  v_groups jsonb[];
+begin
+  -- One statement, so that the header and all lists are of one snapshot.
+  with recent as materialized (
+    select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
+      jsonb_build_array(
+        w.worker_id, w.revision, hp_private.status_code(w.status),
+        hp_private.ms_between(w.last_heartbeat, send_digest.at), w.jobs_processed, w.error_count, w.jobs_active,
+        hp_private.ms_between(w.last_run_at, send_digest.at), w.processed_count, w.last_run_errors)
+      || case
+        when w.activity_seen_at > send_digest.since then jsonb_build_array(
+          hp_private.ms_between(w.status_updated_at, send_digest.at),
+          w.current_status, w.current_job_id, w.current_job_type)
+        else '[]'
+      end as beat
+    from public.hp_worker_status w
+    where w.last_heartbeat > send_digest.since or w.updated_at > send_digest.since
+  )
+  select hp_private.fleet_header(send_digest.at),
+    (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id)
+      from hp_private.worker_state s join recent r using (worker_name) where r.changed),
+    (select array_agg(r.beat order by r.worker_id) from recent r where not r.changed),
+    (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type)
+      from hp_private.group_state s join public.hp_worker_group g using (worker_type)
+      where g.updated_at > send_digest.since)
+  into v_header, v_workers, v_beats, v_groups;
+  perform hp_private.send_fleet(event, v_header, v_workers, v_beats, v_groups);
+  perform hp_private.count_message(event, coalesce(pg_column_size(v_beats), 0));
+end
+$$;
+
+revoke all on function hp_private.ms_between(timestamptz, timestamptz) from public;
+revoke all on function hp_private.send_fleet(text, jsonb, jsonb[], jsonb[], jsonb[]) from public;
+revoke all on function hp_private.send_transition(text[]) from public;
+revoke all on function hp_private.send_digest(text, timestamptz, timestamptz) from public;
+
+comment on function hp_private.ms_between(timestamptz, timestamptz) is 'Milliseconds from one time to another.';
+comment on function hp_private.send_fleet(text, jsonb, jsonb[], jsonb[], jsonb[]) is 'Sends one message of docs/wire.md, in chunks.';
+comment on function hp_private.send_transition(text[]) is 'Tells open pages the full state of these workers.';
+comment on function hp_private.send_digest(text, timestamptz, timestamptz) is 'Tells open pages what happened since a time; event is digest or activity.';
+
+-- An edit of groups is told at once, however many one statement edits; where the store of messages is used up, with the
+-- next digest. A group that is gone is told by its name and last revision alone.
+create or replace function hp_private.tg_hp_worker_group__send() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_groups jsonb[];
+begin
+  if not exists (select from hp_private.pulse p where p.watched_until > now()) then
+    return null;
+  end if;
+  if tg_op = 'DELETE' then
+    select array_agg(jsonb_build_object('worker_type', g.worker_type, 'revision', g.revision, 'gone', true))
+    into v_groups from gone g;
+  else
+    select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type) into v_groups
+    from hp_private.group_state s where s.worker_type in (select e.worker_type from edited e);
+  end if;
+  if v_groups is not null and hp_private.take_message('transition',
+    coalesce(hp_private.setting('transition_store'), 20)::double precision,
+    coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
+  then
+    perform hp_private.send_fleet('transition', null, null, null, v_groups);
+  end if;
+  return null;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_group__send() from public;
+
+comment on function hp_private.tg_hp_worker_group__send() is 'Tells open pages of groups that were added, edited or removed.';
+
+-- note: a trigger with a transition table may have one event only.
+create or replace trigger _900_send_added after insert on public.hp_worker_group
+  referencing new table as edited for each statement execute function hp_private.tg_hp_worker_group__send();
+create or replace trigger _900_send_edited after update on public.hp_worker_group
+  referencing new table as edited for each statement execute function hp_private.tg_hp_worker_group__send();
+create or replace trigger _900_send_removed after delete on public.hp_worker_group
+  referencing old table as gone for each statement execute function hp_private.tg_hp_worker_group__send();
+
+-- The only thing that may be declared in the realtime schema of a hosted project: who may listen.
+drop policy if exists "members listen to the fleet" on realtime.messages;
+create policy "members listen to the fleet" on realtime.messages
+  for select to authenticated using (
+    realtime.messages.extension = 'broadcast'
+    and (select realtime.topic()) = 'hp:fleet'
+    and (select hp_private.is_member())
+  );
+-- note: no insert policy; only the database speaks on this channel.
+
+-- 20261122001100_worker_transition.sql
+-- What happens to a row of hp_worker_status whoever writes it: it gets its number, its revision moves when its
+-- state changes, and every transition leaves an event.
+
+create or replace function hp_private.tg_hp_worker_status__number() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  -- An upsert comes by here on its way to an update: draw a number only for a name that is new.
+  select w.worker_id, w.revision into new.worker_id, new.revision
+  from public.hp_worker_status w where w.worker_name = new.worker_name;
+  if not found then
+    new.worker_id := nextval('hp_private.worker_id_seq');
+    new.revision := nextval('hp_private.revision_seq');
+  end if;
+  return new;
+end
+$$;
+
+-- State is everything that a message must carry whole; what moves with every beat travels in a tuple instead.
+-- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds. Of CPU, memory and
+-- a blocked event loop only the level counts (over 80 %, over 95 %; over 1 s).
+create or replace function hp_private.tg_hp_worker_status__revision() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if (
+    (old.status is distinct from new.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or old.status_reason is distinct from new.status_reason
+    or old.circuit_breaker_state is distinct from new.circuit_breaker_state
+    or old.circuit_breaker_failures is distinct from new.circuit_breaker_failures
+    or old.circuit_breaker_reason is distinct from new.circuit_breaker_reason
+    or old.last_error is distinct from new.last_error
+    or old.instance_id is distinct from new.instance_id
+    or old.heartbeat_interval_s is distinct from new.heartbeat_interval_s
+    or old.poll_interval_s is distinct from new.poll_interval_s
+    or old.schedule is distinct from new.schedule
+    or (old.next_run_at is null) is distinct from (new.next_run_at is null)
+    or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
+    or (old.event_loop_blocked_ms > 1000) is distinct from (new.event_loop_blocked_ms > 1000)
+    or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
+    or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
+    or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
+    or (old.memory_percent > 80) is distinct from (new.memory_percent > 80)
+    or (old.memory_percent > 95) is distinct from (new.memory_percent > 95)
+    or old.version is distinct from new.version
+    or old.hostname is distinct from new.hostname
+    or old.description is distinct from new.description
+    or old.worker_type is distinct from new.worker_type
+    or old.kind is distinct from new.kind
+    or old.expected is distinct from new.expected
+    or old.is_public is distinct from new.is_public
+    or old.paused_until is distinct from new.paused_until
+    or old.paused_reason is distinct from new.paused_reason
+    or old.interval_override_s is distinct from new.interval_override_s
+    or old.requested_interval_s is distinct from new.requested_interval_s
+    or old.grace_s is distinct from new.grace_s
+    or old.max_run_s is distinct from new.max_run_s
+    or old.late_after_intervals is distinct from new.late_after_intervals
+    or old.lost_after_intervals is distinct from new.lost_after_intervals
+    or old.name_conflict_since is distinct from new.name_conflict_since
+    or old.worker_name is distinct from new.worker_name
+  ) is not true then
+    return new;
+  end if;
+  new.revision := nextval('hp_private.revision_seq');
+  new.updated_at := clock_timestamp();
+  if (new.status is distinct from old.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or new.circuit_breaker_state is distinct from old.circuit_breaker_state
+    or new.instance_id is distinct from old.instance_id
+    or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
+  then
+    new.transitioned_at := clock_timestamp();
+  end if;
+  return new;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__event() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_old public.hp_worker_status;
+  v_old_status text;
+  v_old_breaker text;
+begin
+  if tg_op = 'UPDATE' then
+    v_old := old;
+  end if;
+  v_old_status := coalesce(v_old.status, 'unknown');
+  v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+
+  if new.instance_id is distinct from v_old.instance_id then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch)
+    values (new.worker_name, now(), 'instance', v_old.instance_id, new.instance_id,
+      case when v_old.epoch > new.epoch then 'the newer process ended' end, new.instance_id, new.epoch);
+  end if;
+
+  -- A worker whose every second run fails would otherwise fill the table: one error, and one way out of it, a minute.
+  if new.status is distinct from v_old_status
+    and not (v_old_status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
+    and not ('error' in (v_old_status, new.status) and exists (
+      select from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
+        and (e.from_value = 'error') = (v_old_status = 'error') and (e.to_value = 'error') = (new.status = 'error')
+        and new.status not in ('stopping', 'stopped', 'crashed')))
+  then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+    values (new.worker_name, new.status_since, 'status', v_old_status, new.status,
+      case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
+      new.instance_id, new.epoch,
+      jsonb_strip_nulls(jsonb_build_object(
+        'current_status', v_old.current_status, 'current_job_id', v_old.current_job_id,
+        'current_job_type', v_old.current_job_type,
+        'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
+  end if;
+
+  if new.status in ('stopped', 'crashed') then
+    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+  end if;
+
+  if new.circuit_breaker_state is distinct from v_old_breaker then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+    values (new.worker_name,
+      coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
+      'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
+      jsonb_build_object('failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold));
+  end if;
+
+  if (new.name_conflict_since is null) is distinct from (v_old.name_conflict_since is null) then
+    insert into public.hp_worker_event (worker_name, at, type, to_value, reason, instance_id, epoch)
+    values (new.worker_name, now(), 'conflict', case when new.name_conflict_since is null then 'ended' else 'began' end,
+      case when new.name_conflict_since is not null then 'two live processes report under this name' end,
+      new.instance_id, new.epoch);
+  end if;
+  return null;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_status__number() from public;
+revoke all on function hp_private.tg_hp_worker_status__revision() from public;
+revoke all on function hp_private.tg_hp_worker_status__event() from public;
+
+comment on function hp_private.tg_hp_worker_status__number() is 'Gives a new worker its number.';
+comment on function hp_private.tg_hp_worker_status__revision() is 'Moves the revision of a worker whose state changed.';
+comment on function hp_private.tg_hp_worker_status__event() is 'Writes the events of a transition.';
+
+create or replace trigger _500_number before insert on public.hp_worker_status
+  for each row execute function hp_private.tg_hp_worker_status__number();
+
+-- note: without a condition here. PostgreSQL reads a trigger's condition from its text in every statement, and this one is
+-- 14 kB of it; so the function asks (a beat in a call of its own takes 11 % less CPU so, one of a hundred the same).
+create or replace trigger _500_revision before update on public.hp_worker_status
+  for each row execute function hp_private.tg_hp_worker_status__revision();
+
+create or replace trigger _500_event after update on public.hp_worker_status
+  for each row when (old.transitioned_at is distinct from new.transitioned_at)
+  execute function hp_private.tg_hp_worker_status__event();
+
+create or replace trigger _500_first_event after insert on public.hp_worker_status
+  for each row when (new.status <> 'unknown')
+  execute function hp_private.tg_hp_worker_status__event();
+
+-- 20261122001150_worker_health.sql
+-- What a worker's row means at an instant: derived, never stored. The page derives the same from its own copy of the row
+-- (src/lib/fleet/health.ts), in the same order and the same words; a test holds the two equal.
+
+-- Times are compared as a browser knows them: whole milliseconds, and "infinity" as the last instant that it can name.
+-- note: plpgsql, for a function in sql that names its search_path is not inlined, and this one is called ten times a row.
+create or replace function hp_private.epoch_ms(at timestamptz) returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when at = 'infinity' then 8.64e15
+    when at > '-infinity' then floor(extract(epoch from at) * 1000)::double precision
+  end;
+end
+$$;
+
+create or replace function hp_private.words_count(count double precision, noun text) returns text
+language sql immutable set search_path = ''
+return count::bigint || ' ' || noun || case when count = 1 then '' else 's' end;
+
+-- How long something has lasted, rounded down: "34 seconds", "2 hours".
+create or replace function hp_private.words_lasting(ms double precision) returns text
+language sql immutable set search_path = ''
+return case
+  when ms < 60000 then hp_private.words_count(floor(greatest(ms, 0) / 1000), 'second')
+  when ms < 3600000 then hp_private.words_count(floor(ms / 60000), 'minute')
+  when ms < 86400000 then hp_private.words_count(floor(ms / 3600000), 'hour')
+  else hp_private.words_count(floor(ms / 86400000), 'day')
+end;
+
+-- How long something is meant to last, exactly: "2 minutes", "90 seconds". Beside a duration of the same unit without the
+-- unit's name, as in "12 minutes (every 2)".
+create or replace function hp_private.words_span(seconds double precision, beside_ms double precision default null)
+returns text
+language sql immutable set search_path = ''
+return (
+  select case
+    when s.ms % s.unit = 0 then (s.ms / s.unit)::text
+    when s.ms % 86400000 = 0 then hp_private.words_count(s.ms / 86400000, 'day')
+    when s.ms % 3600000 = 0 then hp_private.words_count(s.ms / 3600000, 'hour')
+    when s.ms % 60000 = 0 then hp_private.words_count(s.ms / 60000, 'minute')
+    else trim_scale(s.ms / 1000.0) || case when s.ms = 1000 then ' second' else ' seconds' end
+  end
+  from (
+    select floor(seconds * 1000 + 0.5)::bigint as ms, case
+      when beside_ms < 60000 then 1000
+      when beside_ms < 3600000 then 60000
+      when beside_ms < 86400000 then 3600000
+      when beside_ms is not null then 86400000
+    end as unit
+  ) s
+);
+
+create or replace function hp_private.words_instant(at timestamptz) returns text
+language sql stable set search_path = ''
+return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
+
+-- Since when a resident's silence counts. A request of the heartbeat module may hang for 10 s, which is more than the lease of
+-- a short interval; the tick excuses it for as long (hp_private.patience).
+create or replace function hp_private.watched_ms(worker public.hp_worker_status, watching_since timestamptz)
+returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return coalesce(hp_private.epoch_ms(watching_since) + greatest(0,
+    worker.heartbeat_interval_s * 1000 + 10000 - worker.lost_after_intervals * worker.heartbeat_interval_s * 1000), 0);
+end
+$$;
+
+-- Whether the lease of a scheduled worker has run out: between its runs it lasts until the grace after the next one is
+-- over, during a run as long as that may last. One that should have been heard while nobody watched may well have been
+-- there, and ended: it has until the time after.
+create or replace function hp_private.is_overdue(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
+returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_at double precision;
+  v_watching double precision;
+  v_lease double precision;
+  v_heard double precision;
+  v_next_run double precision;
+  v_until double precision;
+begin
+  if worker.kind <> 'scheduled' or worker.status in ('unknown', 'crashed') then
+    return false;
+  end if;
+  v_at := hp_private.epoch_ms(at);
+  v_lease := hp_private.epoch_ms(worker.lease_expires_at);
+  v_next_run := hp_private.epoch_ms(worker.next_run_at);
+  if v_lease is null or (worker.status in ('idle', 'stopped') and (v_next_run <= v_at) is not true) then
+    return false;
+  end if;
+  v_watching := hp_private.epoch_ms(watching_since);
+  v_heard := hp_private.epoch_ms(worker.last_heartbeat);
+  if coalesce(case when worker.status in ('idle', 'stopped', 'error') then v_next_run end, v_heard) <= v_watching then
+    v_until := v_watching + greatest(0, v_lease - v_heard);
+  end if;
+  return greatest(v_lease, v_until) <= v_at;
+end
+$$;
+
+-- Whether the last beat still vouches for a worker. A resident: a status that claims life, and a lease that has not run out,
+-- or only while nobody watched. A scheduled one: not overdue, its last run not crashed.
+create or replace function hp_private.is_alive(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
+returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if worker.kind = 'resident' then
+    return worker.status not in ('unknown', 'stopped', 'crashed') and coalesce(greatest(
+      hp_private.epoch_ms(worker.lease_expires_at),
+      case when worker.lease_expires_at > '-infinity' then hp_private.watched_ms(worker, watching_since)
+        + worker.lost_after_intervals * worker.heartbeat_interval_s * 1000 end) > hp_private.epoch_ms(at), false);
+  end if;
+  return worker.status not in ('unknown', 'crashed')
+    and hp_private.epoch_ms(coalesce(worker.lease_expires_at, worker.next_run_at)) is not null
+    and not hp_private.is_overdue(worker, at, watching_since);
+end
+$$;
+
+-- A worker's health, from nothing but what it is given. One line per rule, in the order of the table in docs/states.md:
+-- the first that holds wins.
+create or replace function hp_private.worker_health(
+  worker public.hp_worker_status, at timestamptz, watching_since timestamptz, impaired_since timestamptz,
+  group_paused_until timestamptz, group_paused_reason text, out level text, out rule text, out reason text
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_at constant double precision := hp_private.epoch_ms(at);
+  v_watching constant double precision := coalesce(hp_private.epoch_ms(watching_since), 0);
+  v_heard constant double precision := hp_private.epoch_ms(worker.last_heartbeat);
+  v_last_run constant double precision := hp_private.epoch_ms(worker.last_run_at);
+  v_next_run constant double precision := hp_private.epoch_ms(worker.next_run_at);
+  v_resident constant boolean := worker.kind = 'resident';
+  v_lives constant boolean := worker.status not in ('unknown', 'stopped', 'crashed');
+  -- A scheduled worker between its runs, whose process may well have ended.
+  v_waits constant boolean := worker.kind = 'scheduled' and worker.status in ('idle', 'stopped');
+  v_breaker constant text := case when worker.circuit_breaker_open then 'open' else worker.circuit_breaker_state end;
+  -- What the heartbeat module gives as a reason for stopping, as half a sentence; null for anybody else's words.
+  v_cause constant text := case
+    when worker.status_reason ~ '^SIG[A-Z0-9]+$' then 'by ' || worker.status_reason
+    when worker.status_reason ~ '^exit code [0-9]+$' then 'with ' || worker.status_reason
+  end;
+  v_since_ms constant double precision :=
+    greatest(0, v_at - coalesce(hp_private.epoch_ms(worker.status_since), v_at));
+  v_silent_ms double precision := 0;
+  v_polls constant boolean := v_resident and v_lives and worker.poll_interval_s is not null;
+  v_runless_ms double precision := 0;
+  v_runless_words text;
+  v_found_by_tick boolean;
+  v_overdue constant boolean := hp_private.is_overdue(worker, at, watching_since);
+  v_health text[];
+begin
+  if v_resident and v_lives and v_heard is not null then
+    v_silent_ms := greatest(0, v_at - greatest(v_heard, hp_private.watched_ms(worker, watching_since)));
+  end if;
+  if v_polls then
+    -- A process cannot owe runs from before its start.
+    v_runless_ms := greatest(coalesce(v_last_run, 0), coalesce(hp_private.epoch_ms(worker.started_at), 0), v_watching);
+    v_runless_ms := case when v_runless_ms = 0 then 0 else greatest(0, v_at - v_runless_ms) end;
+    v_runless_words := 'no run for ' || hp_private.words_lasting(v_runless_ms)
+      || ' (polls every ' || hp_private.words_span(worker.poll_interval_s, v_runless_ms) || ')';
+  end if;
+  -- The tick stamps what it finds with the deadline, after the last beat; last words are themselves a beat.
+  v_found_by_tick := coalesce(worker.last_exit is null and hp_private.epoch_ms(worker.status_since) > v_heard, false);
+
+  v_health := case
+    when hp_private.epoch_ms(worker.paused_until) > v_at then
+      array['inactive', 'paused', coalesce(worker.paused_reason, 'paused')]
+    when hp_private.epoch_ms(group_paused_until) > v_at then
+      array['inactive', 'paused', coalesce(group_paused_reason, 'its group is paused')]
+    when worker.status = 'stopped' and not worker.expected then
+      array['inactive', 'stopped', coalesce('stopped ' || v_cause, worker.status_reason, 'stopped')]
+
+    when worker.status = 'unknown' or v_heard is null then
+      array['unknown', 'never-reported', 'never reported']
+    when impaired_since is not null and (v_lives or v_waits) and hp_private.epoch_ms(worker.lease_expires_at) <= v_at then
+      array['unknown', 'not-watched', 'not watched since ' || hp_private.words_instant(impaired_since)]
+
+    when worker.status = 'crashed' and not v_found_by_tick then
+      array['critical', 'crashed', coalesce(worker.status_reason, 'crashed')]
+    when worker.status = 'crashed' and v_resident then
+      array['critical', 'crashed', 'no heartbeat for ' || hp_private.words_lasting(v_at - v_heard)]
+    when worker.status = 'crashed' then
+      array['critical', 'overdue', coalesce(worker.status_reason, 'overdue')]
+    when worker.status = 'stopped' and v_resident and v_since_ms >= 60000 then
+      array['critical', 'stopped-but-expected', 'stopped ' || coalesce(v_cause || ' ', '')
+        || hp_private.words_lasting(v_since_ms) || ' ago, but expected to run'
+        || case when v_cause is null then coalesce(': ' || nullif(worker.status_reason, ''), '') else '' end]
+    when v_silent_ms >= worker.lost_after_intervals * worker.heartbeat_interval_s * 1000 then
+      array['critical', 'silent', 'no heartbeat for ' || hp_private.words_lasting(v_silent_ms)]
+    when v_breaker = 'open' then
+      array['critical', 'breaker-open', coalesce(worker.circuit_breaker_reason, 'circuit breaker open' || case
+        when worker.circuit_breaker_failures > 0 then
+          ' after ' || hp_private.words_count(worker.circuit_breaker_failures, 'failure') || ' in a row'
+        else '' end)]
+    when worker.status = 'error' then
+      array['critical', 'error', coalesce(worker.status_reason, 'the last run failed')]
+    when worker.last_run_errors > 0 then
+      array['critical', 'run-errors', hp_private.words_count(worker.last_run_errors, 'error') || ' in the last run']
+    when v_polls and v_runless_ms >= 5 * worker.poll_interval_s * 1000 then
+      array['critical', 'stuck', 'alive, but ' || v_runless_words]
+    when v_waits and v_next_run is null then
+      array['critical', 'not-scheduled', 'no next run is scheduled']
+    when v_overdue and v_waits then
+      array['critical', 'overdue', 'overdue by ' || hp_private.words_lasting(v_at - v_next_run)]
+    when v_overdue then
+      array['critical', 'overdue', 'its run has lasted longer than ' || hp_private.words_span(worker.max_run_s)]
+
+    when worker.status = 'starting' then
+      array['warning', 'starting', coalesce(worker.status_reason, 'starting')]
+    when worker.status = 'stopping' then
+      array['warning', 'stopping', coalesce('asked to stop ' || v_cause, worker.status_reason, 'finishing its work')]
+    when worker.status = 'stopped' and v_resident then
+      array['warning', 'stopped-but-expected', coalesce('stopped ' || v_cause, worker.status_reason, 'stopped')]
+    when v_silent_ms >= worker.late_after_intervals * worker.heartbeat_interval_s * 1000 then
+      array['warning', 'late', 'no heartbeat for ' || hp_private.words_lasting(v_silent_ms)]
+    when v_polls and v_last_run is null then
+      array['warning', 'no-run-yet', 'no run yet']
+    when v_polls and v_runless_ms >= 2 * worker.poll_interval_s * 1000 then
+      array['warning', 'run-late', v_runless_words]
+    when v_waits and v_next_run <= v_at then
+      array['warning', 'due', 'due ' || case
+        when v_at - v_next_run < 1000 then 'just now'
+        else hp_private.words_lasting(v_at - v_next_run) || ' ago'
+      end]
+    when v_breaker = 'half_open' then
+      array['warning', 'breaker-half-open', 'circuit breaker half open: trying again']
+    when v_lives and worker.event_loop_blocked_ms > 1000 then
+      array['warning', 'event-loop', 'alive, event loop blocked for ' || worker.event_loop_blocked_ms / 1000 || ' s']
+    else array['healthy', 'fine', '']
+  end;
+  level := v_health[1];
+  rule := v_health[2];
+  reason := v_health[3];
+end
+$$;
+
+-- Security invoker: who reads a worker's row reads its group and the pulse too.
+create or replace function public.hp_worker_health(
+  worker public.hp_worker_status, at timestamptz default now(), out level text, out rule text, out reason text
+)
+language sql stable set search_path = ''
+begin atomic
+  select h.level, h.rule, h.reason
+  from (select true) one
+    left join hp_private.pulse p on true
+    left join public.hp_worker_group g on g.worker_type = (hp_worker_health.worker).worker_type
+    cross join lateral hp_private.worker_health(hp_worker_health.worker, hp_worker_health.at,
+      p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h;
+end;
+
+revoke all on function hp_private.epoch_ms(timestamptz) from public;
+revoke all on function hp_private.words_count(double precision, text) from public;
+revoke all on function hp_private.words_lasting(double precision) from public;
+revoke all on function hp_private.words_span(double precision, double precision) from public;
+revoke all on function hp_private.words_instant(timestamptz) from public;
+revoke all on function hp_private.watched_ms(public.hp_worker_status, timestamptz) from public;
+revoke all on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) from public;
+revoke all on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) from public;
+revoke all on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) from public;
+revoke all on function public.hp_worker_health(public.hp_worker_status, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function hp_private.epoch_ms(timestamptz) to authenticated, service_role;
+grant execute on function hp_private.words_count(double precision, text) to authenticated, service_role;
+grant execute on function hp_private.words_lasting(double precision) to authenticated, service_role;
+grant execute on function hp_private.words_span(double precision, double precision) to authenticated, service_role;
+grant execute on function hp_private.words_instant(timestamptz) to authenticated, service_role;
+grant execute on function hp_private.watched_ms(public.hp_worker_status, timestamptz) to authenticated, service_role;
+grant execute on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) to authenticated, service_role;
+grant execute on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) to authenticated, service_role;
+grant execute on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) to authenticated, service_role;
+grant execute on function public.hp_worker_health(public.hp_worker_status, timestamptz) to authenticated, service_role;
+
+comment on function hp_private.epoch_ms(timestamptz) is 'A time as JavaScript has it: whole milliseconds since 1970.';
+comment on function hp_private.words_count(double precision, text) is '"1 minute", "2 minutes".';
+comment on function hp_private.words_lasting(double precision) is 'How long something has lasted, in words, rounded down.';
+comment on function hp_private.words_span(double precision, double precision) is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
+comment on function hp_private.words_instant(timestamptz) is 'An instant for people.';
+comment on function hp_private.watched_ms(public.hp_worker_status, timestamptz) is 'Since when a resident''s silence counts, in milliseconds since 1970.';
+comment on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) is 'Whether a scheduled worker should have begun, or ended, its run by now.';
+comment on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) is 'Whether the last beat still vouches for a worker.';
+comment on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the watch, the pause of the group.';
+comment on function public.hp_worker_health(public.hp_worker_status, timestamptz) is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason in words. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
+
+-- 20261122001160_group_health.sql
+-- How the groups are as a whole: how many of their workers are alive, against how many people want. The page reckons the
+-- same (src/lib/fleet/group.ts, tally.ts); a test holds the two equal.
+create or replace function hp_private.group_health(at timestamptz)
+returns table (
+  worker_type text, desired integer, minimum integer, alive bigint, expected bigint, level text, rule text, reason text
+)
+language sql stable set search_path = ''
+begin atomic
+  with judged as (
+    select nullif(w.worker_type, '') as worker_type, w.expected, h.rule,
+      hp_private.is_alive(w, group_health.at, p.watching_since) as alive
+    from public.hp_worker_status w
+      cross join hp_private.pulse p
+      left join public.hp_worker_group g on g.worker_type = w.worker_type
+      cross join lateral hp_private.worker_health(
+        w, group_health.at, p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
+    where w.worker_type <> ''
+  ),
+  counted as (
+    -- A paused worker counts for nothing. One of which nobody can tell, because the watch is impaired, accuses nobody.
+    select j.worker_type,
+      count(*) filter (where j.alive) as alive,
+      count(*) filter (where j.alive and j.expected) as alive_expected,
+      count(*) filter (where j.expected) as expected,
+      count(*) filter (where not j.alive and j.rule = 'not-watched') as unsure
+    from judged j where j.rule <> 'paused' group by j.worker_type
+  ),
+  known as (
+    select g.worker_type from public.hp_worker_group g
+    union
+    select w.worker_type from public.hp_worker_status w where w.worker_type <> ''
+  ),
+  reckoned as (
+    select k.worker_type, g.desired, g.minimum, g.paused_reason,
+      coalesce(hp_private.epoch_ms(g.paused_until) > hp_private.epoch_ms(group_health.at), false) as paused,
+      coalesce(c.alive, 0) as alive, coalesce(c.alive_expected, 0) as alive_expected,
+      coalesce(c.expected, 0) as expected, coalesce(c.alive, 0) + coalesce(c.unsure, 0) as possible
+    from known k
+      left join public.hp_worker_group g on g.worker_type = k.worker_type
+      left join counted c on c.worker_type = k.worker_type
+  )
+  select r.worker_type, r.desired, r.minimum,
+    case when r.desired is null then r.alive_expected else r.alive end,
+    case when r.paused then 0 else greatest(r.desired, r.expected) end,
+    h.health[1], h.health[2], h.health[3]
+  from reckoned r
+    cross join lateral (
+      select r.alive || coalesce('/' || r.desired, '') || ' running' || coalesce(', minimum ' || r.minimum, '') as count
+    ) words
+    cross join lateral (
+      select case
+        when r.paused then array['inactive', 'paused', coalesce(r.paused_reason, 'paused')]
+        when r.possible < r.minimum then array['critical', 'below-minimum', words.count]
+        when r.possible < r.desired then array['warning', 'below-desired', words.count]
+        when r.alive < greatest(r.desired, r.minimum) then array['unknown', 'not-watched', words.count
+          || coalesce(', not watched since ' || hp_private.words_instant((select p.impaired_since from hp_private.pulse p)), '')]
+        else array['healthy', 'fine', '']
+      end as health
+    ) h
+  order by r.worker_type;
+end;
+
+create or replace view public.hp_worker_group_health with (security_invoker = true) as
+select h.worker_type, h.desired, h.minimum, h.alive, h.expected, h.level, h.rule, h.reason
+from hp_private.group_health(now()) h;
+
+revoke all on function hp_private.group_health(timestamptz) from public;
+grant execute on function hp_private.group_health(timestamptz) to authenticated, service_role;
+revoke all on table public.hp_worker_group_health from public, anon, authenticated, service_role;
+grant select on table public.hp_worker_group_health to authenticated, service_role;
+
+comment on function hp_private.group_health(timestamptz) is 'hp_worker_group_health at a given time.';
+comment on view public.hp_worker_group_health is 'Each group now: how many of its workers are alive, how many are expected, and its level: below minimum critical, below desired warning.';
+comment on column public.hp_worker_group_health.worker_type is 'The group.';
+comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where somebody has said so.';
+comment on column public.hp_worker_group_health.minimum is 'With fewer alive it is critical.';
+comment on column public.hp_worker_group_health.alive is 'How many of its unpaused workers are alive: replicas included where desired is set, else the expected ones.';
+comment on column public.hp_worker_group_health.expected is 'How many should be; none while the group is paused.';
+comment on column public.hp_worker_group_health.level is 'critical, warning, unknown, inactive or healthy.';
+comment on column public.hp_worker_group_health.rule is 'Which rule held: below-minimum, below-desired, not-watched, paused or fine.';
+comment on column public.hp_worker_group_health.reason is 'Why, in words.';
+
+-- 20261122001200_plain_write.sql
+-- The hand-made way keeps working: a plain upsert with the secret key goes under the same rules of truth.
+-- A write that names status or last_heartbeat is a beat, any other is an edit. Our own functions say by
+-- application_name that they have done all this themselves: a setting that ends with the function, and the only free
+-- text that somebody who is no superuser may put on one (the owner on a hosted project may not name one of our own).
+
+-- How long a word heard at a time vouches for a worker; run_until where it only goes on with a run that it began before.
+create or replace function hp_private.plain_lease(
+  worker public.hp_worker_status, heard timestamptz, run_until timestamptz
+) returns timestamptz
+language sql stable set search_path = ''
+return case
+  when worker.kind = 'scheduled' and worker.status in ('idle', 'stopped') then
+    worker.next_run_at + make_interval(secs => worker.grace_s)
+  when worker.status in ('unknown', 'stopped', 'crashed') then null
+  else coalesce(run_until, greatest(
+    heard + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s),
+    case when worker.kind = 'scheduled' then heard + make_interval(secs => worker.max_run_s) end,
+    case
+      when worker.kind = 'scheduled' and worker.status = 'error' then
+        worker.next_run_at + make_interval(secs => worker.grace_s)
+    end))
+end;
+
+create or replace function hp_private.tg_hp_worker_status__plain_insert() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  -- Runs for every upsert, also one that becomes an update. That one sees the values that are set here only for
+  -- the columns that it names.
+  new.status := case when new.status = 'active' then 'processing' else new.status end;
+  if new.last_heartbeat is not null or new.status <> 'unknown' then
+    new.last_heartbeat := now();
+    new.status := case when new.status = 'unknown' then 'running' else new.status end;
+    new.lease_expires_at := hp_private.plain_lease(new, now(), null);
+  end if;
+  if new.circuit_breaker_open and new.circuit_breaker_state = 'closed' then
+    new.circuit_breaker_state := 'open';
+  end if;
+  new.circuit_breaker_open := new.circuit_breaker_state = 'open';
+  new.counted_jobs := new.jobs_processed;
+  new.counted_errors := new.error_count;
+  return new;
+end
+$$;
+
+-- A total at or above the lifetime stored is as written. One below it means a restart: what has come since is added.
+create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
+language sql immutable set search_path = ''
+return case
+  when total >= stored then total
+  when total >= counted then stored + total - counted
+  else stored + total
+end;
+
+create or replace function hp_private.tg_hp_worker_status__plain_beat() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_row text := new.worker_name || ' ' || statement_timestamp();
+begin
+  new.status := case when new.status = 'active' then 'processing' else new.status end;
+  if tg_argv[0] = 'said' then
+    perform set_config('lastseen.said', v_row, true);
+  elsif current_setting('lastseen.said', true) = v_row then
+    return new; -- status was named too, and its trigger has done all this
+  elsif new.status in ('unknown', 'stopped', 'crashed') then
+    -- Only last_heartbeat was named: whoever is heard is alive.
+    new.status := 'running';
+  end if;
+
+  new.last_heartbeat := now();
+  if new.status is distinct from old.status then
+    new.status_since := now();
+    new.status_reason := nullif(new.status_reason, old.status_reason);
+    new.last_exit := null; -- last words are a process's own, and these are not
+    new.status_updated_at := now();
+    new.activity_seen_at := clock_timestamp();
+  elsif (new.current_status, new.current_job_id) is distinct from (old.current_status, old.current_job_id) then
+    new.status_updated_at := now();
+    new.activity_seen_at := clock_timestamp();
+  end if;
+  if new.status in ('unknown', 'stopped', 'crashed') then
+    new.jobs_active := 0;
+    new.current_status := null;
+    new.current_job_id := null;
+    new.current_job_type := null;
+  end if;
+  new.lease_expires_at := hp_private.plain_lease(new, now(), case
+    when new.kind = 'scheduled' and new.status <> 'error' and new.last_run_at is not distinct from old.last_run_at
+      and old.status in ('starting', 'processing', 'running', 'stopping') then old.lease_expires_at
+  end);
+
+  if new.jobs_processed is distinct from old.jobs_processed then
+    new.counted_jobs := new.jobs_processed;
+    new.jobs_processed := hp_private.lifetime(old.jobs_processed, old.counted_jobs, new.jobs_processed);
+  end if;
+  if new.error_count is distinct from old.error_count then
+    new.counted_errors := new.error_count;
+    new.error_count := hp_private.lifetime(old.error_count, old.counted_errors, new.error_count);
+  end if;
+  return new;
+end
+$$;
+
+-- An edit of the schedule vouches for nobody, but moves the time until which a scheduled worker may be silent.
+create or replace function hp_private.tg_hp_worker_status__plain_schedule() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if new.kind is distinct from old.kind or (new.kind = 'scheduled' and new.status in ('idle', 'stopped')) then
+    new.lease_expires_at := hp_private.plain_lease(new, new.last_heartbeat, null);
+  end if;
+  return new;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__plain_breaker() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if new.circuit_breaker_open is distinct from old.circuit_breaker_open
+    and new.circuit_breaker_state is not distinct from old.circuit_breaker_state
+  then
+    new.circuit_breaker_state := case when new.circuit_breaker_open then 'open' else 'closed' end;
+  end if;
+  new.circuit_breaker_open := new.circuit_breaker_state = 'open';
+  if new.circuit_breaker_state = 'open' and old.circuit_breaker_state <> 'open' then
+    new.circuit_breaker_opened_at := coalesce(nullif(new.circuit_breaker_opened_at, old.circuit_breaker_opened_at), now());
+  elsif new.circuit_breaker_state = 'closed' then
+    new.circuit_breaker_opened_at := null;
+    new.circuit_breaker_retry_at := null;
+  end if;
+  return new;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_status__plain_insert() from public;
+revoke all on function hp_private.lifetime(bigint, bigint, bigint) from public;
+revoke all on function hp_private.tg_hp_worker_status__plain_beat() from public;
+revoke all on function hp_private.plain_lease(public.hp_worker_status, timestamptz, timestamptz) from public;
+revoke all on function hp_private.tg_hp_worker_status__plain_schedule() from public;
+revoke all on function hp_private.tg_hp_worker_status__plain_breaker() from public;
+
+comment on function hp_private.tg_hp_worker_status__plain_insert() is 'A plain insert as a first beat.';
+comment on function hp_private.lifetime(bigint, bigint, bigint) is 'Lifetime count after a plain write of a total.';
+comment on function hp_private.tg_hp_worker_status__plain_beat() is 'A plain update of status or last_heartbeat as a beat.';
+comment on function hp_private.plain_lease(public.hp_worker_status, timestamptz, timestamptz) is 'Until when a plain write vouches for its worker.';
+comment on function hp_private.tg_hp_worker_status__plain_schedule() is 'Keeps the lease of a scheduled worker in step with its schedule.';
+comment on function hp_private.tg_hp_worker_status__plain_breaker() is 'Keeps circuit_breaker_open and circuit_breaker_state in step.';
+
+create or replace trigger _100_plain_insert before insert on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_insert();
+
+-- note: "update of" asks which columns the write names, whether or not their values change; the order of the two matters.
+create or replace trigger _110_plain_status before update of status on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_beat('said');
+
+create or replace trigger _120_plain_heard before update of last_heartbeat on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_beat('heard');
+
+create or replace trigger _130_plain_breaker before update of circuit_breaker_open, circuit_breaker_state
+  on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_breaker();
+
+create or replace trigger _140_plain_schedule before update of kind, next_run_at, grace_s on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_schedule();
+
+-- 20261122001300_beat.sql
+-- A beat as it comes in (docs/wire.md), and what may be wrong with one.
+do $$
+begin
+  if to_regtype('hp_private.beat') is null then
+    create type hp_private.beat as (
+      worker_name text, instance_id uuid, sequence bigint, status text, epoch bigint, status_reason text,
+      heartbeat_interval_s double precision, requested_interval_s double precision, uptime_ms bigint, sent_at_ms double precision,
+      worker_type text, description text, version text, kind text, hostname text, pid bigint, runtime text,
+      jobs_total bigint, errors_total bigint, counted_jobs bigint, counted_errors bigint,
+      jobs_active integer, current_status text, current_job_id text, current_job_type text, status_age_ms bigint,
+      poll_interval_s double precision, last_run_age_ms bigint, last_run_duration_ms bigint,
+      processed_count bigint, last_run_errors bigint, next_run_in_ms bigint, schedule text,
+      grace_s double precision, max_run_s double precision, expected boolean,
+      last_error text, last_error_age_ms bigint,
+      circuit_breaker_state text, circuit_breaker_failures integer, circuit_breaker_threshold integer,
+      circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason text,
+      cpu_percent real, memory_percent real, memory_rss_bytes bigint, event_loop_lag_ms real,
+      event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[]
+    );
+  end if;
+end
+$$;
+
+comment on type hp_private.beat is 'One beat; the fields are those of docs/wire.md.';
+
+create or replace function hp_private.beat_error(field text, problem text) returns jsonb
+language sql immutable set search_path = ''
+return jsonb_build_object('field', field, 'message', field || ' ' || problem);
+
+-- First field of a readable beat that is out of its range, or null. No duration is longer than ten years, so that
+-- no arithmetic on it can overflow. The lists are walked only for a beat that breaks one of their rules.
+create or replace function hp_private.beat_problem(b hp_private.beat) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  c_ten_years constant bigint := 315360000000;
+  c_most_jobs constant bigint := 1000000000000000;
+  v_field text;
+  v_length integer;
+  v_limit integer;
+begin
+  if b.worker_name is null then
+    return hp_private.beat_error('worker_name', 'is missing');
+  -- note: not {0,127}, which takes a state of the automaton for every character (8 % of a batch).
+  elsif b.worker_name !~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' or char_length(b.worker_name) > 128 then
+    return hp_private.beat_error('worker_name',
+      'must start with a letter or digit and hold at most 128 of letters, digits and @ : . _ / -');
+  elsif b.instance_id is null then
+    return hp_private.beat_error('instance_id', 'is missing');
+  elsif b.sequence is null or b.sequence < 1 then
+    return hp_private.beat_error('sequence', 'must be a whole number from 1 up');
+  elsif b.status is null
+    or b.status not in ('starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed')
+  then
+    return hp_private.beat_error('status',
+      'must be one of starting, idle, processing, running, error, stopping, stopped, crashed');
+  elsif b.kind not in ('resident', 'scheduled') then
+    return hp_private.beat_error('kind', 'must be resident or scheduled');
+  elsif b.circuit_breaker_state not in ('closed', 'open', 'half_open') then
+    return hp_private.beat_error('circuit_breaker_state', 'must be closed, open or half_open');
+  elsif b.heartbeat_interval_s not between 1 and 3600 then
+    return hp_private.beat_error('heartbeat_interval_s', 'must be from 1 to 3600 seconds');
+  elsif b.requested_interval_s not between 1 and 3600 then
+    return hp_private.beat_error('requested_interval_s', 'must be from 1 to 3600 seconds');
+  elsif b.grace_s not between 0 and 31536000 then
+    return hp_private.beat_error('grace_s', 'must be from 0 to 31536000 seconds');
+  elsif b.max_run_s not between 1 and 31536000 then
+    return hp_private.beat_error('max_run_s', 'must be from 1 to 31536000 seconds');
+  elsif not (b.poll_interval_s > 0 and b.poll_interval_s <= 31536000) then
+    return hp_private.beat_error('poll_interval_s', 'must be above 0 and at most 31536000 seconds');
+  elsif b.circuit_breaker_threshold < 1 then
+    return hp_private.beat_error('circuit_breaker_threshold', 'must be at least 1');
+  elsif abs(b.sent_at_ms) > 8640000000000000 then
+    return hp_private.beat_error('sent_at_ms', 'must be a time in milliseconds since 1970');
+  elsif greatest(b.cpu_percent, b.memory_percent, b.event_loop_lag_ms) >= 'infinity' then
+    -- A text may spell NaN or Infinity, which a column takes and JSON can't carry to a page. NaN is the greatest of all.
+    v_field := case
+      when b.cpu_percent >= 'infinity' then 'cpu_percent'
+      when b.memory_percent >= 'infinity' then 'memory_percent'
+      else 'event_loop_lag_ms'
+    end;
+    return hp_private.beat_error(v_field, 'must be a finite number');
+  elsif jsonb_typeof(b.metadata) <> 'object' then
+    return hp_private.beat_error('metadata', 'must be an object');
+  elsif octet_length(b.metadata::text) > 8192 then
+    return hp_private.beat_error('metadata', format('is %s bytes long; at most 8192', octet_length(b.metadata::text)));
+  elsif cardinality(b.leases) > 1000 then
+    return hp_private.beat_error('leases', format('holds %s tokens; at most 1000', cardinality(b.leases)));
+  elsif jsonb_typeof(b.last_exit) <> 'object' then
+    return hp_private.beat_error('last_exit', 'must be an object');
+  elsif octet_length(b.last_exit::text) > 4096 then
+    return hp_private.beat_error('last_exit', format('is %s bytes long; at most 4096', octet_length(b.last_exit::text)));
+  end if;
+
+  if char_length(b.status_reason) > 500 or char_length(b.worker_type) > 128 or char_length(b.description) > 500
+    or char_length(b.version) > 128 or char_length(b.hostname) > 255 or char_length(b.runtime) > 128
+    or char_length(b.current_status) > 500 or char_length(b.current_job_id) > 255
+    or char_length(b.current_job_type) > 128 or char_length(b.schedule) > 255 or char_length(b.last_error) > 2000
+    or char_length(b.circuit_breaker_reason) > 500
+  then
+    select l.field, char_length(to_jsonb(b) ->> l.field), l.most into v_field, v_length, v_limit
+    from (values ('status_reason', 500), ('worker_type', 128), ('description', 500), ('version', 128),
+      ('hostname', 255), ('runtime', 128), ('current_status', 500), ('current_job_id', 255),
+      ('current_job_type', 128), ('schedule', 255), ('last_error', 2000),
+      ('circuit_breaker_reason', 500)) l (field, most)
+    where char_length(to_jsonb(b) ->> l.field) > l.most limit 1;
+    return hp_private.beat_error(v_field, format('is %s characters long; at most %s', v_length, v_limit));
+  end if;
+
+  if least(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.jobs_active, b.pid, b.uptime_ms,
+      b.status_age_ms, b.last_run_age_ms, b.last_run_duration_ms, b.processed_count, b.last_run_errors,
+      b.next_run_in_ms, b.last_error_age_ms, b.circuit_breaker_failures, b.circuit_breaker_opened_age_ms,
+      b.circuit_breaker_retry_in_ms, b.memory_rss_bytes, b.event_loop_blocked_ms, b.epoch) < 0
+    or least(b.cpu_percent, b.memory_percent, b.event_loop_lag_ms) < 0
+  then
+    select e.key into v_field from jsonb_each_text(to_jsonb(b) - 'sent_at_ms' - 'metadata' - 'last_exit') e
+    where e.value ~ '^-\d' and jsonb_typeof(to_jsonb(b) -> e.key) = 'number' limit 1;
+    return hp_private.beat_error(v_field, 'must not be negative');
+  end if;
+
+  if greatest(b.uptime_ms, b.status_age_ms, b.last_run_age_ms, b.last_run_duration_ms, b.next_run_in_ms,
+      b.last_error_age_ms, b.circuit_breaker_opened_age_ms, b.circuit_breaker_retry_in_ms) > c_ten_years
+  then
+    select f.field into v_field
+    from unnest(array['uptime_ms', 'status_age_ms', 'last_run_age_ms', 'last_run_duration_ms', 'next_run_in_ms',
+      'last_error_age_ms', 'circuit_breaker_opened_age_ms', 'circuit_breaker_retry_in_ms']) f (field)
+    where (to_jsonb(b) ->> f.field)::bigint > c_ten_years limit 1;
+    return hp_private.beat_error(v_field, format('must be at most %s (ten years)', c_ten_years));
+  end if;
+
+  if greatest(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors) > c_most_jobs then
+    select f.field into v_field
+    from unnest(array['jobs_total', 'errors_total', 'counted_jobs', 'counted_errors']) f (field)
+    where (to_jsonb(b) ->> f.field)::bigint > c_most_jobs limit 1;
+    return hp_private.beat_error(v_field, format('must be at most %s', c_most_jobs));
+  end if;
+  return null;
+end
+$$;
+
+-- Why a beat can't be read at all: the field whose value has the wrong type.
+create or replace function hp_private.beat_misfit(raw jsonb) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_field text;
+  v_value jsonb;
+begin
+  if jsonb_typeof(raw) <> 'object' then
+    return hp_private.beat_error('beat', 'must be an object, not ' || jsonb_typeof(raw));
+  end if;
+  for v_field, v_value in select e.key, e.value from jsonb_each(raw) e loop
+    begin
+      perform jsonb_populate_record(null::hp_private.beat, jsonb_build_object(v_field, v_value));
+    exception when others then
+      return hp_private.beat_error(v_field, format('can''t be read: %s', left(sqlerrm, 200)));
+    end;
+  end loop;
+  return null;
+end
+$$;
+
+-- Reads the beats of a request. Nearly always all of them are fine, so they are read together first, and one by one
+-- only when that fails. errors is null, or holds the error of each bad beat at its place.
+create or replace function hp_private.read_beats(raw jsonb, out beats hp_private.beat[], out errors jsonb[])
+language plpgsql set search_path = ''
+as $$
+declare
+  v_place bigint;
+  v_raw jsonb;
+  v_beat hp_private.beat;
+  v_error jsonb;
+begin
+  begin
+    select array_agg(jsonb_populate_record(null::hp_private.beat, case
+        when r.value ->> 'status' = 'active' then r.value || '{"status": "processing"}' else r.value
+      end) order by r.ordinality)
+    into read_beats.beats
+    from jsonb_array_elements(raw) with ordinality r;
+  exception when others then
+    for v_raw, v_place in select r.value, r.ordinality from jsonb_array_elements(raw) with ordinality r loop
+      v_error := hp_private.beat_misfit(v_raw);
+      v_beat := null;
+      if v_error is null then
+        v_beat := jsonb_populate_record(null::hp_private.beat, v_raw);
+        if v_beat.status = 'active' then
+          v_beat.status := 'processing';
+        end if;
+      else
+        errors[v_place] := v_error;
+        if jsonb_typeof(v_raw -> 'worker_name') = 'string' then
+          v_beat.worker_name := left(v_raw ->> 'worker_name', 128);
+        end if;
+      end if;
+      read_beats.beats[v_place] := v_beat;
+    end loop;
+  end;
+
+  for v_place in 1 .. cardinality(read_beats.beats) loop
+    v_error := case when errors[v_place] is null then hp_private.beat_problem(read_beats.beats[v_place]) end;
+    if v_error is not null then
+      errors[v_place] := v_error;
+    end if;
+  end loop;
+end
+$$;
+
+revoke all on function hp_private.beat_error(text, text) from public;
+revoke all on function hp_private.beat_problem(hp_private.beat) from public;
+revoke all on function hp_private.beat_misfit(jsonb) from public;
+revoke all on function hp_private.read_beats(jsonb) from public;
+
+comment on function hp_private.beat_error(text, text) is 'The error of one beat, as its answer carries it.';
+comment on function hp_private.beat_problem(hp_private.beat) is 'What is out of range in a beat, or null.';
+comment on function hp_private.beat_misfit(jsonb) is 'What has the wrong type in a beat, or null.';
+comment on function hp_private.read_beats(jsonb) is 'Beats of a request, and what is wrong with each.';
+
+-- 20261122001350_pacing.sql
+-- How often workers may beat. A worker is answered the interval that people set for it, else for its group, else that it
+-- asked for; times the stretch of the pulse, by which the tick keeps the whole fleet under the setting beats_per_second.
+
+-- The stretch in steps of a quarter to an eighth. Every change of it is a new interval, and with it a new revision, for each
+-- worker: a fleet that gains or loses a few must not be told anew each time. So it grows when it must, and shrinks only
+-- when a tenth to spare is left in a smaller step.
+create or replace function hp_private.stretch_step(needed double precision, present double precision) returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_needed double precision := greatest(1, case when needed <= present then least(present, needed * 1.1) else needed end);
+  v_step double precision := power(2, floor(ln(v_needed) / ln(2::double precision))) / 4;
+begin
+  return ceil(v_needed / v_step) * v_step;
+end
+$$;
+
+-- What the tick stores in the pulse. The load is that of the intervals before any stretch, so that a stretch does not
+-- change what it is worked out from. Workers wait 0.9 to 1.0 of their interval, hence 0.95. A beat of changed activity takes
+-- the place of the next plain one, so activity may have what the plain beats leave over.
+create or replace function hp_private.pace_fleet(
+  present double precision, at timestamptz,
+  out live_workers integer, out stretch double precision, out activity_every_s double precision
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_most double precision := coalesce(nullif(hp_private.setting('beats_per_second'), 0), 200);
+  v_load double precision;
+begin
+  select count(*),
+    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s)), 0) / 0.95
+  into pace_fleet.live_workers, v_load
+  from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
+  -- Not by its lease: a fleet that an outage cut off comes back with the pace that it had.
+  where w.lease_expires_at is not null and w.status not in ('unknown', 'stopped', 'crashed')
+    -- Between its runs a scheduled worker has no need to beat.
+    and not (w.kind = 'scheduled' and w.status in ('idle', 'stopped'));
+
+  pace_fleet.stretch := hp_private.stretch_step(v_load / v_most, coalesce(present, 1));
+  pace_fleet.activity_every_s := least(3600, greatest(1,
+    pace_fleet.live_workers / greatest(v_most - v_load / pace_fleet.stretch, v_most / 100)));
+end
+$$;
+
+revoke all on function hp_private.stretch_step(double precision, double precision) from public;
+revoke all on function hp_private.pace_fleet(double precision, timestamptz) from public;
+
+comment on function hp_private.stretch_step(double precision, double precision) is 'By how much to stretch intervals where so much is needed and so much is in force.';
+comment on function hp_private.pace_fleet(double precision, timestamptz) is 'How many workers beat, by how much their intervals are to be stretched, and how often one may report changed activity.';
+
+-- 20261122001400_apply_beats.sql
+-- The way of nearly every beat: from the instance that holds its worker's row, newer than the last one applied.
+-- One set-based update, HOT, no matter how many beats. Returns the places and answers of the beats that it
+-- applied; the others are for hp_private.admit_beat().
+--
+-- heartbeat_interval_s is the longer one of what the worker states that it holds to and what it is answered: a shorter
+-- interval counts from the beat that states it, so that nobody is accused who has not heard of it; a longer one at once.
+create or replace function hp_private.apply_beats(
+  beats hp_private.beat[], at timestamptz, stretch double precision, group_intervals jsonb
+)
+returns table (place bigint, answer jsonb)
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+-- Left to itself PostgreSQL plans this for every array anew, which takes as long as the rest (0.91 → 0.43 ms a beat).
+set plan_cache_mode = 'force_generic_plan'
+as $$
+#variable_conflict use_column
+begin
+  -- note: plpgsql rather than sql, for it keeps the plan (planning these columns takes longer than updating a row).
+  return query update public.hp_worker_status w set
+    sequence = b.sequence,
+    status = b.status,
+    status_since = case when w.status = b.status then w.status_since else apply_beats.at end,
+    status_reason = b.status_reason,
+    last_heartbeat = greatest(w.last_heartbeat, apply_beats.at),
+    heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
+      w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
+      b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
+    -- What it held to first is what it wants, where it never says: later on it holds to what it was answered.
+    requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
+    lease_expires_at = case
+      when coalesce(b.kind, w.kind) = 'scheduled' and b.status in ('idle', 'stopped') then
+        case
+          when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
+          when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
+          else w.next_run_at
+        end + make_interval(secs => coalesce(b.grace_s, w.grace_s))
+      when b.status in ('stopped', 'crashed') then null
+      -- A run's time counts from its first beat, until one tells of a run that has ended since.
+      when coalesce(b.kind, w.kind) = 'scheduled' and b.status <> 'error'
+        and w.status in ('starting', 'processing', 'running', 'stopping') and w.lease_expires_at is not null
+        and (b.last_run_age_ms is null or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at)
+        then w.lease_expires_at
+      else greatest(
+        apply_beats.at + make_interval(secs => w.lost_after_intervals
+          * greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
+            w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
+            b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s)))),
+        case
+          when coalesce(b.kind, w.kind) = 'scheduled' then greatest(
+            apply_beats.at + make_interval(secs => coalesce(b.max_run_s, w.max_run_s)),
+            -- Between its runs after one that failed.
+            case
+              when b.status = 'error' then
+                coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
+                  + make_interval(secs => coalesce(b.grace_s, w.grace_s))
+            end)
+        end)
+    end,
+    clock_skew_ms = coalesce(round(b.sent_at_ms - extract(epoch from apply_beats.at)::double precision * 1000), w.clock_skew_ms),
+    worker_type = coalesce(b.worker_type, w.worker_type),
+    description = coalesce(b.description, w.description),
+    version = coalesce(b.version, w.version),
+    kind = coalesce(b.kind, w.kind),
+    hostname = coalesce(b.hostname, w.hostname),
+    pid = coalesce(b.pid, w.pid),
+    runtime = coalesce(b.runtime, w.runtime),
+    jobs_processed = w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs),
+    error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
+    counted_jobs = greatest(w.counted_jobs, b.jobs_total),
+    counted_errors = greatest(w.counted_errors, b.errors_total),
+    jobs_active = case when b.status in ('stopped', 'crashed') then 0 else coalesce(b.jobs_active, 0) end,
+    current_status = case when b.status not in ('stopped', 'crashed') then b.current_status end,
+    current_job_id = case when b.status not in ('stopped', 'crashed') then b.current_job_id end,
+    current_job_type = case when b.status not in ('stopped', 'crashed') then b.current_job_type end,
+    status_updated_at = case
+      when (w.status, w.current_status, w.current_job_id, w.current_job_type)
+        is distinct from (b.status, b.current_status, b.current_job_id, b.current_job_type)
+        then apply_beats.at - make_interval(secs => coalesce(b.status_age_ms, 0) / 1000.0)
+      else w.status_updated_at
+    end,
+    activity_seen_at = case
+      when (w.status, w.current_status, w.current_job_id, w.current_job_type)
+        is distinct from (b.status, b.current_status, b.current_job_id, b.current_job_type)
+        then clock_timestamp()
+      else w.activity_seen_at
+    end,
+    poll_interval_s = coalesce(b.poll_interval_s, w.poll_interval_s),
+    last_run_at = coalesce(apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0), w.last_run_at),
+    last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
+    processed_count = coalesce(b.processed_count, w.processed_count),
+    last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
+    -- 0: due now, or since it was.
+    next_run_at = case
+      when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
+      when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
+      else w.next_run_at
+    end,
+    grace_s = coalesce(b.grace_s, w.grace_s),
+    max_run_s = coalesce(b.max_run_s, w.max_run_s),
+    schedule = coalesce(b.schedule, w.schedule),
+    last_error = coalesce(b.last_error, w.last_error),
+    last_error_at = case
+      when b.last_error is null then w.last_error_at
+      else apply_beats.at - make_interval(secs => coalesce(b.last_error_age_ms, 0) / 1000.0)
+    end,
+    circuit_breaker_open = coalesce(b.circuit_breaker_state, w.circuit_breaker_state) = 'open',
+    circuit_breaker_state = coalesce(b.circuit_breaker_state, w.circuit_breaker_state),
+    circuit_breaker_failures = coalesce(b.circuit_breaker_failures, w.circuit_breaker_failures),
+    circuit_breaker_threshold = coalesce(b.circuit_breaker_threshold, w.circuit_breaker_threshold),
+    circuit_breaker_opened_at = case
+      when b.circuit_breaker_state is null then w.circuit_breaker_opened_at
+      else apply_beats.at - make_interval(secs => b.circuit_breaker_opened_age_ms / 1000.0)
+    end,
+    circuit_breaker_retry_at = case
+      when b.circuit_breaker_state is null then w.circuit_breaker_retry_at
+      else apply_beats.at + make_interval(secs => b.circuit_breaker_retry_in_ms / 1000.0)
+    end,
+    circuit_breaker_reason = case
+      when b.circuit_breaker_state is null then w.circuit_breaker_reason else b.circuit_breaker_reason
+    end,
+    cpu_percent = coalesce(b.cpu_percent, w.cpu_percent),
+    memory_percent = coalesce(b.memory_percent, w.memory_percent),
+    memory_rss_bytes = coalesce(b.memory_rss_bytes, w.memory_rss_bytes),
+    event_loop_lag_ms = coalesce(b.event_loop_lag_ms, w.event_loop_lag_ms),
+    event_loop_blocked_ms = b.event_loop_blocked_ms,
+    last_exit = case when b.status in ('stopped', 'crashed') then b.last_exit else w.last_exit end,
+    -- Written only when it changed, and over 1 KB once a minute at most (8 KB with every beat left 516 MB of TOAST
+    -- behind after 50,000 of them).
+    metadata = case
+      when b.metadata is null or b.metadata = w.metadata
+        or (pg_column_size(b.metadata) > 1024 and w.metadata_at > apply_beats.at - interval '1 minute') then w.metadata
+      else b.metadata
+    end,
+    metadata_at = case
+      when b.metadata is null or b.metadata = w.metadata
+        or (pg_column_size(b.metadata) > 1024 and w.metadata_at > apply_beats.at - interval '1 minute') then w.metadata_at
+      else apply_beats.at
+    end
+  from unnest(apply_beats.beats) with ordinality as b
+  where w.worker_name = b.worker_name and w.instance_id = b.instance_id and b.sequence > w.sequence
+  returning b.ordinality, jsonb_build_object(
+    'worker_name', w.worker_name, 'ok', true, 'epoch', w.epoch, 'current', true, 'sequence', w.sequence,
+    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', least(3600, apply_beats.stretch * coalesce(
+      w.interval_override_s, (apply_beats.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)));
+end
+$$;
+
+revoke all on function hp_private.apply_beats(hp_private.beat[], timestamptz, double precision, jsonb) from public;
+
+comment on function hp_private.apply_beats(hp_private.beat[], timestamptz, double precision, jsonb) is 'Applies the beats of instances that hold their worker''s row; one beat per worker. group_intervals: seconds by worker_type, or null. Returns their places in the array, and their answers.';
+
+-- 20261122001500_admit_beat.sql
+-- The beats that apply_beats() leaves: from an instance that does not hold its worker's row (yet, or any more), or
+-- one that was overtaken by a later beat of its own.
+--
+-- Order between instances is an epoch that the server hands out. A first beat only registers its instance: the
+-- delayed first beat of a process that is dead by now must not silence a live one (ghosts won 1,195 of 5,000
+-- restarts without the confirmation, 0 with it). The row moves when a beat presents its epoch.
+
+-- What an instance has done since it was last counted goes to the worker's lifetime counts, whoever holds the row.
+create or replace function hp_private.credit(worker_name text, jobs bigint, errors bigint) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+begin
+  if credit.jobs > 0 or credit.errors > 0 then
+    update public.hp_worker_status w
+    set jobs_processed = w.jobs_processed + greatest(0, credit.jobs),
+      error_count = w.error_count + greatest(0, credit.errors)
+    where w.worker_name = credit.worker_name;
+  end if;
+end
+$$;
+
+-- The worker's row goes from the instance that holds it to another one. What the row knew of the old instance is
+-- kept with that instance; what is known of the new one comes into the row.
+create or replace function hp_private.hand_over(
+  worker public.hp_worker_status, to_instance public.hp_worker_instance, at timestamptz
+) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+begin
+  update public.hp_worker_instance i
+  set status = worker.status, sequence = worker.sequence, counted_jobs = worker.counted_jobs,
+    counted_errors = worker.counted_errors, last_heartbeat = worker.last_heartbeat,
+    -- That of a scheduled worker may last for days, its process does not.
+    lease_expires_at = least(worker.lease_expires_at, case
+      when worker.kind = 'scheduled' then
+        worker.last_heartbeat + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s)
+    end),
+    superseded_at = hand_over.at,
+    last_exit = case when worker.status in ('stopped', 'crashed') then worker.last_exit end,
+    -- Only its own word is an end: found silent or marked by hand, it may be heard again.
+    ended_at = case when worker.status in ('stopped', 'crashed') and worker.status_since <= worker.last_heartbeat
+      then worker.status_since end
+  where i.instance_id = worker.instance_id;
+
+  update public.hp_worker_instance i
+  set took_over_at = hand_over.at, superseded_at = null
+  where i.instance_id = to_instance.instance_id;
+
+  update public.hp_worker_status w
+  set instance_id = to_instance.instance_id, epoch = to_instance.epoch, sequence = to_instance.sequence,
+    started_at = to_instance.started_at, hostname = coalesce(to_instance.hostname, w.hostname),
+    pid = coalesce(to_instance.pid, w.pid), version = coalesce(to_instance.version, w.version),
+    runtime = coalesce(to_instance.runtime, w.runtime),
+    counted_jobs = to_instance.counted_jobs, counted_errors = to_instance.counted_errors,
+    -- What the new process wants, and how long its run may last, its own beat says.
+    requested_interval_s = null, lease_expires_at = null,
+    -- The breaker of the old process ended with it.
+    circuit_breaker_state = 'closed', circuit_breaker_open = false, circuit_breaker_failures = 0,
+    circuit_breaker_opened_at = null, circuit_breaker_retry_at = null, circuit_breaker_reason = null,
+    name_conflict_since = null, event_loop_blocked_ms = null
+  where w.worker_name = worker.worker_name;
+end
+$$;
+
+-- A superseded instance lives on under its own lease; its work counts, its status is its own. Still heard a minute
+-- later without stopping, it is no rolling deploy any more but two processes under one name.
+create or replace function hp_private.note_superseded(
+  worker public.hp_worker_status, instance public.hp_worker_instance, beat hp_private.beat, lease_until timestamptz,
+  at timestamptz
+) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_newer boolean := beat.sequence > instance.sequence;
+  v_ends boolean := beat.status in ('stopped', 'crashed');
+begin
+  update public.hp_worker_instance i set
+    counted_jobs = greatest(i.counted_jobs, beat.jobs_total),
+    counted_errors = greatest(i.counted_errors, beat.errors_total),
+    sequence = greatest(i.sequence, beat.sequence),
+    last_heartbeat = greatest(i.last_heartbeat, at),
+    status = case when v_newer then beat.status else i.status end,
+    lease_expires_at = case when v_newer then lease_until else i.lease_expires_at end,
+    ended_at = case when v_ends then coalesce(i.ended_at, at) when not v_newer then i.ended_at end,
+    last_exit = case when v_ends then coalesce(i.last_exit, beat.last_exit) else i.last_exit end
+  where i.instance_id = instance.instance_id;
+  if v_ends then
+    perform hp_private.release_leases_of(instance.worker_name, instance.instance_id);
+  end if;
+
+  if v_newer and coalesce(instance.superseded_at, instance.registered_at) <= at - interval '1 minute' and worker.name_conflict_since is null
+    and worker.lease_expires_at > at and worker.status not in ('stopping', 'stopped', 'crashed')
+    and beat.status not in ('stopping', 'stopped', 'crashed')
+    -- Warm processes that a platform calls in turn are no conflict, only runs at the same time.
+    and (worker.kind <> 'scheduled' or (worker.status not in ('idle', 'error') and beat.status not in ('idle', 'error')))
+  then
+    update public.hp_worker_status w set name_conflict_since = note_superseded.at
+    where w.worker_name = worker.worker_name;
+  end if;
+end
+$$;
+
+-- Returns the answer of one beat (docs/wire.md, without activity_every_s and again_ms).
+create or replace function hp_private.admit_beat(
+  beat hp_private.beat, at timestamptz, stretch double precision, group_intervals jsonb
+) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_worker public.hp_worker_status;
+  v_instance public.hp_worker_instance;
+  v_held boolean;
+  v_current boolean;
+  v_interval double precision;
+  v_lease_until timestamptz;
+  v_answer jsonb;
+  v_jobs bigint := coalesce(beat.jobs_total, 0);
+  v_errors bigint := coalesce(beat.errors_total, 0);
+begin
+  -- A beat that is refused must leave no worker behind, so its instance is looked up before the name is made.
+  select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
+  if v_instance.worker_name <> beat.worker_name then
+    return jsonb_build_object('worker_name', beat.worker_name, 'ok', false, 'error', hp_private.beat_error(
+      'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
+  end if;
+
+  insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
+  on conflict do nothing;
+  select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
+  -- A plain upsert has no instance: a process that takes such a row over is the worker moved to the module.
+  v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
+    and v_worker.status not in ('unknown', 'stopped', 'crashed');
+  v_interval := least(3600, stretch * coalesce(
+    v_worker.interval_override_s, (group_intervals ->> coalesce(beat.worker_type, v_worker.worker_type))::double precision,
+    beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
+  v_lease_until := case
+    when beat.status not in ('stopped', 'crashed') then
+      at + make_interval(secs => v_worker.lost_after_intervals * greatest(v_interval, beat.heartbeat_interval_s))
+  end;
+
+  if v_worker.instance_id = beat.instance_id then
+    -- It has the row: a beat that was overtaken still counts; one that lost a race for the row is applied below.
+    v_current := true;
+    v_instance.epoch := v_worker.epoch;
+    v_instance.counted_jobs := greatest(v_worker.counted_jobs, v_jobs);
+    v_instance.counted_errors := greatest(v_worker.counted_errors, v_errors);
+    if beat.sequence <= v_worker.sequence then
+      perform hp_private.credit(beat.worker_name, v_jobs - v_worker.counted_jobs, v_errors - v_worker.counted_errors);
+      update public.hp_worker_status w
+      set counted_jobs = v_instance.counted_jobs, counted_errors = v_instance.counted_errors
+      where w.worker_name = beat.worker_name;
+    end if;
+  else
+    select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
+    if not found then
+      -- First heard of, or forgotten since: it is credited with what the table has not counted yet.
+      perform hp_private.credit(beat.worker_name,
+        v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
+      insert into public.hp_worker_instance (
+        instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, sequence,
+        counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
+      values (
+        beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
+        at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
+        beat.runtime, beat.sequence - 1, v_jobs, v_errors, at, v_lease_until, at)
+      returning * into v_instance;
+      v_current := not v_held;
+    else
+      -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again: one that has
+      -- heard its epoch, not a process that died before it heard anything. A goodbye may be what presents the epoch, where
+      -- the process before it was killed.
+      v_current := beat.sequence > v_instance.sequence and (
+        (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
+        or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
+        -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
+        -- keeps several warm and calls them in turn.)
+        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
+          beat.status in ('starting', 'processing', 'running', 'error')
+          or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > v_worker.last_run_at, false))));
+      perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
+      perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
+      v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);
+      v_instance.counted_errors := greatest(v_instance.counted_errors, v_errors);
+    end if;
+    if v_current then
+      perform hp_private.hand_over(v_worker, v_instance, at);
+    end if;
+  end if;
+
+  if v_current then
+    select a.answer into v_answer from hp_private.apply_beats(array[beat], at, stretch, group_intervals) a;
+  end if;
+  return coalesce(v_answer, jsonb_build_object(
+    'worker_name', beat.worker_name, 'ok', true, 'epoch', v_instance.epoch, 'current', v_current,
+    'sequence', beat.sequence, 'counted_jobs', v_instance.counted_jobs, 'counted_errors', v_instance.counted_errors,
+    'interval_s', v_interval));
+end
+$$;
+
+revoke all on function hp_private.credit(text, bigint, bigint) from public;
+revoke all on function hp_private.hand_over(public.hp_worker_status, public.hp_worker_instance, timestamptz) from public;
+revoke all on function hp_private.note_superseded(public.hp_worker_status, public.hp_worker_instance, hp_private.beat, timestamptz, timestamptz) from public;
+revoke all on function hp_private.admit_beat(hp_private.beat, timestamptz, double precision, jsonb) from public;
+
+comment on function hp_private.credit(text, bigint, bigint) is 'Adds to a worker''s lifetime counts what one of its instances did.';
+comment on function hp_private.hand_over(public.hp_worker_status, public.hp_worker_instance, timestamptz) is 'Moves a worker''s row to another instance.';
+comment on function hp_private.note_superseded(public.hp_worker_status, public.hp_worker_instance, hp_private.beat, timestamptz, timestamptz) is 'Records a beat of an instance that does not hold the row.';
+comment on function hp_private.admit_beat(hp_private.beat, timestamptz, double precision, jsonb) is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';
+
+-- 20261122001550_mass_silence.sql
+-- When much of the fleet falls silent together the fault is more likely ours, or the network's, than everybody's. So before
+-- a worker is accused, the others are asked for: of those that should have been heard within all of its lease but one
+-- interval, was at least half? (Leases that are jittered end spread over an interval: asking whether half have *ended*
+-- accuses 40 % of a fleet before it trips.)
+--
+-- A doubt is remembered for a lease: once the network is back, half of the fleet is heard again before the other half has
+-- had its turn. (docs/decisions/0005-a-doubt-is-remembered.md)
+
+create table if not exists hp_private.mass_silence (
+  heartbeat_interval_s double precision,
+  lost_after_intervals double precision,
+  seen_at timestamptz not null,
+  window_s double precision not null,
+  expected double precision not null,
+  heard integer not null,
+  constraint mass_silence_pkey primary key (heartbeat_interval_s, lost_after_intervals)
+);
+
+alter table hp_private.mass_silence enable row level security;
+revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
+-- note: no policy and no grant; only the tick uses it.
+
+comment on table hp_private.mass_silence is 'Workers of a like lease of which none is accused, for less than half of all that should have been heard were.';
+comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
+comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
+comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
+comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have been heard.';
+comment on column hp_private.mass_silence.expected is 'How many should have been.';
+comment on column hp_private.mass_silence.heard is 'How many were.';
+
+-- The lease but one interval: 4 of 5. A request of the heartbeat module may hang for 10 s, which is longer than short
+-- intervals are; an outage that is over by then must have been seen before.
+create or replace function hp_private.doubt_window_s(heartbeat_interval_s double precision, lost_after_intervals double precision)
+returns double precision
+language sql immutable set search_path = ''
+return greatest(
+  lost_after_intervals * heartbeat_interval_s - greatest(heartbeat_interval_s, 10),
+  least(2, lost_after_intervals - 1) * heartbeat_interval_s);
+
+-- For how long the past excuses a resident's silence: its lease, or where that is shorter one interval and such a request.
+create or replace function hp_private.patience(heartbeat_interval_s double precision, lost_after_intervals double precision)
+returns interval
+language sql immutable set search_path = ''
+return make_interval(secs => greatest(lost_after_intervals * heartbeat_interval_s, heartbeat_interval_s + 10));
+
+-- Asks for each kind of lease of which a resident is silent, as far as we watched all of its window: on most ticks there is
+-- none. Who is paused may be silent, and says nothing about the watch.
+create or replace function hp_private.note_mass_silence(ticking_since timestamptz, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  delete from hp_private.mass_silence m
+  where m.seen_at + 2 * hp_private.patience(m.heartbeat_interval_s, m.lost_after_intervals) < at;
+
+  if not exists (
+    select from public.hp_worker_status w
+    where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed') and w.lost_after_intervals > 1
+      and w.last_heartbeat <= at - make_interval(secs => least(2, w.lost_after_intervals - 1) * w.heartbeat_interval_s)
+  ) then
+    return;
+  end if;
+
+  with resident as materialized (
+    select w.heartbeat_interval_s, w.lost_after_intervals, w.last_heartbeat,
+      coalesce(greatest(w.paused_until, g.paused_until) > at, false) as paused
+    from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
+    where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed')
+  ),
+  lease as (
+    select r.heartbeat_interval_s, r.lost_after_intervals, min(r.last_heartbeat) as silent_since,
+      hp_private.doubt_window_s(r.heartbeat_interval_s, r.lost_after_intervals) as window_s
+    from resident r group by r.heartbeat_interval_s, r.lost_after_intervals
+  ),
+  judged as (
+    select l.heartbeat_interval_s, l.lost_after_intervals, l.window_s,
+      sum(least(1, l.window_s / r.heartbeat_interval_s)) as expected,
+      count(*) filter (where r.last_heartbeat > at - make_interval(secs => l.window_s)) as heard
+    from lease l join resident r on not r.paused
+    where l.window_s > 0 and greatest(l.silent_since, note_mass_silence.ticking_since) <= at - make_interval(secs => l.window_s)
+    group by l.heartbeat_interval_s, l.lost_after_intervals, l.window_s
+  )
+  insert into hp_private.mass_silence as m (heartbeat_interval_s, lost_after_intervals, seen_at, window_s, expected, heard)
+  select j.heartbeat_interval_s, j.lost_after_intervals, note_mass_silence.at, j.window_s, j.expected, j.heard from judged j
+  -- Two that fell silent may well be two that died.
+  where j.expected >= 3 and j.heard < j.expected / 2
+  on conflict (heartbeat_interval_s, lost_after_intervals) do update
+  set seen_at = excluded.seen_at, expected = excluded.expected, heard = excluded.heard;
+end
+$$;
+
+revoke all on function hp_private.doubt_window_s(double precision, double precision) from public;
+revoke all on function hp_private.patience(double precision, double precision) from public;
+revoke all on function hp_private.note_mass_silence(timestamptz, timestamptz) from public;
+
+comment on function hp_private.doubt_window_s(double precision, double precision) is 'Seconds within which the others should have been heard before one with such a lease is accused.';
+comment on function hp_private.patience(double precision, double precision) is 'How long after an outage of ours a resident has to be heard again.';
+comment on function hp_private.note_mass_silence(timestamptz, timestamptz) is 'Records where much of the fleet has fallen silent together.';
+
+-- 20261122001560_silence.sql
+-- Who has fallen silent. A resident's lease runs out some intervals after its last beat, a scheduled worker's at its next
+-- run and grace, or at the end of its longest allowed run. Whoever is then not heard is marked crashed, as of that deadline,
+-- unless the silence may be ours (truth rule 3).
+
+create or replace function hp_private.in_words(span interval) returns text
+language sql immutable set search_path = ''
+return case
+  when extract(epoch from span) < 120 then round(extract(epoch from span)) || ' seconds'
+  when extract(epoch from span) < 7200 then round(extract(epoch from span) / 60) || ' minutes'
+  when extract(epoch from span) < 172800 then round(extract(epoch from span) / 3600) || ' hours'
+  else round(extract(epoch from span) / 86400) || ' days'
+end;
+
+-- An event of the watch itself belongs to no worker.
+create or replace function hp_private.watch_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
+returns bigint
+language plpgsql set search_path = ''
+as $$
+declare
+  v_id bigint;
+begin
+  insert into public.hp_worker_event (at, type, from_value, to_value, reason, details)
+  values (watch_event.at, 'watch', watch_event.from_value, watch_event.to_value, watch_event.reason, watch_event.details)
+  returning id into v_id;
+  return v_id;
+end
+$$;
+
+-- The transition is a compare-and-swap on the lease, and passes over locked rows: those are being beaten at this moment.
+create or replace function hp_private.mark_crashed(names text[], leases timestamptz[], deadlines timestamptz[], reasons text[])
+returns text[]
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_names text[];
+begin
+  with silent as materialized (
+    select w.worker_name, s.deadline, s.reason
+    from unnest(names, leases, deadlines, reasons) s (worker_name, lease, deadline, reason)
+    join public.hp_worker_status w on w.worker_name = s.worker_name and w.lease_expires_at = s.lease
+    order by w.worker_name for no key update of w skip locked
+  ),
+  marked as (
+    update public.hp_worker_status w set
+      status = 'crashed', status_since = s.deadline, status_reason = s.reason,
+      lease_expires_at = null, jobs_active = 0, current_status = null, current_job_id = null,
+      current_job_type = null, status_updated_at = s.deadline, activity_seen_at = clock_timestamp(), last_exit = null
+    from silent s where w.worker_name = s.worker_name
+    returning w.worker_name
+  )
+  select array_agg(m.worker_name order by m.worker_name) into v_names from marked m;
+  return v_names;
+end
+$$;
+
+-- Marks those whose time has run out, and says whether the watch is in doubt: impaired_since and watching_since come back
+-- as they are from now on.
+--
+-- Silence counts from watching_since at the earliest, for what we did not watch is nobody's fault; a shorter gap of ours
+-- forgives those to whom it was long. In doubt nobody is accused for three leases of their own at most. A scheduled worker
+-- is excused only if its time to be heard lay in what we missed: it has then until the time after.
+create or replace function hp_private.judge_silence(
+  pulse hp_private.pulse, tick_every interval, at timestamptz,
+  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_found record;
+  v_given_up text[];
+  v_event bigint;
+begin
+  impaired_since := pulse.impaired_since;
+  watching_since := pulse.watching_since;
+  perform hp_private.note_mass_silence(pulse.ticking_since, at);
+
+  with overdue as materialized (
+    select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
+      w.max_run_s, w.lost_after_intervals,
+      case
+        when w.kind = 'resident' then make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+        else greatest(w.lease_expires_at - w.last_heartbeat, '0')
+      end as lease,
+      case
+        when w.kind = 'resident' then hp_private.patience(w.heartbeat_interval_s, w.lost_after_intervals)
+        else greatest(w.lease_expires_at - w.last_heartbeat, '0')
+      end as patience,
+      case
+        when w.kind = 'resident' then make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+        when w.status in ('idle', 'stopped', 'error') then make_interval(secs => w.grace_s)
+        else make_interval(secs => w.max_run_s)
+      end as leeway,
+      -- The latest gap that may explain the silence.
+      case
+        when w.kind = 'resident' then '-infinity'
+        when w.status in ('idle', 'stopped', 'error') then coalesce(w.next_run_at, w.last_heartbeat)
+        else w.last_heartbeat
+      end as due_at
+    from public.hp_worker_status w
+    where w.lease_expires_at <= judge_silence.at
+      and (w.status not in ('unknown', 'stopped', 'crashed') or (w.kind = 'scheduled' and w.status = 'stopped'))
+  ),
+  watched as (
+    select o.*, greatest(o.lease_expires_at,
+      case when o.due_at <= pulse.ticking_since then pulse.ticking_since + o.patience end,
+      case
+        when o.due_at <= pulse.gap_ended_at and make_interval(secs => pulse.gap_s) >= o.leeway / 2
+          then pulse.gap_ended_at + o.patience
+      end) as deadline
+    from overdue o
+  ),
+  excused as (
+    select w.*, w.deadline + 3 * w.lease as latest, greatest(w.deadline,
+      case
+        when w.due_at <= pulse.watching_since then least(pulse.watching_since + w.patience, w.deadline + 3 * w.lease)
+      end) as excused_until,
+      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
+    from watched w left join hp_private.mass_silence m
+      on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
+  ),
+  silent as materialized (
+    select e.*, e.in_doubt and e.latest > judge_silence.at as held,
+      -- Where ticks are rare the fleet may be gone and half of it back between two: silent at both, then.
+      e.kind = 'scheduled' or e.excused_until <= least(pulse.tick_at, judge_silence.at - tick_every)
+        or e.lease - make_interval(secs => hp_private.doubt_window_s(e.heartbeat_interval_s, e.lost_after_intervals))
+          >= 1.5 * tick_every as certain
+    from excused e where e.excused_until <= judge_silence.at
+  ),
+  doubt as (
+    select min(s.excused_until) filter (where s.held) as since,
+      coalesce(bool_or(s.doubted_at = judge_silence.at) filter (where s.held), false) as lasts
+    from silent s
+  ),
+  accused as (
+    select s.worker_name, s.lease_expires_at, s.excused_until, s.in_doubt,
+      case
+        when s.kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(s.excused_until - s.last_heartbeat)
+        when s.status in ('idle', 'stopped', 'error') and s.next_run_at is not null then format(
+          'overdue: due %s UTC, not begun %s later', to_char(s.next_run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+          hp_private.in_words(s.excused_until - s.next_run_at))
+        else 'its run has lasted longer than '
+          || hp_private.in_words(make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)))
+      end as reason
+    from silent s cross join doubt d
+    where s.certain and not s.held and not (
+      s.kind = 'scheduled' and s.latest > judge_silence.at and (d.since is not null or pulse.impaired_since is not null))
+  )
+  select d.since, d.lasts,
+    array_agg(a.worker_name) as names, array_agg(a.lease_expires_at) as leases,
+    array_agg(a.excused_until) as deadlines, array_agg(a.reason) as reasons,
+    array_agg(a.worker_name) filter (where a.in_doubt) as doubted
+  into v_found
+  from doubt d left join accused a on true group by d.since, d.lasts;
+
+  if v_found.since is not null and impaired_since is null then
+    impaired_since := v_found.since;
+    perform hp_private.watch_event(v_found.since, 'watching', 'impaired',
+      format('%s of %s workers heard in %s: the fault may be ours, so nobody is accused', m.heard, round(m.expected),
+        hp_private.in_words(make_interval(secs => m.window_s))),
+      jsonb_build_object('heard', m.heard, 'expected', round(m.expected), 'window_s', m.window_s))
+    from hp_private.mass_silence m order by m.seen_at desc, m.window_s limit 1;
+  end if;
+
+  if v_found.names[1] is not null then
+    crashed := hp_private.mark_crashed(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons);
+    select array_agg(n.name order by n.name) into v_given_up from unnest(v_found.doubted) n (name) where n.name = any (crashed);
+    if v_given_up is not null then
+      v_event := hp_private.watch_event(at, 'impaired', 'lost',
+        format('%s silent for three leases more: taken for crashed', case cardinality(v_given_up)
+          when 1 then 'one worker has been' else cardinality(v_given_up) || ' workers have been' end),
+        jsonb_build_object('workers', cardinality(v_given_up), 'names', to_jsonb(v_given_up[1:100])));
+      -- So that whoever tells people of events can leave these to the one that speaks for all.
+      update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
+      where e.worker_name = any (v_given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
+    end if;
+  end if;
+
+  if impaired_since is not null and not v_found.lasts then
+    perform hp_private.watch_event(at, 'impaired', 'watching',
+      case when v_given_up is null then 'heard again' else 'nobody is left in doubt' end,
+      jsonb_build_object('impaired_s', round(extract(epoch from at - impaired_since))));
+    impaired_since := null;
+    if v_given_up is null then
+      watching_since := greatest(watching_since, (select max(m.seen_at) from hp_private.mass_silence m));
+    end if;
+  end if;
+end
+$$;
+
+revoke all on function hp_private.in_words(interval) from public;
+revoke all on function hp_private.watch_event(timestamptz, text, text, text, jsonb) from public;
+revoke all on function hp_private.mark_crashed(text[], timestamptz[], timestamptz[], text[]) from public;
+revoke all on function hp_private.judge_silence(hp_private.pulse, interval, timestamptz) from public;
+
+comment on function hp_private.in_words(interval) is 'A span of time for people.';
+comment on function hp_private.watch_event(timestamptz, text, text, text, jsonb) is 'Writes an event of the watch itself; returns its id.';
+comment on function hp_private.mark_crashed(text[], timestamptz[], timestamptz[], text[]) is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
+comment on function hp_private.judge_silence(hp_private.pulse, interval, timestamptz) is 'Marks those whose time has run out, and says whether the watch is in doubt.';
+
+-- 20261122001570_cleanup.sql
+-- What need not be kept. A worker that is expected stays, dead or alive; a replica or a one-off process that has ended would
+-- otherwise stay on the page for ever. Its events stay as long as others.
+
+create or replace function hp_private.cleanup_stale_workers(older_than interval, at timestamptz) returns text[]
+language plpgsql set search_path = ''
+as $$
+declare
+  v_names text[];
+begin
+  -- note: a scheduled worker is stopped between its runs too, and its lease then lasts until the next.
+  with stale as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.status in ('stopped', 'crashed') and not w.expected
+      and w.status_since <= at - older_than and not coalesce(w.lease_expires_at > at, false)
+    order by w.worker_name for update skip locked
+  ),
+  removed as (
+    delete from public.hp_worker_status w using stale s where w.worker_name = s.worker_name returning w.worker_name
+  )
+  select array_agg(r.worker_name order by r.worker_name) into v_names from removed r;
+  return v_names;
+end
+$$;
+
+-- Once an hour.
+create or replace function hp_private.prune(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_stale_after_s double precision := coalesce(hp_private.setting('cleanup_after_s'), 86400);
+begin
+  update hp_private.pulse p set pruned_at = prune.at
+  where p.id and (p.pruned_at is null or p.pruned_at <= prune.at - interval '1 hour');
+  if not found then
+    return;
+  end if;
+  delete from public.hp_worker_event e
+  where e.recorded_at < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+  delete from public.hp_worker_instance i
+  where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
+      < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
+    and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
+  if v_stale_after_s > 0 then
+    perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
+  end if;
+end
+$$;
+
+-- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
+create or replace function public.hp_cleanup_stale_workers(older_than interval default '60 minutes') returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_names text[];
+begin
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
+    raise exception 'only an operator or an owner may remove workers' using errcode = 'PT403';
+  end if;
+  if older_than is null or older_than < interval '0' then
+    raise exception 'older_than is %; it must be an interval from 0 up', coalesce(older_than::text, 'null')
+      using errcode = 'PT400';
+  end if;
+
+  v_names := hp_private.cleanup_stale_workers(older_than, now());
+  -- Open pages count the workers in the header.
+  if v_names is not null and exists (select from hp_private.pulse p where p.watched_until > now()) then
+    perform hp_private.send_digest('digest', now() - interval '10 seconds', now());
+  end if;
+  return jsonb_build_object('removed', coalesce(cardinality(v_names), 0), 'names', coalesce(to_jsonb(v_names), '[]'));
+end
+$$;
+
+revoke all on function hp_private.cleanup_stale_workers(interval, timestamptz) from public;
+revoke all on function hp_private.prune(timestamptz) from public;
+revoke all on function public.hp_cleanup_stale_workers(interval) from public, anon, authenticated, service_role;
+grant execute on function public.hp_cleanup_stale_workers(interval) to authenticated, service_role;
+
+comment on function hp_private.cleanup_stale_workers(interval, timestamptz) is 'Removes workers that ended long ago and are not expected; returns their names or null.';
+comment on function hp_private.prune(timestamptz) is 'Removes old events, ended instances and stale workers, once an hour.';
+comment on function public.hp_cleanup_stale_workers(interval) is 'Removes stopped and crashed workers that are not expected and have been so for older_than. Returns {removed, names}. Errors: PT400 older_than, PT403 not an operator.';
+
+-- 20261122001600_tick.sql
+-- The server's own pulse. It finds the workers that have fallen silent, keeps open pages up to date, and records that
+-- it ran. One at a time however often it is called.
+
+create or replace function hp_private.tick(at timestamptz) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_pulse hp_private.pulse;
+  v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
+  v_watched boolean;
+  v_digest boolean;
+  v_judged record;
+  v_pace record;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
+    return jsonb_build_object('ran', false);
+  end if;
+  select * into v_pulse from hp_private.pulse;
+
+  if v_pulse.tick_at is null or at - v_pulse.tick_at > greatest(interval '30 seconds', 3 * v_tick_every) then
+    v_pulse.ticking_since := at;
+    v_pulse.watching_since := at;
+    if v_pulse.tick_at is not null then
+      if v_pulse.impaired_since is null then
+        perform hp_private.watch_event(v_pulse.tick_at, 'watching', 'impaired', 'the tick did not run', '{}');
+      end if;
+      perform hp_private.watch_event(at, 'impaired', 'watching', format('the tick runs again, after %s: silence counts from now',
+        hp_private.in_words(at - v_pulse.tick_at)),
+        jsonb_build_object('impaired_s', round(extract(epoch from at - coalesce(v_pulse.impaired_since, v_pulse.tick_at)))));
+      v_pulse.impaired_since := null;
+    end if;
+  elsif at - v_pulse.tick_at > 3 * v_tick_every then
+    v_pulse.gap_ended_at := at;
+    v_pulse.gap_s := extract(epoch from at - v_pulse.tick_at);
+  end if;
+  v_judged := hp_private.judge_silence(v_pulse, v_tick_every, at);
+
+  -- A conflict is over when no superseded instance vouches for itself any more.
+  with settled as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.name_conflict_since is not null and not exists (
+      select from public.hp_worker_instance i
+      where i.worker_name = w.worker_name and i.instance_id <> w.instance_id and i.lease_expires_at > tick.at)
+    order by w.worker_name for no key update skip locked
+  )
+  update public.hp_worker_status w set name_conflict_since = null from settled s where w.worker_name = s.worker_name;
+
+  perform hp_private.release_leases(at);
+  perform hp_private.prune(at);
+
+  v_watched := coalesce(v_pulse.watched_until > at, false);
+  v_digest := v_watched and (hp_private.digest_due(v_pulse.digest_at, v_tick_every, at)
+    or v_judged.impaired_since is distinct from v_pulse.impaired_since or v_judged.watching_since > v_pulse.watching_since);
+  select * into v_pace from hp_private.pace_fleet(v_pulse.stretch, at);
+  update hp_private.pulse p set
+    tick_at = tick.at, ticking_since = v_pulse.ticking_since, watching_since = v_judged.watching_since,
+    impaired_since = v_judged.impaired_since, gap_ended_at = v_pulse.gap_ended_at, gap_s = v_pulse.gap_s,
+    digest_at = case when v_digest then tick.at else p.digest_at end,
+    live_workers = v_pace.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
+  where p.id;
+
+  if v_digest then
+    perform hp_private.send_digest('digest',
+      greatest(v_pulse.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
+  elsif v_watched and v_judged.crashed is not null then
+    perform hp_private.send_transition(v_judged.crashed);
+  end if;
+  return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_judged.crashed), 0));
+end
+$$;
+
+-- A page needs its digests even where a scheduler calls but once a minute.
+create or replace function hp_private.tick_if_overdue(tick_at timestamptz, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  -- note: the settings are looked up only past the shortest period that they are likely to have.
+  if tick_at is null or (tick_at < at - interval '2 seconds' and tick_at < at - least(
+    2 * make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision),
+    (select make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision)
+      from hp_private.pulse p where p.watched_until > tick_if_overdue.at)))
+  then
+    perform hp_private.tick(at);
+  end if;
+end
+$$;
+
+create or replace function public.hp_tick() returns jsonb
+language sql security definer set search_path = ''
+return hp_private.tick(now());
+
+revoke all on function hp_private.tick(timestamptz) from public;
+revoke all on function hp_private.tick_if_overdue(timestamptz, timestamptz) from public;
+revoke all on function public.hp_tick() from public, anon, authenticated, service_role;
+grant execute on function public.hp_tick() to service_role;
+-- note: the scheduler alone; pg_cron runs it as its owner.
+
+comment on function hp_private.tick(timestamptz) is 'hp_tick at a given time.';
+comment on function hp_private.tick_if_overdue(timestamptz, timestamptz) is 'Runs the tick when whoever should run it is two periods late.';
+comment on function public.hp_tick() is 'The watch''s pulse, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
+
+-- 20261122001700_heartbeat.sql
+-- What workers call. An array of beats in, an answer per beat out, in the same order; the format is docs/wire.md.
+
+-- Tells open pages of what writes to these workers changed, as far as the stores of messages last, and returns the
+-- pacing for the answers. Comes after all rows are written. began is the clock at the start of the writes.
+create or replace function hp_private.tell(names text[], began timestamptz, activity_every_s double precision) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_setting record;
+  v_transitioned text[];
+  v_active boolean;
+  v_budget hp_private.message_budget;
+  v_again_ms double precision;
+begin
+  -- A setting that is missing or makes no sense must not cost a beat: the migration's default counts then.
+  select
+    coalesce(max(s.n) filter (where s.key = 'transition_store'), 20) as transition_store,
+    coalesce(max(s.n) filter (where s.key = 'transition_refill_per_s'), 5) as transition_refill_per_s,
+    coalesce(max(s.n) filter (where s.key = 'activity_store'), 600) as activity_store,
+    coalesce(max(s.n) filter (where s.key = 'activity_refill_s' and s.n > 0), 10) as activity_refill_s
+  into v_setting
+  from (
+    select s.key, least(greatest(s.value::numeric, 0), 1e9)::double precision as n from public.hp_setting s
+    where jsonb_typeof(s.value) = 'number' and s.key in (
+      'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s')
+  ) s;
+
+  select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
+  -- What was held back is untold still when its worker beats once more, though that beat changes nothing.
+  select array_agg(w.worker_name) filter (where w.transitioned_at >= began),
+    bool_or(greatest(w.activity_seen_at, w.updated_at) >= least(began, nullif(v_budget.sent_at, '-infinity'))
+      and (w.transitioned_at is null or w.transitioned_at < began))
+  into v_transitioned, v_active
+  from public.hp_worker_status w where w.worker_name = any (names);
+
+  if v_transitioned is not null then
+    if hp_private.take_message('transition', v_setting.transition_store, v_setting.transition_refill_per_s, '0', v_now) then
+      perform hp_private.send_transition(v_transitioned);
+    else
+      v_active := true; -- joined with what else happens in this second
+    end if;
+  end if;
+
+  if v_active then
+    if hp_private.take_message('activity', v_setting.activity_store,
+      1 / greatest(v_setting.activity_refill_s, hp_private.message_every_s(v_budget.bytes)), '1 second', v_now) then
+      -- Two seconds for transactions that began before the last message and committed after it.
+      perform hp_private.send_digest('activity',
+        greatest(v_budget.sent_at, v_now - interval '1 minute') - interval '2 seconds', v_now);
+    elsif v_budget.stored >= 1 then
+      v_again_ms := greatest(50, 1050 - extract(epoch from v_now - v_budget.sent_at)::double precision * 1000);
+    end if;
+  end if;
+
+  return jsonb_strip_nulls(jsonb_build_object(
+    'activity_every_s', tell.activity_every_s, 'again_ms', round(v_again_ms::numeric)));
+end
+$$;
+
+create or replace function hp_private.heartbeat(raw jsonb, at timestamptz) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_count integer;
+  v_beats hp_private.beat[];
+  v_errors jsonb[];
+  v_answers jsonb[];
+  v_names text[];
+  v_distinct integer;
+  v_leases boolean;
+  v_pulse record;
+  v_pacing jsonb := '{}';
+  v_left integer;
+  v_place bigint;
+  v_answer jsonb;
+begin
+  if jsonb_typeof(raw) is distinct from 'array' then
+    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
+      using errcode = 'PT400';
+  end if;
+  v_count := jsonb_array_length(raw);
+  if v_count not between 1 and 1000 then
+    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
+  end if;
+
+  select p.tick_at, p.watched_until, p.activity_every_s, p.stretch,
+    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
+      where g.heartbeat_interval_s is not null) as group_intervals
+  into v_pulse
+  from hp_private.pulse p;
+  select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
+  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
+  into v_names, v_distinct, v_leases
+  from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
+
+  -- Everyone who writes several workers locks them in the order of their names (unsorted: 11 to 16 deadlocks in 6 s).
+  if v_count > 1 then
+    perform from public.hp_worker_status w where w.worker_name = any (v_names)
+    order by w.worker_name for no key update;
+  end if;
+
+  v_answers := array_fill(null::jsonb, array[v_count]);
+  v_left := v_count;
+  if v_errors is not null then
+    for v_place in select g from generate_series(1, v_count) g where v_errors[g] is not null loop
+      v_answers[v_place] := jsonb_build_object(
+        'worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error', v_errors[v_place]);
+      v_beats[v_place] := null;
+      v_left := v_left - 1;
+    end loop;
+  end if;
+
+  -- A worker that is twice in one call takes the slow way below, one beat after the other.
+  if v_distinct = cardinality(v_names) then
+    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(
+        v_beats, at, coalesce(v_pulse.stretch, 1), v_pulse.group_intervals) a
+    loop
+      v_answers[v_place] := v_answer;
+      v_left := v_left - 1;
+    end loop;
+  end if;
+  if v_left > 0 then
+    for v_place in
+      select b.ordinality from unnest(v_beats) with ordinality b
+      where v_answers[b.ordinality] is null order by b.worker_name, b.ordinality
+    loop
+      v_answers[v_place] := hp_private.admit_beat(
+        v_beats[v_place], at, coalesce(v_pulse.stretch, 1), v_pulse.group_intervals);
+    end loop;
+  end if;
+
+  if v_leases then
+    v_answers := hp_private.answer_leases(v_beats, v_answers, at);
+  end if;
+
+  if v_pulse.watched_until > at then
+    v_pacing := hp_private.tell(v_names, v_began, v_pulse.activity_every_s);
+  end if;
+  -- A project without a cron still lives: the beats themselves run an overdue tick.
+  perform hp_private.tick_if_overdue(v_pulse.tick_at, at);
+
+  return (
+    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
+    from unnest(v_answers) with ordinality u (answer, place));
+end
+$$;
+
+-- SECURITY DEFINER: a worker may report and nothing else; it has no right on any table.
+create or replace function public.hp_heartbeat(beats jsonb) returns jsonb
+-- note: plpgsql keeps its plan; a security definer function in sql is planned anew with every call.
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  -- note: the place where a worker's token will be looked up; for now only the secret key may call.
+  return hp_private.heartbeat(hp_heartbeat.beats, now());
+end
+$$;
+
+revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
+revoke all on function hp_private.heartbeat(jsonb, timestamptz) from public;
+revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.hp_heartbeat(jsonb) to service_role;
+
+comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
+comment on function hp_private.heartbeat(jsonb, timestamptz) is 'hp_heartbeat at a given time.';
+comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array.';
+
+-- A plain write that changed a worker's state is told as well.
+create or replace function hp_private.tg_hp_worker_status__plain_send() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_pulse hp_private.pulse;
+begin
+  select * into v_pulse from hp_private.pulse;
+  if v_pulse.watched_until > now() then
+    perform hp_private.tell(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_pulse.activity_every_s);
+  end if;
+  return null;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_worker_status__plain_send() from public;
+
+comment on function hp_private.tg_hp_worker_status__plain_send() is 'Tells open pages of a plain write that changed a worker''s state or activity.';
+
+create or replace trigger _900_plain_send after update on public.hp_worker_status
+  for each row when (
+    current_setting('application_name') <> 'lastseen own write'
+    and (old.revision is distinct from new.revision or old.activity_seen_at is distinct from new.activity_seen_at))
+  execute function hp_private.tg_hp_worker_status__plain_send();
+
+create or replace trigger _900_plain_send_first after insert on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_send();
+
+-- 20261122001800_fleet.sql
+-- What a page asks for: the whole fleet at one instant, and that somebody is watching.
+
+-- Security invoker, so that row level security decides; a stranger gets an error rather than an empty fleet.
+create or replace function public.hp_fleet() returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
+  if current_user = 'authenticated' then
+    if not hp_private.is_member() then
+      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
+        hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
+    end if;
+  end if;
+  return (
+    select jsonb_build_object(
+      'header', hp_private.fleet_header(now()),
+      'workers', coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_name), '[]'),
+      'groups', (
+        select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(g)) order by g.worker_type), '[]')
+        from hp_private.group_state g))
+    from hp_private.worker_state s);
+end
+$$;
+
+-- SECURITY DEFINER: a viewer may say that it watches and may write nothing else. A hidden tab calls late, hence the
+-- long time for which one call counts.
+create or replace function public.hp_watch() returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_pulse hp_private.pulse;
+begin
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
+    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+  end if;
+  update hp_private.pulse p
+  set watched_until = now() + make_interval(secs => coalesce(hp_private.setting('watch_lasts_s'), 150)::double precision)
+  where p.id
+  returning * into v_pulse;
+  perform hp_private.tick_if_overdue(v_pulse.tick_at, now());
+  return jsonb_build_object('now', now(), 'watched_until', v_pulse.watched_until, 'tick_at', v_pulse.tick_at);
+end
+$$;
+
+revoke all on function public.hp_fleet() from public, anon, authenticated, service_role;
+revoke all on function public.hp_watch() from public, anon, authenticated, service_role;
+grant execute on function public.hp_fleet() to authenticated, service_role;
+grant execute on function public.hp_watch() to authenticated, service_role;
+
+comment on function public.hp_fleet() is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
+comment on function public.hp_watch() is 'Says that somebody watches; messages flow only then. Call once a minute. Errors: PT403 not a member.';
+
+-- 20261122001900_stop_worker.sql
+-- Marks a worker as stopped by hand: for a script that takes a process down, or an operator who knows that it is gone.
+-- Should the process live after all, its next beat says so.
+create or replace function public.hp_stop_worker(worker_name text, reason text default null) returns jsonb
+language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_worker public.hp_worker_status;
+  v_pulse hp_private.pulse;
+begin
+  -- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
+    raise exception 'only an operator or an owner may stop a worker' using errcode = 'PT403';
+  end if;
+  if char_length(hp_stop_worker.reason) > 500 then
+    raise exception 'reason is % characters long; at most 500', char_length(hp_stop_worker.reason)
+      using errcode = 'PT400';
+  end if;
+
+  update public.hp_worker_status w set
+    status = 'stopped', status_since = case when w.status = 'stopped' then w.status_since else now() end,
+    status_reason = coalesce(hp_stop_worker.reason, 'marked as stopped'),
+    lease_expires_at = null, jobs_active = 0, current_status = null, current_job_id = null, current_job_type = null,
+    last_exit = null, status_updated_at = now(), activity_seen_at = clock_timestamp()
+  where w.worker_name = hp_stop_worker.worker_name
+  returning * into v_worker;
+  if not found then
+    raise exception 'there is no worker named %', hp_stop_worker.worker_name using errcode = 'PT404';
+  end if;
+
+  select * into v_pulse from hp_private.pulse;
+  if v_pulse.watched_until > now() then
+    perform hp_private.tell(array[v_worker.worker_name], v_began, v_pulse.activity_every_s);
+  end if;
+  return jsonb_build_object('worker_name', v_worker.worker_name, 'status', v_worker.status,
+    'status_since', v_worker.status_since);
+end
+$$;
+
+revoke all on function public.hp_stop_worker(text, text) from public, anon, authenticated, service_role;
+grant execute on function public.hp_stop_worker(text, text) to authenticated, service_role;
+
+comment on function public.hp_stop_worker(text, text) is 'Marks a worker as stopped. Errors: PT400 reason too long, PT403 not an operator, PT404 no such worker.';
+
+-- 20261122002000_job_lease.sql
+-- Job leases: the right of one process, of all that there are, to work on something, known by a key.
+--
+-- A lease belongs to an instance and is valid for as long as that instance's own lease is, so holding one costs no
+-- write. Its token is for fencing: a process that was paused for longer than its lease does not know that it lost it, so
+-- what it writes carries the token, and whoever keeps what is written refuses a token lower than one it has seen.
+create table if not exists public.hp_job_lease (
+  key text
+    constraint hp_job_lease_pkey primary key
+    constraint hp_job_lease_key_check check (key <> '' and char_length(key) <= 255),
+  worker_name text not null
+    constraint hp_job_lease_worker_name_fkey
+      references public.hp_worker_status (worker_name) on delete cascade on update cascade,
+  instance_id uuid not null,
+  token bigint not null,
+  sequence bigint not null,
+  claimed_at timestamptz not null
+);
+
+create index if not exists hp_job_lease_worker_name_idx on public.hp_job_lease (worker_name, instance_id);
+
+-- One sequence for all keys: a lease that is released leaves no row behind, and the next token of its key is higher all
+-- the same.
+create sequence if not exists hp_private.lease_token_seq;
+
+alter table public.hp_job_lease enable row level security;
+
+drop policy if exists "members read every lease" on public.hp_job_lease;
+create policy "members read every lease" on public.hp_job_lease
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_job_lease from anon, authenticated, service_role;
+grant select on table public.hp_job_lease to authenticated, service_role;
+-- note: nobody writes it but the functions below: a lease that goes while its holder lives would be held by two.
+
+comment on table public.hp_job_lease is 'Which process may work on what; a released lease leaves no row.';
+comment on column public.hp_job_lease.key is 'What the lease is of, in the workers'' own words.';
+comment on column public.hp_job_lease.worker_name is 'The worker that holds it.';
+comment on column public.hp_job_lease.instance_id is 'Its process; the lease is valid while that one''s own lease is.';
+comment on column public.hp_job_lease.token is 'Fencing token: of one key, each is higher than all before.';
+comment on column public.hp_job_lease.sequence is 'The last beat that the process had made when it claimed; a later one knows of the lease.';
+comment on column public.hp_job_lease.claimed_at is 'When it was claimed.';
+
+-- Until when the last beat of an instance vouches for it, or null for one that has said goodbye or is not known. Not
+-- simply lease_expires_at: that of a scheduled worker lasts for a whole run, beats or none, and a stop by hand ends it,
+-- though the process may live for all that the person knows. What was promised is kept until the silence has lasted.
+create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
+language sql stable set search_path = ''
+return (
+  select case
+    when w.instance_id is distinct from instance_lease.instance_id then (
+      select greatest(i.lease_expires_at,
+        i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+      from public.hp_worker_instance i
+      where i.instance_id = instance_lease.instance_id and i.worker_name = w.worker_name and i.ended_at is null)
+    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
+    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
+      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+  end
+  from public.hp_worker_status w where w.worker_name = instance_lease.worker_name);
+
+-- Its own last words release what an instance holds.
+create or replace function hp_private.release_leases_of(worker_name text, instance_id uuid) returns void
+language sql set search_path = ''
+begin atomic
+  delete from public.hp_job_lease l
+  where l.worker_name = release_leases_of.worker_name and l.instance_id = release_leases_of.instance_id
+    and hp_private.instance_lease(l.worker_name, l.instance_id) is null;
+end;
+
+-- Removes the leases of instances that nothing vouches for any more: order, not safety, for a claim looks for itself.
+-- Workers first, as everywhere, and a locked one is skipped: it is being beaten.
+create or replace function hp_private.release_leases(at timestamptz) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+  v_names text[];
+  v_released integer := 0;
+begin
+  select array_agg(s.worker_name) into v_names from (
+    select w.worker_name from public.hp_worker_status w
+    where w.worker_name in (
+      select l.worker_name from public.hp_job_lease l
+      where coalesce(hp_private.instance_lease(l.worker_name, l.instance_id), '-infinity') <= release_leases.at)
+    order by w.worker_name for share skip locked
+  ) s;
+  if v_names is not null then
+    with dead as materialized (
+      select l.key from public.hp_job_lease l
+      where l.worker_name = any (v_names)
+        and coalesce(hp_private.instance_lease(l.worker_name, l.instance_id), '-infinity') <= release_leases.at
+      order by l.key for update
+    )
+    delete from public.hp_job_lease l using dead d where l.key = d.key;
+    get diagnostics v_released = row_count;
+  end if;
+  return v_released;
+end
+$$;
+
+revoke all on function hp_private.instance_lease(text, uuid) from public;
+revoke all on function hp_private.release_leases_of(text, uuid) from public;
+revoke all on function hp_private.release_leases(timestamptz) from public;
+
+comment on function hp_private.instance_lease(text, uuid) is 'Until when an instance is vouched for; null when it has ended or is not known.';
+comment on function hp_private.release_leases_of(text, uuid) is 'Releases the job leases of an instance that has said goodbye.';
+comment on function hp_private.release_leases(timestamptz) is 'Releases the job leases of instances that are dead; returns how many.';
+
+-- 20261122002050_claim_lease.sql
+-- How workers come by job leases and give them back.
+
+-- The order of locks: the key's, workers by their names, the lease's row. All who write a lease hold its worker's row, and
+-- share it only with other claims: a beat of the holder, which prolongs what it holds, is over or has not begun.
+create or replace function hp_private.claim_lease(
+  worker_name text, instance_id uuid, key text, sequence bigint, at timestamptz
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_held public.hp_job_lease;
+  v_until timestamptz;
+  v_token bigint;
+begin
+  for v_try in 1..2 loop
+    -- note: the first try takes no lock. To refuse is always safe, and most claims of a lease that others want are.
+    if v_try = 2 then
+      perform pg_advisory_xact_lock(hashtextextended('hp_job_lease ' || claim_lease.key, 0));
+      select * into v_held from public.hp_job_lease l where l.key = claim_lease.key;
+      perform from public.hp_worker_status w where w.worker_name in (claim_lease.worker_name, v_held.worker_name)
+      order by w.worker_name for share;
+    end if;
+    select * into v_held from public.hp_job_lease l where l.key = claim_lease.key;
+    if v_held.instance_id <> claim_lease.instance_id then
+      v_until := hp_private.instance_lease(v_held.worker_name, v_held.instance_id);
+      if v_until > claim_lease.at then
+        return jsonb_build_object('ok', false, 'holder', v_held.worker_name, 'held_until', v_until);
+      end if;
+    end if;
+  end loop;
+
+  v_until := hp_private.instance_lease(claim_lease.worker_name, claim_lease.instance_id);
+  if v_until is null or v_until <= claim_lease.at then
+    return jsonb_build_object('ok', false, 'holder', null);
+  end if;
+  insert into public.hp_job_lease as l (key, worker_name, instance_id, token, sequence, claimed_at)
+  values (claim_lease.key, claim_lease.worker_name, claim_lease.instance_id, nextval('hp_private.lease_token_seq'),
+    claim_lease.sequence, claim_lease.at)
+  on conflict on constraint hp_job_lease_pkey do update set
+    worker_name = excluded.worker_name, instance_id = excluded.instance_id, token = excluded.token,
+    sequence = excluded.sequence, claimed_at = excluded.claimed_at
+  returning l.token into v_token;
+  return jsonb_build_object('ok', true, 'token', v_token);
+end
+$$;
+
+-- What beats that carry leases want to know: how long the instance is vouched for, and which of its leases it has lost.
+-- And what they tell: a lease that was claimed before the beat was made and is not among them is one whose answer was
+-- lost, or whose release was; a 0 among them is a claim on its way, of which that can't be said.
+create or replace function hp_private.answer_leases(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
+language plpgsql set search_path = ''
+as $$
+declare
+  b hp_private.beat;
+  v_place bigint;
+  v_held bigint[];
+  v_until timestamptz;
+begin
+  for v_place in
+    select u.ordinality from unnest(beats) with ordinality u where u.leases is not null order by u.worker_name, u.ordinality
+  loop
+    b := beats[v_place];
+    if 0 <> all (b.leases) then
+      delete from public.hp_job_lease l
+      where l.worker_name = b.worker_name and l.instance_id = b.instance_id
+        and l.sequence < b.sequence and l.token <> all (b.leases);
+    end if;
+    select coalesce(array_agg(l.token), '{}') into v_held from public.hp_job_lease l
+    where l.worker_name = b.worker_name and l.instance_id = b.instance_id;
+    v_until := hp_private.instance_lease(b.worker_name, b.instance_id);
+    answers[v_place] := answers[v_place] || jsonb_build_object(
+      'lease_ms', greatest(0, round(extract(epoch from v_until - at) * 1000)),
+      'leases_lost', (select coalesce(jsonb_agg(t), '[]') from unnest(b.leases) t where t > 0 and t <> all (v_held)));
+  end loop;
+  return answers;
+end
+$$;
+
+create or replace function public.hp_claim_lease(worker_name text, instance_id uuid, key text, sequence bigint default 0)
+returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  -- note: the place where a worker's token will be looked up; for now only the secret key may call.
+  if coalesce(char_length(hp_claim_lease.key), 0) not between 1 and 255 then
+    raise exception 'key is % characters long; it must be 1 to 255', coalesce(char_length(hp_claim_lease.key), 0)
+      using errcode = 'PT400';
+  end if;
+  return hp_private.claim_lease(hp_claim_lease.worker_name, hp_claim_lease.instance_id, hp_claim_lease.key,
+    hp_claim_lease.sequence, now());
+end
+$$;
+
+create or replace function public.hp_release_lease(worker_name text, instance_id uuid, key text, token bigint) returns boolean
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  -- The token, for the same instance may have claimed the key anew by the time that this comes.
+  delete from public.hp_job_lease l
+  where l.key = hp_release_lease.key and l.worker_name = hp_release_lease.worker_name
+    and l.instance_id = hp_release_lease.instance_id and l.token = hp_release_lease.token;
+  return found;
+end
+$$;
+
+create or replace function public.hp_release_dead_worker_leases() returns integer
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
+    and coalesce(hp_private.member_role(), '') not in ('operator', 'owner')
+  then
+    raise exception 'only an operator or an owner may release leases' using errcode = 'PT403';
+  end if;
+  return hp_private.release_leases(now());
+end
+$$;
+
+revoke all on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) from public;
+revoke all on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) from public;
+revoke all on function public.hp_claim_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
+revoke all on function public.hp_release_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
+revoke all on function public.hp_release_dead_worker_leases() from public, anon, authenticated, service_role;
+grant execute on function public.hp_claim_lease(text, uuid, text, bigint) to service_role;
+grant execute on function public.hp_release_lease(text, uuid, text, bigint) to service_role;
+grant execute on function public.hp_release_dead_worker_leases() to authenticated, service_role;
+
+comment on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) is 'hp_claim_lease at a given time.';
+comment on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
+comment on function public.hp_claim_lease(text, uuid, text, bigint) is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters.';
+comment on function public.hp_release_lease(text, uuid, text, bigint) is 'Gives a job lease back; false where it was lost before.';
+comment on function public.hp_release_dead_worker_leases() is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';
+
+-- 20261122002200_views_for_people.sql
+-- For people in the SQL editor, and for scripts. They read with the rights of the reader; health is that of the page.
+create or replace view public.hp_active_workers with (security_invoker = true) as
+select w.worker_name, w.worker_type, w.status, h.level, h.reason,
+  round(extract(epoch from now() - w.last_heartbeat), 1) as seconds_since_heartbeat, w.last_heartbeat,
+  w.current_status, w.current_job_id, w.current_job_type, w.jobs_active, w.jobs_processed, w.error_count,
+  w.next_run_at, w.started_at, w.hostname, w.pid, w.version
+from public.hp_worker_status w
+  cross join hp_private.pulse p
+  cross join lateral public.hp_worker_health(w) h
+where hp_private.is_alive(w, now(), p.watching_since);
+
+create or replace view public.hp_dead_workers with (security_invoker = true) as
+select w.worker_name, w.worker_type, w.expected, h.reason,
+  round(extract(epoch from now() - w.last_heartbeat), 1) as seconds_since_heartbeat, w.last_heartbeat,
+  case when w.status = 'crashed' then w.status_since else least(w.lease_expires_at, now()) end as dead_since,
+  w.last_exit, w.last_error, w.hostname, w.pid, w.version, g.restart_hint
+from public.hp_worker_status w
+  left join public.hp_worker_group g on g.worker_type = w.worker_type
+  cross join lateral public.hp_worker_health(w) h
+where h.rule in ('crashed', 'silent', 'overdue');
+
+create or replace view public.hp_worker_stats with (security_invoker = true) as
+select w.worker_type, g.desired, g.minimum, w.workers, w.alive, w.critical, w.warning, w.paused,
+  w.jobs_active, w.jobs_processed, w.error_count, w.error_percent, w.last_heartbeat
+from (
+  select w.worker_type, count(*) as workers,
+    count(*) filter (where hp_private.is_alive(w, now(), p.watching_since)) as alive,
+    count(*) filter (where h.level = 'critical') as critical,
+    count(*) filter (where h.level = 'warning') as warning,
+    count(*) filter (where h.rule = 'paused') as paused,
+    sum(w.jobs_active) as jobs_active, sum(w.jobs_processed) as jobs_processed, sum(w.error_count) as error_count,
+    round(100 * sum(w.error_count) / nullif(sum(w.jobs_processed), 0), 1) as error_percent,
+    max(w.last_heartbeat) as last_heartbeat
+  from public.hp_worker_status w
+    cross join hp_private.pulse p
+    cross join lateral public.hp_worker_health(w) h
+  group by w.worker_type
+) w
+  left join public.hp_worker_group g on g.worker_type = w.worker_type;
+
+revoke all on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats
+  from public, anon, authenticated, service_role;
+grant select on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats to authenticated, service_role;
+
+comment on view public.hp_active_workers is 'Workers that the last beat vouches for, with their health and how long ago that beat was.';
+comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; who is paused or not watched is not among them.';
+comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
+
+-- 20261122002700_diagnosis.sql
+-- What `npm run doctor` asks of a database: facts, no judgement. What they should be is known to the one who asks, from
+-- the migrations that lie beside it.
+--
+-- SECURITY DEFINER because pg_cron shows its jobs to their owner alone, and hp_private its state to nobody. For the
+-- secret key only. It changes nothing, and runs no tick: that would hide that nobody else does.
+create or replace function public.hp_diagnosis() returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_job jsonb;
+begin
+  -- pg_cron's tables are there only where it is.
+  if to_regclass('cron.job') is not null then
+    begin
+      execute $query$
+        select jsonb_build_object('schedule', j.schedule, 'active', j.active, 'last_run', (
+          select jsonb_build_object('status', d.status, 'message', left(d.return_message, 500))
+          from cron.job_run_details d where d.jobid = j.jobid and d.end_time is not null order by d.runid desc limit 1))
+        from cron.job j where j.jobname = 'lastseen-tick'
+      $query$ into v_job;
+    exception when others then
+      v_job := jsonb_build_object('error', sqlerrm);
+    end;
+  end if;
+
+  return jsonb_build_object(
+    'now', clock_timestamp(),
+    'server_version', current_setting('server_version'),
+    'cron', jsonb_build_object(
+      'available', exists (select from pg_catalog.pg_available_extensions e where e.name = 'pg_cron'),
+      'job', v_job),
+    'tick', (
+      select jsonb_build_object('age_s', extract(epoch from clock_timestamp() - p.tick_at),
+        'every_s', hp_private.setting('tick_every_s'), 'impaired_since', p.impaired_since)
+      from hp_private.pulse p),
+    'digest_every_s', hp_private.setting('digest_every_s'),
+    -- What is there, and who may use it.
+    'objects', (
+      select jsonb_object_agg(o.name, o.rights) from (
+        select n.nspname || '.' || p.proname as name, (
+          select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
+          from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
+        from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
+        union all
+        select n.nspname || '.' || c.relname, (
+          select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
+          from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'v') and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
+      ) o),
+    'unguarded', (
+      select coalesce(jsonb_agg(c.relname order by c.relname), '[]')
+      from pg_catalog.pg_class c
+      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname like 'hp\_%' and not c.relrowsecurity),
+    'listen_policy', exists (
+      select from pg_catalog.pg_policies p
+      where p.schemaname = 'realtime' and p.tablename = 'messages' and p.policyname = 'members listen to the fleet'),
+    'members', (select count(*) from public.hp_member),
+    'owners', (select count(*) from public.hp_member m where m.role = 'owner'),
+    'workers', (
+      select jsonb_build_object(
+        'all', count(*),
+        'never_reported', coalesce(jsonb_agg(w.worker_name order by w.worker_name)
+          filter (where w.last_heartbeat is null and w.expected), '[]'),
+        'conflicts', coalesce(jsonb_agg(w.worker_name order by w.worker_name) filter (where w.name_conflict_since is not null), '[]'),
+        'skewed', coalesce(jsonb_agg(jsonb_build_array(w.worker_name, w.clock_skew_ms) order by w.worker_name)
+          filter (where abs(w.clock_skew_ms) > 30000 and w.last_heartbeat > now() - interval '1 day'), '[]'))
+      from public.hp_worker_status w));
+end
+$$;
+
+revoke all on function public.hp_diagnosis() from public, anon, authenticated, service_role;
+grant execute on function public.hp_diagnosis() to service_role;
+
+comment on function public.hp_diagnosis() is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
+
+-- 20261122009900_tick_schedule.sql
+-- Who runs hp_tick(). Where there is pg_cron, as on hosted projects, it does: every 5 seconds where it takes seconds (1.5
+-- and later), each minute where it does not. Elsewhere something must call it: see docs/scheduling.md.
+--
+-- It never fails: a database without a scheduler is a whole one, whose beats and open pages run an overdue tick. Jobs of
+-- these names that exist are left as they are, for somebody may have set another pace.
+create or replace function hp_private.schedule_tick() returns text
+language plpgsql set search_path = ''
+as $$
+declare
+  v_command constant text := 'select public.hp_tick()';
+  v_schedule text;
+  v_period integer := 5;
+begin
+  if not exists (
+    select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'cron' and p.proname = 'schedule' and p.pronargs = 3)
+  then
+    if not exists (select from pg_catalog.pg_available_extensions e where e.name = 'pg_cron') then
+      return 'not scheduled: there is no pg_cron here';
+    end if;
+    begin
+      create extension pg_cron with schema pg_catalog;
+    exception when others then
+      -- Not preloaded, not ours to create, or at home in another database of this server.
+      return 'not scheduled: ' || sqlerrm;
+    end;
+  end if;
+
+  begin
+    execute 'select schedule from cron.job where jobname = $1' into v_schedule using 'lastseen-tick';
+    if v_schedule is not null then
+      return 'scheduled already: ' || v_schedule;
+    end if;
+    begin
+      v_schedule := '5 seconds';
+      execute 'select cron.schedule($1, $2, $3)' using 'lastseen-tick', v_schedule, v_command;
+    exception when others then
+      v_schedule := '* * * * *';
+      v_period := 60;
+      execute 'select cron.schedule($1, $2, $3)' using 'lastseen-tick', v_schedule, v_command;
+    end;
+    -- pg_cron keeps a row for each run and clears none: 17,280 a day.
+    execute 'select cron.schedule($1, $2, $3)' using 'lastseen-tick-history', '17 3 * * *',
+      'delete from cron.job_run_details d using cron.job j
+       where j.jobid = d.jobid and j.jobname in (''lastseen-tick'', ''lastseen-tick-history'') and d.end_time < now() - interval ''1 day''';
+  exception when others then
+    return 'not scheduled: ' || sqlerrm;
+  end;
+
+  -- The tick must know how often it is run. A shorter period is that of somebody else's scheduler; 5 is what a new
+  -- installation begins with.
+  update public.hp_setting s set value = to_jsonb(v_period)
+  where s.key = 'tick_every_s' and jsonb_typeof(s.value) = 'number'
+    and (s.value::numeric > v_period or (s.value = '5' and v_period <> 5));
+  return 'scheduled: ' || v_schedule;
+end
+$$;
+
+revoke all on function hp_private.schedule_tick() from public;
+-- note: granted to nobody; its owner runs it in the SQL editor after enabling pg_cron.
+
+comment on function hp_private.schedule_tick() is 'Has pg_cron run hp_tick(), where there is one; returns in words what came of it. Safe to run again.';
+
+do $$
+begin
+  raise notice 'hp_tick() is %', hp_private.schedule_tick();
+end
+$$;
+
+commit;
+
+select 'Lastseen is set up. hp_tick() is ' || hp_private.schedule_tick() || '.' as done,
+  case
+    when exists (select from public.hp_member m where m.role = 'owner') then 'There is an owner: sign in to the dashboard.'
+    else 'Add yourself under Authentication, Users; then run: select hp_add_member(''you@example.com'', ''owner'');'
+  end as next;

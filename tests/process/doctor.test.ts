@@ -1,0 +1,302 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { inspectClock } from '../../supabase/doctor/clock.ts';
+import { examine, type Patient } from '../../supabase/doctor/examine.ts';
+import type { Finding } from '../../supabase/doctor/finding.ts';
+import { startProcess } from '../support/processes.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
+
+const main = join(import.meta.dirname, '../../supabase/doctor/main.ts');
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await startTestStack({ tickEvery: 500 });
+  await stack.database.sql`update hp_setting set value = '1' where key in ('digest_every_s', 'tick_every_s')`;
+});
+afterAll(() => stack?.stop());
+
+const secretName = 'SUPABASE_SECRET_KEY';
+const publishableName = 'PUBLIC_SUPABASE_PUBLISHABLE_KEY';
+const whole = (): Patient => ({
+  url: stack.url,
+  keys: [
+    { name: secretName, value: stack.secretKey },
+    { name: publishableName, value: stack.publishableKey },
+  ],
+  patienceMs: 8_000,
+});
+
+/** What it finds, as `level about: says`. Realtime is asked only where a test is about it. */
+async function lines(patient: Partial<Patient> = {}): Promise<string[]> {
+  return (await look(patient)).map(({ level, about, says }) => `${level} ${about}: ${says}`);
+}
+async function look(patient: Partial<Patient> = {}): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for await (const finding of examine({ ...whole(), ...patient })) {
+    found.push(finding);
+    if (finding.about === 'a worker’s token' && patient.patienceMs === undefined) break;
+  }
+  return found;
+}
+const troubles = async (patient?: Partial<Patient>) =>
+  (await lines(patient)).filter((line) => line.startsWith('trouble'));
+
+/** Breaks something, asks, and mends it. */
+async function whileBroken(breaks: string, mends: string, work: () => Promise<void>) {
+  await stack.database.sql.unsafe(breaks);
+  try {
+    await work();
+  } finally {
+    await stack.database.sql.unsafe(mends);
+  }
+}
+
+describe('npm run doctor', () => {
+  it('finds nothing in the way of a healthy project, ends with 0, and prints no key', async () => {
+    const { email, password } = inject('cluster').people.carol;
+    const doctor = startProcess(main, {
+      env: {
+        SUPABASE_URL: stack.url,
+        [secretName]: stack.secretKey,
+        [publishableName]: stack.publishableKey,
+        LASTSEEN_EMAIL: email,
+        LASTSEEN_PASSWORD: password,
+      },
+    });
+    const { code } = await doctor.exited;
+    const output = doctor.output();
+    expect(output).toContain('Nothing stands in the way.');
+    expect(code).toBe(0);
+    for (const line of [
+      '✓ the project:',
+      '✓ the clock:',
+      '✓ the migrations: all',
+      '✓ the grants:',
+      '✓ the tick: ran',
+      '✓ a stranger: is refused',
+      '✓ Realtime: a message came',
+      `✓ a member: ${email} may read the fleet and listen to it`,
+    ])
+      expect(output).toContain(line);
+    for (const secret of [stack.secretKey, stack.publishableKey, password])
+      expect(output).not.toContain(secret);
+  });
+
+  it('ends with 1 and says what to do where there is trouble, and as JSON for a program', () => {
+    const args = ['--url', 'http://example.com', '--key', 'sb_publishable_x', '--json'];
+    const { status, stdout } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env: {} });
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      findings: [{ level: 'trouble', about: 'the address' }, {}],
+    });
+    const wrong = spawnSync(process.execPath, [main, '--ulr', 'x'], { encoding: 'utf8', env: {} });
+    expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--url')]);
+  });
+
+  it.each([
+    ['no address', { url: undefined }, /the address: there is none/],
+    ['an address without https', { url: 'http://db.example.com' }, /without https/],
+    ['an address with a path', { url: 'https://x.supabase.co/rest/v1' }, /has a path/],
+    [
+      'a project that is away',
+      { url: 'http://127.0.0.1:9' },
+      /the project: no answer from http:\/\/127.0.0.1:9/,
+    ],
+  ])('knows %s', async (_, patient, says) => {
+    expect(await troubles(patient)).toEqual([expect.stringMatching(says)]);
+  });
+
+  const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
+  it.each([
+    [publishableName, 'sb_secret_x', /sent to every browser/],
+    [publishableName, jwt({ role: 'service_role' }), /sent to every browser/],
+    [secretName, 'sb_publishable_x', /may not do what is asked/],
+    [
+      secretName,
+      jwt({ role: 'anon', ref: 'a'.repeat(20) }),
+      /belongs to the project a{20}, the address to b{20}/,
+    ],
+    [secretName, '"sb_secret_x"', /a quote or a space/],
+    [secretName, 'sbp_x', /an access token of a Supabase account/],
+    [secretName, 'password', /no API key of Supabase/],
+  ])('knows that %s must not be %s', async (name, value, says) => {
+    const [first] = await look({
+      url: `https://${'b'.repeat(20)}.supabase.co`,
+      keys: [{ name, value }],
+      patienceMs: undefined,
+    }).then((found) => found.filter(({ level }) => level === 'trouble'));
+    expect(`${first?.about} ${first?.says}`).toMatch(says);
+    expect(first?.says).not.toContain(value);
+  });
+
+  it('knows a key that the project refuses', async () => {
+    expect(await troubles({ keys: [{ name: secretName, value: 'sb_secret_of_another' }] })).toEqual([
+      expect.stringMatching(/the key: the project refuses it: .+/),
+    ]);
+  });
+
+  it('knows that only the publishable key was given, and what it could not see', async () => {
+    const found = await lines({ keys: [{ name: publishableName, value: stack.publishableKey }] });
+    expect(found).toContainEqual(expect.stringMatching(/^fine the migrations: hp_fleet\(\) is there/));
+    expect(found).toContainEqual(expect.stringMatching(/^skipped the rest of the database/));
+  });
+
+  it('knows migrations that are missing, all of them or some', async () => {
+    const { sql } = stack.database;
+    const [{ text }] = (await sql`select pg_get_functiondef('public.hp_stop_worker'::regproc) as text`) as [
+      { text: string },
+    ];
+    await whileBroken(
+      'drop function public.hp_stop_worker',
+      `${text}; revoke all on function hp_stop_worker from public, anon; grant execute on function hp_stop_worker to authenticated, service_role`,
+      async () => {
+        expect(await troubles()).toEqual([
+          'trouble the migrations: public.hp_stop_worker missing, of 20261122001900_stop_worker.sql',
+        ]);
+      },
+    );
+    await whileBroken(
+      'alter function public.hp_diagnosis rename to hidden; alter function public.hp_fleet rename to hidden_fleet',
+      'alter function public.hidden rename to hp_diagnosis; alter function public.hidden_fleet rename to hp_fleet',
+      async () => {
+        // The Data API of this stack remembers what functions there were, and the database then says that there is none.
+        expect((await troubles()).join()).toMatch(/the functions of Lastseen are not there|does not exist/);
+      },
+    );
+    expect(await troubles()).toEqual([]);
+  });
+
+  it.each([
+    [
+      'revoke execute on function hp_fleet from authenticated',
+      'grant execute on function hp_fleet to authenticated',
+      /hp_fleet \(authenticated execute\) not granted/,
+    ],
+    [
+      'revoke select on hp_setting from service_role',
+      'grant select on hp_setting to service_role',
+      /hp_setting \(service_role select\) not granted/,
+    ],
+    [
+      'revoke execute on function hp_diagnosis from service_role',
+      'grant execute on function hp_diagnosis to service_role',
+      /the secret key is refused: permission denied/,
+    ],
+    [
+      'grant select on hp_member to anon',
+      'revoke select on hp_member from anon',
+      /open to more than meant: public.hp_member \(anon select\)/,
+    ],
+    [
+      'alter table hp_setting disable row level security',
+      'alter table hp_setting enable row level security',
+      /hp_setting \(no row level security\)/,
+    ],
+  ])('knows the grants after: %s', async (breaks, mends, says) => {
+    await whileBroken(breaks, mends, async () => {
+      expect(await troubles()).toEqual([expect.stringMatching(says)]);
+    });
+  });
+
+  it('knows that pages may not listen, or that strangers may', async () => {
+    const policy = (role: string) =>
+      `create policy "members listen to the fleet" on realtime.messages for select to ${role} using (extension = 'broadcast' and (select realtime.topic()) = 'hp:fleet' and (select hp_private.is_member()))`;
+    await whileBroken(
+      'drop policy "members listen to the fleet" on realtime.messages',
+      policy('authenticated'),
+      async () => {
+        const { email, password } = inject('cluster').people.carol;
+        expect(await troubles({ patienceMs: 5_000, person: { email, password } })).toEqual([
+          expect.stringMatching(/the policy “members listen to the fleet” .* is missing/),
+          expect.stringMatching(/a member: .* Realtime refuses the channel: Unauthorized/),
+        ]);
+      },
+    );
+    await whileBroken(
+      'create policy "open" on realtime.messages for select to anon using (true)',
+      'drop policy "open" on realtime.messages',
+      async () => {
+        expect(await troubles({ patienceMs: 5_000 })).toEqual([
+          expect.stringMatching(/a stranger: may listen/),
+        ]);
+      },
+    );
+  });
+
+  it('knows somebody who is no member, and a wrong password', async () => {
+    const { email, password } = inject('cluster').people.mallory;
+    const asked = { patienceMs: 5_000, keys: [whole().keys[1]!] };
+    expect(await troubles({ ...asked, person: { email, password } })).toEqual([
+      `trouble a member: ${email} is none`,
+    ]);
+    expect(await troubles({ ...asked, person: { email, password: 'no' } })).toEqual([
+      expect.stringMatching(/a member: .* cannot sign in: .+/),
+    ]);
+  });
+
+  it('knows that there is no owner', async () => {
+    await whileBroken(
+      `update hp_member set role = 'viewer' where role = 'owner'`,
+      `update hp_member set role = 'owner' where user_id = '${inject('cluster').people.alice.id}'`,
+      async () => expect(await troubles()).toEqual([expect.stringMatching(/there is no owner/)]),
+    );
+  });
+
+  it('names workers that never reported', async () => {
+    expect(await lines()).toContainEqual(
+      expect.stringMatching(
+        /^warning the workers: analyze-worker, .* declared and never reported: “Unknown”/,
+      ),
+    );
+  });
+
+  it('knows a clock that is off, and by how much', () => {
+    expect(inspectClock(1_000).level).toBe('fine');
+    expect(inspectClock(-8_000)).toMatchObject({
+      level: 'warning',
+      says: expect.stringMatching('8 s ahead of') as string,
+    });
+    expect(inspectClock(90_000)).toMatchObject({
+      level: 'trouble',
+      says: expect.stringMatching('90 s behind') as string,
+    });
+    expect(inspectClock(undefined).level).toBe('skipped');
+  });
+});
+
+describe('npm run doctor, about a tick that nobody runs', () => {
+  let still: TestStack;
+  beforeAll(async () => {
+    still = await startTestStack({ tickEvery: 0 });
+    await still.database.sql`update hp_private.pulse set tick_at = now() - interval '10 minutes'`;
+    // As pg_cron has it.
+    await still.database.sql.unsafe(`create schema cron;
+      create table cron.job (jobid bigint, jobname text, schedule text, active boolean);
+      create table cron.job_run_details (jobid bigint, runid bigint, status text, return_message text, end_time timestamptz)`);
+  });
+  afterAll(() => still?.stop());
+  const about = async () => {
+    const found = await look({
+      url: still.url,
+      keys: [{ name: secretName, value: still.secretKey }],
+      patienceMs: undefined,
+    });
+    const [tick] = found.filter(({ level }) => level === 'trouble');
+    return [tick?.says, ...(tick?.todo ?? [])].join('\n');
+  };
+
+  it('says since when, and what to do with pg_cron as it is', async () => {
+    const { sql } = still.database;
+    expect(await about()).toMatch(
+      /last ran 10 min ago, and should every 5 s[^]*(GET \/api\/tick|schedule_tick)/,
+    );
+    await sql`insert into cron.job values (1, 'lastseen-tick', '5 seconds', false)`;
+    expect(await about()).toContain('cron.alter_job(');
+    await sql`update cron.job set active = true`;
+    await sql`insert into cron.job_run_details values (1, 1, 'failed', 'ERROR: permission denied', now())`;
+    expect(await about()).toContain('pg_cron says: ERROR: permission denied');
+    await sql`update cron.job_run_details set status = 'succeeded'`;
+    expect(await about()).toContain('restart the project');
+  });
+});
