@@ -1,8 +1,14 @@
 import { createServerClient } from '@supabase/ssr';
-import { isAuthApiError, isAuthSessionMissingError, type SupabaseClient } from '@supabase/supabase-js';
+import {
+  isAuthApiError,
+  isAuthRetryableFetchError,
+  isAuthSessionMissingError,
+  type SupabaseClient,
+} from '@supabase/supabase-js';
 import type { RequestEvent } from '@sveltejs/kit';
 import { configuration } from './configuration.ts';
 import type { Database } from './database.types.ts';
+import { Refused } from './fleet.ts';
 
 /** A Supabase request that takes longer counts as unreachable. */
 const TIME_LIMIT_MS = 10_000;
@@ -24,10 +30,13 @@ export class Session {
   /**
    * The access token, renewed when it would end within 90 seconds; null when nobody is signed in.
    * It has not been verified: the database does that with whatever is done with it.
+   *
+   * @throws {Refused} when it has ended and Supabase cannot be reached to renew it: nobody is signed out by an outage
    */
   async token(): Promise<{ accessToken: string; expiresAt: number } | null> {
     if (!this.#hasCookie()) return null;
-    const { data } = await this.client.auth.getSession();
+    const { data, error } = await this.client.auth.getSession();
+    if (isAuthRetryableFetchError(error)) throw new Refused('unreachable', configuration().url);
     return (
       data.session && {
         accessToken: data.session.access_token,
