@@ -14,7 +14,11 @@ export interface Member {
 /** The member who asks for a page. Others are sent to sign in, or told that they are no members. */
 export async function requireMember(event: ServerLoadEvent): Promise<Member> {
   const { session } = event.locals;
-  if (!(await session.token())) signIn(event);
+  const token = await session.token().catch((away: unknown) => {
+    if (!(away instanceof Refused)) throw away;
+    error(away.status, advice(away));
+  });
+  if (!token) signIn(event);
   // Row level security shows everybody their own row at most.
   const {
     data,
