@@ -51,7 +51,7 @@ describe.concurrent('a process', () => {
   });
 
   it('that gets SIGTERM during a job finishes it, and all is counted', async () => {
-    const asked = await working('asked', { JOB_MS: '3000' });
+    const asked = await working('asked', { FAULT: 'drain', JOB_MS: '1000' });
     expect(await asked.end('SIGTERM')).toMatchObject({ signal: 'SIGTERM' });
     expect(asked.ledger()).toEqual({ done: 1, failed: 0 });
     const row = await world.row('asked', {
