@@ -1970,6 +1970,9 @@ returns table (place bigint, answer jsonb)
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 -- Left to itself PostgreSQL plans this for every array anew, which takes as long as the rest (0.91 → 0.43 ms a beat).
 set plan_cache_mode = 'force_generic_plan'
+-- note: a plan made while the table was still empty would read all of it for every beat, until it is next analyzed (1,000 new
+-- workers a call: 1.8 s the first time, 9 s the fifth).
+set enable_seqscan = 'off' set enable_hashjoin = 'off' set enable_mergejoin = 'off'
 as $$
 #variable_conflict use_column
 begin
@@ -2659,6 +2662,10 @@ begin
   where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
       < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
     and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
+  -- Until then a worker that still carries it is told why it is refused.
+  delete from public.hp_worker_token t
+  where least(t.revoked_at, t.expires_at)
+    < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
   if v_stale_after_s > 0 then
     perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
   end if;
@@ -2695,7 +2702,7 @@ revoke all on function public.hp_cleanup_stale_workers(interval) from public, an
 grant execute on function public.hp_cleanup_stale_workers(interval) to authenticated, service_role;
 
 comment on function hp_private.cleanup_stale_workers(interval, timestamptz) is 'Removes workers that ended long ago and are not expected; returns their names or null.';
-comment on function hp_private.prune(timestamptz) is 'Removes old events, ended instances and stale workers, once an hour.';
+comment on function hp_private.prune(timestamptz) is 'Removes old events, ended instances, stale workers and tokens that ended long ago, once an hour.';
 comment on function public.hp_cleanup_stale_workers(interval) is 'Removes stopped and crashed workers that are not expected and have been so for older_than. Returns {removed, names}. Errors: PT400 older_than, PT403 not an operator.';
 
 -- 20261122001600_tick.sql
@@ -2861,7 +2868,9 @@ begin
 end
 $$;
 
-create or replace function hp_private.heartbeat(raw jsonb, at timestamptz) returns jsonb
+-- names_like: the LIKE pattern of the names that the caller may speak for, or null for any. Null is returned where it may
+-- not speak for a single one.
+create or replace function hp_private.heartbeat(raw jsonb, at timestamptz, names_like text default null) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
@@ -2878,6 +2887,7 @@ declare
   v_left integer;
   v_place bigint;
   v_answer jsonb;
+  v_outside integer := 0;
 begin
   if jsonb_typeof(raw) is distinct from 'array' then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
@@ -2894,6 +2904,19 @@ begin
   into v_pulse
   from hp_private.pulse p;
   select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
+  if names_like is not null then
+    -- A misplaced name must not cost the others of its process.
+    for v_place in
+      select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name not like names_like
+    loop
+      v_errors[v_place] := hp_private.beat_error('worker_name',
+        format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
+      v_outside := v_outside + 1;
+    end loop;
+    if v_outside = v_count then
+      return null;
+    end if;
+  end if;
   select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
   into v_names, v_distinct, v_leases
   from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
@@ -2950,25 +2973,38 @@ begin
 end
 $$;
 
--- SECURITY DEFINER: a worker may report and nothing else; it has no right on any table.
+-- SECURITY DEFINER: a worker may report and nothing else; it has no right on any table. anon may call, and needs a worker's
+-- token to be heard.
 create or replace function public.hp_heartbeat(beats jsonb) returns jsonb
 -- note: plpgsql keeps its plan; a security definer function in sql is planned anew with every call.
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_pass record;
+  v_answers jsonb;
 begin
-  -- note: the place where a worker's token will be looked up; for now only the secret key may call.
-  return hp_private.heartbeat(hp_heartbeat.beats, now());
+  -- The secret key is told apart here already: it is what most of the traffic of a simple set-up comes with.
+  if current_setting('role') = 'service_role' then
+    return hp_private.heartbeat(hp_heartbeat.beats, now());
+  end if;
+  select * into v_pass from hp_private.admit_worker(null, now());
+  if v_pass.refused is not null then
+    return v_pass.refused;
+  end if;
+  v_answers := hp_private.heartbeat(hp_heartbeat.beats, now(), v_pass.names_like);
+  return coalesce(v_answers,
+    hp_private.refuse_name(v_pass.token_id, hp_heartbeat.beats -> 0 ->> 'worker_name', now()));
 end
 $$;
 
 revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
-revoke all on function hp_private.heartbeat(jsonb, timestamptz) from public;
+revoke all on function hp_private.heartbeat(jsonb, timestamptz, text) from public;
 revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.hp_heartbeat(jsonb) to service_role;
+grant execute on function public.hp_heartbeat(jsonb) to anon, service_role;
 
 comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
-comment on function hp_private.heartbeat(jsonb, timestamptz) is 'hp_heartbeat at a given time.';
-comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array.';
+comment on function hp_private.heartbeat(jsonb, timestamptz, text) is 'hp_heartbeat at a given time, for names that are like something.';
+comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
 -- A plain write that changed a worker's state is told as well.
 create or replace function hp_private.tg_hp_worker_status__plain_send() returns trigger
@@ -3289,26 +3325,43 @@ create or replace function public.hp_claim_lease(worker_name text, instance_id u
 returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_pass record;
+  v_answer jsonb;
 begin
-  -- note: the place where a worker's token will be looked up; for now only the secret key may call.
+  select * into v_pass from hp_private.admit_worker(hp_claim_lease.worker_name, now());
+  if v_pass.refused is not null then
+    return v_pass.refused;
+  end if;
   if coalesce(char_length(hp_claim_lease.key), 0) not between 1 and 255 then
     raise exception 'key is % characters long; it must be 1 to 255', coalesce(char_length(hp_claim_lease.key), 0)
       using errcode = 'PT400';
   end if;
-  return hp_private.claim_lease(hp_claim_lease.worker_name, hp_claim_lease.instance_id, hp_claim_lease.key,
+  v_answer := hp_private.claim_lease(hp_claim_lease.worker_name, hp_claim_lease.instance_id, hp_claim_lease.key,
     hp_claim_lease.sequence, now());
+  -- A token is not to learn who else there is.
+  if v_answer ->> 'holder' not like v_pass.names_like then
+    v_answer := v_answer || '{"holder": "another worker"}';
+  end if;
+  return v_answer;
 end
 $$;
 
-create or replace function public.hp_release_lease(worker_name text, instance_id uuid, key text, token bigint) returns boolean
+create or replace function public.hp_release_lease(worker_name text, instance_id uuid, key text, token bigint) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_pass record;
 begin
+  select * into v_pass from hp_private.admit_worker(hp_release_lease.worker_name, now());
+  if v_pass.refused is not null then
+    return v_pass.refused;
+  end if;
   -- The token, for the same instance may have claimed the key anew by the time that this comes.
   delete from public.hp_job_lease l
   where l.key = hp_release_lease.key and l.worker_name = hp_release_lease.worker_name
     and l.instance_id = hp_release_lease.instance_id and l.token = hp_release_lease.token;
-  return found;
+  return to_jsonb(found);
 end
 $$;
 
@@ -3330,14 +3383,14 @@ revoke all on function hp_private.answer_leases(hp_private.beat[], jsonb[], time
 revoke all on function public.hp_claim_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.hp_release_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.hp_release_dead_worker_leases() from public, anon, authenticated, service_role;
-grant execute on function public.hp_claim_lease(text, uuid, text, bigint) to service_role;
-grant execute on function public.hp_release_lease(text, uuid, text, bigint) to service_role;
+grant execute on function public.hp_claim_lease(text, uuid, text, bigint) to anon, service_role;
+grant execute on function public.hp_release_lease(text, uuid, text, bigint) to anon, service_role;
 grant execute on function public.hp_release_dead_worker_leases() to authenticated, service_role;
 
 comment on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) is 'hp_claim_lease at a given time.';
 comment on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
-comment on function public.hp_claim_lease(text, uuid, text, bigint) is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters.';
-comment on function public.hp_release_lease(text, uuid, text, bigint) is 'Gives a job lease back; false where it was lost before.';
+comment on function public.hp_claim_lease(text, uuid, text, bigint) is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters, 401 and 403 by response.status.';
+comment on function public.hp_release_lease(text, uuid, text, bigint) is 'Gives a job lease back; false where it was lost before. Errors: 401 and 403 by response.status.';
 comment on function public.hp_release_dead_worker_leases() is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';
 
 -- 20261122002200_views_for_people.sql
@@ -3388,6 +3441,347 @@ grant select on table public.hp_active_workers, public.hp_dead_workers, public.h
 comment on view public.hp_active_workers is 'Workers that the last beat vouches for, with their health and how long ago that beat was.';
 comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; who is paused or not watched is not among them.';
 comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
+
+-- 20261122002300_worker_token.sql
+-- What a worker carries beside the publishable key, instead of the secret one: whoever steals it may report under the
+-- names that it is for, and read nothing.
+--
+-- Only its hash is stored. 32 random bytes can't be guessed, so a plain SHA-256 is enough, and as the primary key it
+-- leaves nothing to compare and to time. Its first characters are kept as they are, for people to tell tokens apart.
+create table if not exists public.hp_worker_token (
+  token_hash bytea
+    constraint hp_worker_token_pkey primary key
+    constraint hp_worker_token_token_hash_check check (octet_length(token_hash) = 32),
+  token_id bigint generated always as identity
+    constraint hp_worker_token_token_id_key unique,
+  token_start text not null
+    constraint hp_worker_token_token_start_check check (token_start ~ '^hbt_[A-Za-z0-9_-]{6}$'),
+  label text not null
+    constraint hp_worker_token_label_check check (char_length(label) between 1 and 100),
+  name_pattern text not null
+    constraint hp_worker_token_name_pattern_check check (name_pattern ~ '^[A-Za-z0-9%][A-Za-z0-9@:._/%-]{0,127}$'),
+  created_by uuid
+    constraint hp_worker_token_created_by_fkey references auth.users (id) on delete set null,
+  created_at timestamptz not null default now(),
+  last_used_at timestamptz,
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  refused_count bigint not null default 0,
+  refused_at timestamptz,
+  refused_why text,
+  refused_since timestamptz,
+  refused_lately integer not null default 0
+);
+
+create index if not exists hp_worker_token_token_start_idx on public.hp_worker_token (token_start);
+
+alter table public.hp_worker_token enable row level security;
+
+revoke all on table public.hp_worker_token from anon, authenticated, service_role;
+-- note: nobody reads or writes it but through the functions below: the hashes stay inside, and so does who is refused.
+
+comment on table public.hp_worker_token is 'What workers carry beside the publishable key; each is for certain names.';
+comment on column public.hp_worker_token.token_hash is 'SHA-256 of the token, which itself is stored nowhere.';
+comment on column public.hp_worker_token.token_id is 'What people and pages call it by.';
+comment on column public.hp_worker_token.token_start is 'Its first ten characters, hbt_ included.';
+comment on column public.hp_worker_token.label is 'What it is for, in words.';
+comment on column public.hp_worker_token.name_pattern is 'Names of workers that it may report: % stands for any characters.';
+comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker is gone.';
+comment on column public.hp_worker_token.created_at is 'When it was made.';
+comment on column public.hp_worker_token.last_used_at is 'When it was last let in, to the minute.';
+comment on column public.hp_worker_token.expires_at is 'From when on it is refused; null: never.';
+comment on column public.hp_worker_token.revoked_at is 'Since when it is refused, by an owner''s decision.';
+comment on column public.hp_worker_token.refused_count is 'Refused tries with it, or with one that begins like it, as far as they were counted.';
+comment on column public.hp_worker_token.refused_at is 'The last of them.';
+comment on column public.hp_worker_token.refused_why is 'Why that one was refused.';
+comment on column public.hp_worker_token.refused_since is 'The first of those that count towards the limit.';
+comment on column public.hp_worker_token.refused_lately is 'How many count towards the limit.';
+
+-- SECURITY DEFINER: nobody has a right on the table, so the role is asked for here.
+create or replace function public.hp_create_worker_token(
+  label text, name_pattern text, expires_in interval default null
+) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  -- People know * from elsewhere.
+  v_pattern constant text := translate(trim(hp_create_worker_token.name_pattern), '*', '%');
+  v_label constant text := trim(hp_create_worker_token.label);
+  v_token text;
+  v_made public.hp_worker_token;
+begin
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
+    and coalesce(hp_private.member_role(), '') <> 'owner'
+  then
+    raise exception 'only an owner may make worker tokens' using errcode = 'PT403';
+  end if;
+  if coalesce(char_length(v_label), 0) not between 1 and 100 then
+    raise exception 'label is % characters long; it must be 1 to 100', coalesce(char_length(v_label), 0)
+      using errcode = 'PT400';
+  end if;
+  if v_pattern is null or v_pattern !~ '^[A-Za-z0-9%][A-Za-z0-9@:._/%-]{0,127}$' then
+    raise exception 'name_pattern must be the name of a worker, in which %% may stand for any characters'
+      using errcode = 'PT400';
+  end if;
+  if expires_in <= interval '0' or expires_in > interval '10 years' then
+    raise exception 'expires_in is %; it must be above 0 and at most 10 years', expires_in using errcode = 'PT400';
+  end if;
+
+  -- Made here and not by the caller, so that it is in no statement that a log may keep. Three random uuids hold 366
+  -- random bits; pgcrypto may not be there.
+  v_token := 'hbt_' || translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+    || uuid_send(gen_random_uuid())), 'base64'), '+/=', '-_');
+  insert into public.hp_worker_token as t (token_hash, token_start, label, name_pattern, created_by, expires_at)
+  values (sha256(convert_to(v_token, 'UTF8')), left(v_token, 10), v_label, v_pattern, auth.uid(), now() + expires_in)
+  returning t.* into v_made;
+  return jsonb_build_object('token', v_token, 'token_id', v_made.token_id, 'token_start', v_made.token_start,
+    'label', v_made.label, 'name_pattern', v_made.name_pattern, 'expires_at', v_made.expires_at);
+end
+$$;
+
+-- SECURITY DEFINER: as above.
+create or replace function public.hp_revoke_worker_token(token_id bigint) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_token public.hp_worker_token;
+begin
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
+    and coalesce(hp_private.member_role(), '') <> 'owner'
+  then
+    raise exception 'only an owner may revoke worker tokens' using errcode = 'PT403';
+  end if;
+  update public.hp_worker_token t set revoked_at = coalesce(t.revoked_at, now())
+  where t.token_id = hp_revoke_worker_token.token_id
+  returning t.* into v_token;
+  if not found then
+    raise exception 'there is no worker token %', hp_revoke_worker_token.token_id using errcode = 'PT404';
+  end if;
+  return jsonb_build_object('token_id', v_token.token_id, 'label', v_token.label, 'revoked_at', v_token.revoked_at);
+end
+$$;
+
+-- SECURITY DEFINER: as above. Hashes are not in it.
+create or replace function public.hp_list_worker_tokens() returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
+    and coalesce(hp_private.member_role(), '') <> 'owner'
+  then
+    raise exception 'only an owner may see worker tokens' using errcode = 'PT403';
+  end if;
+  return jsonb_build_object(
+    'tokens', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'token_id', t.token_id, 'token_start', t.token_start, 'label', t.label, 'name_pattern', t.name_pattern,
+        'created_by', u.email, 'created_at', t.created_at, 'last_used_at', t.last_used_at, 'expires_at', t.expires_at,
+        'revoked_at', t.revoked_at, 'refused_count', t.refused_count, 'refused_at', t.refused_at,
+        'refused_why', t.refused_why, 'state', case
+          when t.revoked_at is not null then 'revoked' when t.expires_at <= now() then 'expired' else 'valid'
+        end) order by t.revoked_at is not null, t.expires_at <= now() is true, t.token_id desc), '[]')
+      from public.hp_worker_token t left join auth.users u on u.id = t.created_by),
+    'unknown', (select jsonb_build_object('count', case when s.is_called then s.last_value else 0 end, 'at', r.since)
+      from hp_private.unknown_token_seq s, hp_private.unknown_token_rate r));
+end
+$$;
+
+revoke all on function public.hp_create_worker_token(text, text, interval) from public, anon, authenticated, service_role;
+revoke all on function public.hp_revoke_worker_token(bigint) from public, anon, authenticated, service_role;
+revoke all on function public.hp_list_worker_tokens() from public, anon, authenticated, service_role;
+grant execute on function public.hp_create_worker_token(text, text, interval) to authenticated, service_role;
+grant execute on function public.hp_revoke_worker_token(bigint) to authenticated, service_role;
+grant execute on function public.hp_list_worker_tokens() to authenticated, service_role;
+
+comment on function public.hp_create_worker_token(text, text, interval) is 'Makes a worker token and returns it, this once. Errors: PT400 label, name_pattern or expires_in, PT403 not an owner.';
+comment on function public.hp_revoke_worker_token(bigint) is 'Refuses a worker token from now on. Errors: PT403 not an owner, PT404 no such token.';
+comment on function public.hp_list_worker_tokens() is 'Every worker token, without its hash, and how many tries there were with unknown ones. Errors: PT403 not an owner.';
+
+-- 20261122002310_admit_worker.sql
+-- How a worker is let in: with a key that may do so for any name, or with a token for some.
+--
+-- A refusal is returned, with its HTTP status in response.status, and not raised: raised, it would take the count of
+-- refused tries back with it. It never depends on how many there were whether a good token is let in: else anybody
+-- could lock a worker out.
+
+-- What was tried with tokens that begin like none of ours: counted by a sequence, which locks nothing.
+create sequence if not exists hp_private.unknown_token_seq;
+
+create table if not exists hp_private.unknown_token_rate (
+  id boolean default true
+    constraint unknown_token_rate_pkey primary key
+    constraint unknown_token_rate_id_check check (id),
+  since timestamptz,
+  before bigint not null default 0
+);
+
+alter table hp_private.unknown_token_rate enable row level security;
+revoke all on table hp_private.unknown_token_rate from anon, authenticated, service_role;
+revoke all on sequence hp_private.unknown_token_seq from anon, authenticated, service_role;
+
+comment on table hp_private.unknown_token_rate is 'One row: how often unknown tokens are tried.';
+comment on column hp_private.unknown_token_rate.id is 'Always true.';
+comment on column hp_private.unknown_token_rate.since is 'When the minute began whose tries are counted; near the last try therefore.';
+comment on column hp_private.unknown_token_rate.before is 'Tries before it.';
+
+insert into hp_private.unknown_token_rate (id) values (true) on conflict (id) do nothing;
+
+-- The body of a refusal, as PostgREST would make it of a raised error, and its status. wait_s: 429 instead, the reason
+-- all the same in words.
+create or replace function hp_private.refuse(status integer, message text, hint text, wait_s integer) returns jsonb
+language plpgsql set search_path = ''
+as $$
+begin
+  if wait_s > 0 then
+    status := 429;
+    message := format('%s; too many tries, wait for %s s', message, wait_s);
+    perform set_config('response.headers', format('[{"Retry-After": "%s"}]', wait_s), true);
+  end if;
+  perform set_config('response.status', status::text, true);
+  return jsonb_build_object('code', 'PT' || status, 'message', message, 'details', null, 'hint', hint);
+end
+$$;
+
+-- Counts a refused try against a token: 60 a minute, and what comes above that is told to wait and writes nothing.
+-- Returns for how many seconds; 0 while there is room.
+create or replace function hp_private.count_refused(token_id bigint, why text, at timestamptz) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+  c_most constant integer := 60;
+  v_token public.hp_worker_token;
+begin
+  select * into v_token from public.hp_worker_token t where t.token_id = count_refused.token_id;
+  if v_token.refused_lately >= c_most and v_token.refused_since > at - interval '1 minute' then
+    return ceil(extract(epoch from v_token.refused_since + interval '1 minute' - at));
+  end if;
+  update public.hp_worker_token t set
+    refused_count = t.refused_count + 1, refused_at = at, refused_why = why,
+    refused_since = case when t.refused_since > at - interval '1 minute' then t.refused_since else at end,
+    refused_lately = case when t.refused_since > at - interval '1 minute' then t.refused_lately + 1 else 1 end
+  -- Where another try is being counted, nobody waits for it.
+  where t.token_hash = (select l.token_hash from public.hp_worker_token l
+    where l.token_hash = v_token.token_hash for no key update skip locked);
+  return 0;
+end
+$$;
+
+-- The same for tokens that nobody made: 300 a minute, all together.
+create or replace function hp_private.count_unknown(at timestamptz) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+  c_most constant integer := 300;
+  v_count constant bigint := nextval('hp_private.unknown_token_seq');
+  v_rate hp_private.unknown_token_rate;
+begin
+  select * into v_rate from hp_private.unknown_token_rate;
+  if coalesce(v_rate.since, '-infinity') <= at - interval '1 minute' then
+    update hp_private.unknown_token_rate r set since = at, before = v_count - 1
+    where r.id = (select l.id from hp_private.unknown_token_rate l where l.id for no key update skip locked);
+    return 0;
+  elsif v_count - v_rate.before <= c_most then
+    return 0;
+  end if;
+  return ceil(extract(epoch from v_rate.since + interval '1 minute' - at));
+end
+$$;
+
+-- A token is for other names.
+create or replace function hp_private.refuse_name(token_id bigint, worker_name text, at timestamptz) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_pattern constant text := (
+    select t.name_pattern from public.hp_worker_token t where t.token_id = refuse_name.token_id);
+  v_message constant text := format(
+    'the worker token is for names like %s, not for %s', v_pattern, coalesce(left(worker_name, 128), 'none'));
+begin
+  return hp_private.refuse(403, v_message, 'Make a token for this name in Settings, Worker tokens.',
+    hp_private.count_refused(refuse_name.token_id, v_message, at));
+end
+$$;
+
+-- Who calls. refused: what to answer instead. names_like: the LIKE pattern of the names that it may speak for; null
+-- for any name. worker_name: the one that it wants to speak for, where that is one.
+create or replace function hp_private.admit_worker(
+  worker_name text, at timestamptz, out names_like text, out token_id bigint, out refused jsonb
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_role text := current_setting('role');
+  v_given text;
+  v_why text;
+  v_token public.hp_worker_token;
+begin
+  -- The role of the request, which a SECURITY DEFINER function does not change. Not the claims: without any, nobody
+  -- would be anon.
+  if v_role = 'none' then
+    v_role := session_user;
+  end if;
+  if v_role = 'service_role' or (v_role <> 'anon' and pg_has_role(v_role, 'service_role', 'usage')) then
+    return;
+  end if;
+
+  v_given := nullif(current_setting('request.headers', true), '')::json ->> 'x-worker-token';
+  if coalesce(v_given, '') = '' then
+    refused := hp_private.refuse(401, 'no worker token came with this key',
+      'Set HEARTBEAT_TOKEN beside SUPABASE_PUBLISHABLE_KEY, or use the secret key.', 0);
+    return;
+  end if;
+
+  select * into v_token from public.hp_worker_token t where t.token_hash = sha256(convert_to(v_given, 'UTF8'));
+  if not found then
+    v_why := case when v_given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
+      else 'the worker token is none: it must be hbt_ and 43 characters' end;
+    -- Most are cut off or of another project. One that begins like a token of ours is told to its owner.
+    select t.token_id into v_token.token_id from public.hp_worker_token t where t.token_start = left(v_given, 10) limit 1;
+    refused := hp_private.refuse(401, v_why, 'Make one in Settings, Worker tokens.', case
+      when v_token.token_id is null then hp_private.count_unknown(at)
+      else hp_private.count_refused(v_token.token_id, 'one that begins like it, but is another or not all of it', at)
+    end);
+    return;
+  end if;
+
+  v_why := case
+    when v_token.revoked_at is not null then 'was revoked at ' || to_char(v_token.revoked_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+    when v_token.expires_at <= at then 'expired at ' || to_char(v_token.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+  end;
+  if v_why is not null then
+    v_why := 'the worker token ' || v_why;
+    refused := hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
+      hp_private.count_refused(v_token.token_id, v_why, at));
+    return;
+  end if;
+
+  -- An underscore is itself: people who write crawl_1 mean that name.
+  names_like := replace(v_token.name_pattern, '_', '\_');
+  token_id := v_token.token_id;
+  if worker_name is not null and worker_name not like names_like then
+    refused := hp_private.refuse_name(v_token.token_id, worker_name, at);
+    return;
+  end if;
+  -- Once a minute, by whoever gets the row: per beat it cost four fifths of the throughput.
+  if coalesce(v_token.last_used_at, '-infinity') <= at - interval '1 minute' then
+    update public.hp_worker_token t set last_used_at = at
+    where t.token_hash = (select l.token_hash from public.hp_worker_token l
+      where l.token_hash = v_token.token_hash for no key update skip locked);
+  end if;
+end
+$$;
+
+revoke all on function hp_private.refuse(integer, text, text, integer) from public;
+revoke all on function hp_private.count_refused(bigint, text, timestamptz) from public;
+revoke all on function hp_private.count_unknown(timestamptz) from public;
+revoke all on function hp_private.refuse_name(bigint, text, timestamptz) from public;
+revoke all on function hp_private.admit_worker(text, timestamptz) from public;
+
+comment on function hp_private.refuse(integer, text, text, integer) is 'Sets the response''s status and returns the body that says why.';
+comment on function hp_private.count_refused(bigint, text, timestamptz) is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
+comment on function hp_private.count_unknown(timestamptz) is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
+comment on function hp_private.refuse_name(bigint, text, timestamptz) is 'Refuses a name that a token is not for.';
+comment on function hp_private.admit_worker(text, timestamptz) is 'Whether the caller may report, and under which names.';
 
 -- 20261122002700_diagnosis.sql
 -- What `npm run doctor` asks of a database: facts, no judgement. What they should be is known to the one who asks, from

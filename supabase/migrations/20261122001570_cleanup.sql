@@ -40,6 +40,10 @@ begin
   where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
       < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
     and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
+  -- Until then a worker that still carries it is told why it is refused.
+  delete from public.hp_worker_token t
+  where least(t.revoked_at, t.expires_at)
+    < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
   if v_stale_after_s > 0 then
     perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
   end if;
@@ -76,5 +80,5 @@ revoke all on function public.hp_cleanup_stale_workers(interval) from public, an
 grant execute on function public.hp_cleanup_stale_workers(interval) to authenticated, service_role;
 
 comment on function hp_private.cleanup_stale_workers(interval, timestamptz) is 'Removes workers that ended long ago and are not expected; returns their names or null.';
-comment on function hp_private.prune(timestamptz) is 'Removes old events, ended instances and stale workers, once an hour.';
+comment on function hp_private.prune(timestamptz) is 'Removes old events, ended instances, stale workers and tokens that ended long ago, once an hour.';
 comment on function public.hp_cleanup_stale_workers(interval) is 'Removes stopped and crashed workers that are not expected and have been so for older_than. Returns {removed, names}. Errors: PT400 older_than, PT403 not an operator.';

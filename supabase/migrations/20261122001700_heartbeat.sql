@@ -58,7 +58,9 @@ begin
 end
 $$;
 
-create or replace function hp_private.heartbeat(raw jsonb, at timestamptz) returns jsonb
+-- names_like: the LIKE pattern of the names that the caller may speak for, or null for any. Null is returned where it may
+-- not speak for a single one.
+create or replace function hp_private.heartbeat(raw jsonb, at timestamptz, names_like text default null) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
@@ -75,6 +77,7 @@ declare
   v_left integer;
   v_place bigint;
   v_answer jsonb;
+  v_outside integer := 0;
 begin
   if jsonb_typeof(raw) is distinct from 'array' then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
@@ -91,6 +94,19 @@ begin
   into v_pulse
   from hp_private.pulse p;
   select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
+  if names_like is not null then
+    -- A misplaced name must not cost the others of its process.
+    for v_place in
+      select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name not like names_like
+    loop
+      v_errors[v_place] := hp_private.beat_error('worker_name',
+        format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
+      v_outside := v_outside + 1;
+    end loop;
+    if v_outside = v_count then
+      return null;
+    end if;
+  end if;
   select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
   into v_names, v_distinct, v_leases
   from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
@@ -147,25 +163,38 @@ begin
 end
 $$;
 
--- SECURITY DEFINER: a worker may report and nothing else; it has no right on any table.
+-- SECURITY DEFINER: a worker may report and nothing else; it has no right on any table. anon may call, and needs a worker's
+-- token to be heard.
 create or replace function public.hp_heartbeat(beats jsonb) returns jsonb
 -- note: plpgsql keeps its plan; a security definer function in sql is planned anew with every call.
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_pass record;
+  v_answers jsonb;
 begin
-  -- note: the place where a worker's token will be looked up; for now only the secret key may call.
-  return hp_private.heartbeat(hp_heartbeat.beats, now());
+  -- The secret key is told apart here already: it is what most of the traffic of a simple set-up comes with.
+  if current_setting('role') = 'service_role' then
+    return hp_private.heartbeat(hp_heartbeat.beats, now());
+  end if;
+  select * into v_pass from hp_private.admit_worker(null, now());
+  if v_pass.refused is not null then
+    return v_pass.refused;
+  end if;
+  v_answers := hp_private.heartbeat(hp_heartbeat.beats, now(), v_pass.names_like);
+  return coalesce(v_answers,
+    hp_private.refuse_name(v_pass.token_id, hp_heartbeat.beats -> 0 ->> 'worker_name', now()));
 end
 $$;
 
 revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
-revoke all on function hp_private.heartbeat(jsonb, timestamptz) from public;
+revoke all on function hp_private.heartbeat(jsonb, timestamptz, text) from public;
 revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.hp_heartbeat(jsonb) to service_role;
+grant execute on function public.hp_heartbeat(jsonb) to anon, service_role;
 
 comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
-comment on function hp_private.heartbeat(jsonb, timestamptz) is 'hp_heartbeat at a given time.';
-comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array.';
+comment on function hp_private.heartbeat(jsonb, timestamptz, text) is 'hp_heartbeat at a given time, for names that are like something.';
+comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
 -- A plain write that changed a worker's state is told as well.
 create or replace function hp_private.tg_hp_worker_status__plain_send() returns trigger

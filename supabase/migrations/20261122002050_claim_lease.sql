@@ -80,26 +80,43 @@ create or replace function public.hp_claim_lease(worker_name text, instance_id u
 returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_pass record;
+  v_answer jsonb;
 begin
-  -- note: the place where a worker's token will be looked up; for now only the secret key may call.
+  select * into v_pass from hp_private.admit_worker(hp_claim_lease.worker_name, now());
+  if v_pass.refused is not null then
+    return v_pass.refused;
+  end if;
   if coalesce(char_length(hp_claim_lease.key), 0) not between 1 and 255 then
     raise exception 'key is % characters long; it must be 1 to 255', coalesce(char_length(hp_claim_lease.key), 0)
       using errcode = 'PT400';
   end if;
-  return hp_private.claim_lease(hp_claim_lease.worker_name, hp_claim_lease.instance_id, hp_claim_lease.key,
+  v_answer := hp_private.claim_lease(hp_claim_lease.worker_name, hp_claim_lease.instance_id, hp_claim_lease.key,
     hp_claim_lease.sequence, now());
+  -- A token is not to learn who else there is.
+  if v_answer ->> 'holder' not like v_pass.names_like then
+    v_answer := v_answer || '{"holder": "another worker"}';
+  end if;
+  return v_answer;
 end
 $$;
 
-create or replace function public.hp_release_lease(worker_name text, instance_id uuid, key text, token bigint) returns boolean
+create or replace function public.hp_release_lease(worker_name text, instance_id uuid, key text, token bigint) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_pass record;
 begin
+  select * into v_pass from hp_private.admit_worker(hp_release_lease.worker_name, now());
+  if v_pass.refused is not null then
+    return v_pass.refused;
+  end if;
   -- The token, for the same instance may have claimed the key anew by the time that this comes.
   delete from public.hp_job_lease l
   where l.key = hp_release_lease.key and l.worker_name = hp_release_lease.worker_name
     and l.instance_id = hp_release_lease.instance_id and l.token = hp_release_lease.token;
-  return found;
+  return to_jsonb(found);
 end
 $$;
 
@@ -121,12 +138,12 @@ revoke all on function hp_private.answer_leases(hp_private.beat[], jsonb[], time
 revoke all on function public.hp_claim_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.hp_release_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.hp_release_dead_worker_leases() from public, anon, authenticated, service_role;
-grant execute on function public.hp_claim_lease(text, uuid, text, bigint) to service_role;
-grant execute on function public.hp_release_lease(text, uuid, text, bigint) to service_role;
+grant execute on function public.hp_claim_lease(text, uuid, text, bigint) to anon, service_role;
+grant execute on function public.hp_release_lease(text, uuid, text, bigint) to anon, service_role;
 grant execute on function public.hp_release_dead_worker_leases() to authenticated, service_role;
 
 comment on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) is 'hp_claim_lease at a given time.';
 comment on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
-comment on function public.hp_claim_lease(text, uuid, text, bigint) is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters.';
-comment on function public.hp_release_lease(text, uuid, text, bigint) is 'Gives a job lease back; false where it was lost before.';
+comment on function public.hp_claim_lease(text, uuid, text, bigint) is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters, 401 and 403 by response.status.';
+comment on function public.hp_release_lease(text, uuid, text, bigint) is 'Gives a job lease back; false where it was lost before. Errors: 401 and 403 by response.status.';
 comment on function public.hp_release_dead_worker_leases() is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';

@@ -25,7 +25,6 @@ describe('somebody without a session', () => {
     await expect(db.as('anon', {}, (sql) => sql`select from ${sql(table)}`)).rejects.toMatchObject(refused);
   });
   it.each([
-    "hp_heartbeat('[]')",
     'hp_tick()',
     'hp_fleet()',
     'hp_watch()',
@@ -33,6 +32,20 @@ describe('somebody without a session', () => {
     'hp_release_dead_worker_leases()',
   ])('may not call %s', async (call) => {
     await expect(db.as('anon', {}, (sql) => sql.unsafe(`select ${call}`))).rejects.toMatchObject(refused);
+  });
+});
+
+describe('somebody with the publishable key alone', () => {
+  it.each([
+    "hp_heartbeat('[]')",
+    "hp_claim_lease('crawl-worker', gen_random_uuid(), 'page:1')",
+    "hp_release_lease('crawl-worker', gen_random_uuid(), 'page:1', 1)",
+  ])('is asked for a worker token by %s', async (call) => {
+    const [row] = await db.as('anon', {}, (sql) =>
+      sql.unsafe(`select ${call} as answer,
+      current_setting('response.status') as status`),
+    );
+    expect(row).toMatchObject({ status: '401', answer: { code: 'PT401', message: /no worker token/ } });
   });
 });
 

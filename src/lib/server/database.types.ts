@@ -490,6 +490,61 @@ export type Database = {
         };
         Relationships: [];
       };
+      hp_worker_token: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          expires_at: string | null;
+          label: string;
+          last_used_at: string | null;
+          name_pattern: string;
+          refused_at: string | null;
+          refused_count: number;
+          refused_lately: number;
+          refused_since: string | null;
+          refused_why: string | null;
+          revoked_at: string | null;
+          token_hash: string;
+          token_id: number;
+          token_start: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          expires_at?: string | null;
+          label: string;
+          last_used_at?: string | null;
+          name_pattern: string;
+          refused_at?: string | null;
+          refused_count?: number;
+          refused_lately?: number;
+          refused_since?: string | null;
+          refused_why?: string | null;
+          revoked_at?: string | null;
+          token_hash: string;
+          token_id?: never;
+          token_start: string;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          expires_at?: string | null;
+          label?: string;
+          last_used_at?: string | null;
+          name_pattern?: string;
+          refused_at?: string | null;
+          refused_count?: number;
+          refused_lately?: number;
+          refused_since?: string | null;
+          refused_why?: string | null;
+          revoked_at?: string | null;
+          token_hash?: string;
+          token_id?: never;
+          token_start?: string;
+        };
+        Relationships: [];
+      };
     };
     Views: {
       hp_active_workers: {
@@ -576,14 +631,20 @@ export type Database = {
         Returns: Json;
       };
       hp_cleanup_stale_workers: { Args: { older_than?: string }; Returns: Json };
+      hp_create_worker_token: {
+        Args: { expires_in?: string; label: string; name_pattern: string };
+        Returns: Json;
+      };
       hp_diagnosis: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_fleet: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_heartbeat: { Args: { beats: Json }; Returns: Json };
+      hp_list_worker_tokens: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_release_dead_worker_leases: { Args: Record<PropertyKey, never>; Returns: number };
       hp_release_lease: {
         Args: { instance_id: string; key: string; token: number; worker_name: string };
-        Returns: boolean;
+        Returns: Json;
       };
+      hp_revoke_worker_token: { Args: { token_id: number }; Returns: Json };
       hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };
