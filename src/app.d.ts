@@ -13,6 +13,8 @@ declare global {
     }
     interface Locals {
       session: Session;
+      /** Who may show this answer in a frame, as sources of a CSP; nobody, unless its route says so. */
+      frameAncestors: readonly string[];
     }
   }
 }

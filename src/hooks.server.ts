@@ -1,13 +1,25 @@
-import type { Handle } from '@sveltejs/kit';
+import type { Handle, ServerInit } from '@sveltejs/kit';
+import { complaints, projectOrigins } from '$lib/server/configuration.ts';
+import { secure } from '$lib/server/security-headers.ts';
 import { Session } from '$lib/server/session.ts';
+
+/** A dashboard that is set up wrong says so where its logs are, and starts: its pages say it too. */
+export const init: ServerInit = () => {
+  for (const line of complaints()) console.error(line);
+};
 
 export const handle: Handle = async ({ event, resolve }) => {
   event.locals.session = new Session(event);
+  event.locals.frameAncestors = [];
   const response = await resolve(event);
-  // All that passes here is one person's: pages, tokens, snapshots. Scripts and styles do not pass here.
-  response.headers.set('cache-control', 'private, no-store');
-  response.headers.set('x-content-type-options', 'nosniff');
-  response.headers.set('referrer-policy', 'same-origin');
-  response.headers.set('x-frame-options', 'DENY');
+  const { headers } = response;
+  // What passes here is one person's: pages, tokens, snapshots. Only what says of itself that it is public is not.
+  if (!headers.get('cache-control')?.startsWith('public')) headers.set('cache-control', 'private, no-store');
+  secure(headers, {
+    // Under development Vite has a socket of its own.
+    connect: import.meta.env.DEV ? [...projectOrigins(), 'ws:'] : projectOrigins(),
+    frameAncestors: event.locals.frameAncestors,
+    https: event.url.protocol === 'https:',
+  });
   return response;
 };

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { isSecret, keyKind, projectOf } from './key-kind.ts';
+
+/** What the dashboard reads of its environment. */
+export interface Environment {
+  url: string;
+  publishableKey: string;
+}
+
+/** One variable that is missing or looks wrong. */
+export interface Problem {
+  name: string;
+  /** After the name: "is not set". It never holds the value. */
+  says: string;
+  /** The dashboard can't work with it, or must not. */
+  fatal: boolean;
+}
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+/** As many as `/api/tick` asks for. */
+const SHORTEST_SECRET = 16;
+
+/** A rule that is broken: what is said of the variable, and whether one can do without it being mended. */
+function rule<T extends z.ZodType<string>>(
+  type: T,
+  judge: (value: string) => string | undefined,
+  fatal = true,
+) {
+  return type.check((context) => {
+    const says = judge(context.value);
+    if (says) context.issues.push({ code: 'custom', message: says, input: '', params: { fatal } });
+  });
+}
+
+const set = z.string({ error: 'is not set' }).min(1, { error: 'is not set', abort: true });
+
+const url = rule(set, (value) => {
+  const parsed = URL.parse(value);
+  if (!parsed || !/^https?:$/.test(parsed.protocol)) return 'is no address such as https://….supabase.co';
+  if (parsed.protocol === 'http:' && !LOOPBACK.test(parsed.hostname)) {
+    return 'is without https: sessions and keys would travel in the clear';
+  }
+  if (parsed.username || parsed.password) return 'has a password in it, and is sent to every browser';
+  if (parsed.pathname !== '/' || parsed.search) return 'has a path; the address of a project has none';
+  return undefined;
+});
+
+const publishableKey = rule(
+  rule(set, (value) => {
+    const found = keyKind(value);
+    if (isSecret(found))
+      return `is ${found.words}, and would be sent to every browser. Put the publishable key there`;
+    return found.kind === 'unknown' ? `is ${found.words}. It begins with sb_publishable_` : undefined;
+  }),
+  (value) => {
+    const found = keyKind(value);
+    if (found.kind !== 'anon') return undefined;
+    return `is ${found.words}. Supabase takes these out of use at the end of 2026: make a publishable key`;
+  },
+  false,
+);
+
+const secretKey = rule(
+  z.string(),
+  (value) => {
+    const found = keyKind(value);
+    if (value === '' || found.kind === 'secret' || found.kind === 'service-role') return undefined;
+    return `is ${found.words}. It begins with sb_secret_; only /api/tick uses it`;
+  },
+  false,
+);
+
+const cronSecret = rule(
+  z.string(),
+  (value) =>
+    value === '' || value.length >= SHORTEST_SECRET
+      ? undefined
+      : `is shorter than ${SHORTEST_SECRET} characters: /api/tick refuses everybody`,
+  false,
+);
+
+const schema = z
+  .object({
+    PUBLIC_SUPABASE_URL: url,
+    PUBLIC_SUPABASE_PUBLISHABLE_KEY: publishableKey,
+    SUPABASE_SECRET_KEY: secretKey.optional(),
+    CRON_SECRET: cronSecret.optional(),
+  })
+  .check((context) => {
+    const { PUBLIC_SUPABASE_URL: address, PUBLIC_SUPABASE_PUBLISHABLE_KEY: key } = context.value;
+    const [here, its] = [projectOf(address), keyKind(key).project];
+    if (!here || !its || here === its) return;
+    const message = `belongs to the project ${its}, and PUBLIC_SUPABASE_URL to ${here}`;
+    context.issues.push({
+      code: 'custom',
+      message,
+      input: '',
+      path: ['PUBLIC_SUPABASE_PUBLISHABLE_KEY'],
+      params: { fatal: true },
+    });
+  });
+
+/** Judges the environment: what can be used of it, and one problem for each variable that is missing or looks wrong. */
+export function readEnvironment(env: Record<string, string | undefined>): {
+  environment: Environment | null;
+  problems: Problem[];
+} {
+  const { data, error } = schema.safeParse(env);
+  const problems: Problem[] = [];
+  for (const issue of error?.issues ?? []) {
+    const name = String(issue.path[0]);
+    const fatal = issue.code !== 'custom' || issue.params?.fatal !== false;
+    if (!problems.some((known) => known.name === name)) problems.push({ name, says: issue.message, fatal });
+  }
+  const usable = data ?? (problems.every(({ fatal }) => !fatal) ? env : null);
+  return {
+    environment: usable && {
+      url: usable.PUBLIC_SUPABASE_URL!.replace(/\/+$/, ''),
+      publishableKey: usable.PUBLIC_SUPABASE_PUBLISHABLE_KEY!,
+    },
+    problems,
+  };
+}

@@ -1,0 +1,226 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { launchBrowser } from '../support/browser.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
+import { deploy, type Deployment } from '../support/vercel.ts';
+import { connection, rowSays, signIn, visit, visitAs } from '../support/visitor.ts';
+
+const CRON_SECRET = 'a-secret-of-enough-length';
+let stack: TestStack;
+let deployment: Deployment;
+let browser: Browser;
+beforeAll(async () => {
+  stack = await startTestStack();
+  deployment = await deploy(stack, { CRON_SECRET, SUPABASE_SECRET_KEY: stack.secretKey });
+  browser = await launchBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  await deployment?.stop();
+  await stack?.stop();
+});
+
+/** A request as it reaches the function behind Vercel's edge, over https. */
+function ask(path: string, { headers, ...init }: RequestInit = {}) {
+  return fetch(deployment.url + path, {
+    redirect: 'manual',
+    ...init,
+    headers: { 'x-forwarded-proto': 'https', ...headers },
+  });
+}
+const host = () => new URL(deployment.url).host;
+
+/** The sign-in form, sent from a page of `origin`. */
+function sendForm(
+  name: 'carol' | 'mallory',
+  origin: string,
+  { password, from = '192.0.2.7' }: { password?: string; from?: string } = {},
+) {
+  const person = inject('cluster').people[name];
+  return ask('/login', {
+    method: 'POST',
+    body: new URLSearchParams({ email: person.email, password: password ?? person.password }),
+    headers: { origin, accept: 'text/html', 'x-forwarded-for': from },
+  });
+}
+
+describe('the function of .vercel/output', () => {
+  it('signs somebody in and shows the fleet live, under its own policy', async () => {
+    const { page, complaints, hosts, close } = await visitAs('carol', browser, deployment);
+    await stack
+      .asService()
+      .from('hp_worker_status')
+      .upsert({ worker_name: 'crawl-worker', status: 'processing' });
+    await rowSays(page, 'crawl-worker', 'Processing');
+    // To another page and back, without loading: what SvelteKit adds for screen readers has styles of its own.
+    await page.goto(`${deployment.url}/nowhere`);
+    await page.getByRole('link', { name: 'To the fleet' }).click();
+    await connection(page, 'Live');
+    expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
+    expect([...hosts]).toEqual(['127.0.0.1']);
+    await close();
+  });
+
+  it('serves its scripts for ever, and its pages to one person', async () => {
+    const [script] = globSync('static/_app/immutable/entry/*.js', { cwd: deployment.folder });
+    const kept = await ask(script!.replace('static', ''));
+    expect([kept.status, kept.headers.get('cache-control')]).toEqual([
+      200,
+      'public, immutable, max-age=31536000',
+    ]);
+    expect((await ask('/login')).headers.get('cache-control')).toBe('private, no-store');
+  });
+
+  it('runs the tick for Vercel’s cron', async () => {
+    const answer = await ask('/api/tick', { headers: { authorization: `Bearer ${CRON_SECRET}` } });
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      expect.objectContaining({ ran: expect.anything() as unknown }),
+    ]);
+  });
+});
+
+describe('the headers of a page', () => {
+  it('let nothing run or load that is not the page’s own, and nobody frame it', async () => {
+    const { headers } = await ask('/login');
+    const policy = headers.get('content-security-policy')!;
+    expect(policy).toMatch(/script-src 'self' 'nonce-[^']+'/);
+    expect(policy).not.toMatch(/unsafe-(inline|eval)/);
+    expect(policy).toContain(`connect-src 'self' ${stack.url} ${stack.url.replace('http', 'ws')};`);
+    for (const directive of [
+      "default-src 'none'",
+      "form-action 'self'",
+      "base-uri 'none'",
+      "frame-ancestors 'none'",
+    ])
+      expect(policy).toContain(directive);
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('referrer-policy')).toBe('same-origin');
+    expect(headers.get('permissions-policy')).toContain('geolocation=()');
+    expect(headers.get('strict-transport-security')).toMatch(/max-age=\d{8}/);
+  });
+
+  it('are a new nonce each time', async () => {
+    const nonce = async () =>
+      /nonce-([^']+)/.exec((await ask('/login')).headers.get('content-security-policy')!)![1];
+    expect(await nonce()).not.toBe(await nonce());
+  });
+
+  it('stand on what is no page, too', async () => {
+    for (const path of ['/api/fleet', '/', '/login/__data.json']) {
+      const { headers } = await ask(path);
+      expect(headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+    }
+  });
+
+  it('keep a script that was slipped into the page from running', async () => {
+    const { page, close } = await visit(browser, deployment);
+    await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'document.title = "slipped in"';
+      document.body.append(script);
+      document.body.insertAdjacentHTML(
+        'beforeend',
+        '<img src="data:," onerror="document.title = \'slipped in\'">',
+      );
+    });
+    await page.waitForTimeout(200);
+    expect(await page.title()).not.toBe('slipped in');
+    const reached = await page.evaluate(() =>
+      fetch('http://127.0.0.2:9/').then(
+        () => 'reached',
+        (error: Error) => error.message,
+      ),
+    );
+    expect(reached).toMatch(/Failed to fetch/);
+    await close();
+  });
+});
+
+describe('a session', () => {
+  it('begins with a cookie for https alone that no script reads and no other site sends', async () => {
+    const answer = await sendForm('carol', `https://${host()}`);
+    expect(answer.status).toBe(303);
+    const cookies = answer.headers.getSetCookie();
+    expect(cookies.length).toBeGreaterThan(0);
+    for (const cookie of cookies) {
+      for (const mark of [/;\s*HttpOnly/i, /;\s*Secure/i, /;\s*SameSite=Lax/i, /;\s*Path=\//i])
+        expect(cookie).toMatch(mark);
+    }
+  });
+
+  it('does not begin with a form of another site', async () => {
+    for (const origin of ['https://evil.example', 'null', `http://${host()}`]) {
+      const answer = await sendForm('carol', origin);
+      expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []]);
+    }
+  });
+
+  it('does not end with one either', async () => {
+    const answer = await ask('/logout', {
+      method: 'POST',
+      headers: { origin: 'https://evil.example', 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    expect(answer.status).toBe(403);
+  });
+});
+
+describe('a dashboard that is set up wrong', () => {
+  it('says so in its log and on its page, a line for each variable, and sends the key to nobody', async () => {
+    const wrong = await deploy({ url: 'http://db.example.com', publishableKey: stack.secretKey });
+    const page = await (await fetch(wrong.url)).text();
+    for (const text of [wrong.log(), page]) {
+      expect(text).toContain('PUBLIC_SUPABASE_URL is without https');
+      expect(text).toContain('PUBLIC_SUPABASE_PUBLISHABLE_KEY is a secret key');
+      expect(text).not.toContain(stack.secretKey);
+    }
+    await wrong.stop();
+  });
+});
+
+describe('no secret', () => {
+  it('is in any file that is deployed, any page or answer, or the log of a run', async () => {
+    const { page, close } = await visit(browser, deployment);
+    const seen: string[] = [];
+    page.on(
+      'response',
+      (response) =>
+        void response.text().then(
+          (text) => seen.push(text),
+          () => {},
+        ),
+    );
+    await signIn(page, 'alice', 'wrong');
+    await page.getByRole('alert').waitFor();
+    await signIn(page, 'alice');
+    await connection(page, 'Live');
+    seen.push(await page.content());
+    for (const path of ['/settings', '/nowhere', '/api/fleet', '/api/tick', '/__data.json']) {
+      seen.push(await (await page.request.get(deployment.url + path)).text());
+    }
+    await close();
+    expect(seen.length).toBeGreaterThan(10);
+
+    const files = globSync('**/*.{js,json,css,map,html}', { cwd: deployment.folder })
+      .map((file) => join(deployment.folder, file))
+      .map((file) => readFileSync(file, 'utf8'));
+    expect(files.length).toBeGreaterThan(20);
+    const { people, keys } = inject('cluster');
+    const secrets = [
+      stack.secretKey,
+      CRON_SECRET,
+      keys.jwtSecret,
+      keys.databasePassword,
+      ...Object.values(people).map(({ password }) => password),
+    ];
+    for (const text of [...seen, ...files, deployment.log()]) {
+      for (const secret of secrets) expect(text.includes(secret)).toBe(false);
+    }
+    // The publishable key is for everybody who signs in, and is read when a page is made: no build holds it.
+    for (const text of files) expect(text.includes(stack.publishableKey)).toBe(false);
+  });
+});
