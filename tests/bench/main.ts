@@ -2,17 +2,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { beats } from './beats.ts';
+import { churn } from './churn.ts';
+import { detection } from './detection.ts';
 import { dev } from './dev.ts';
 import { isMet, type Figure, type Measure, type Run } from './figure.ts';
 import { latency } from './latency.ts';
 import { heartbeatModule } from './module.ts';
+import { overlap } from './overlap.ts';
 import { line, machine } from './parts/report.ts';
+import { tick } from './tick.ts';
+import { traffic } from './traffic.ts';
 import { weight } from './weight.ts';
+import { writes } from './writes.ts';
 
-const figures: Figure[] = [weight, heartbeatModule, dev, beats, latency];
+const figures: Figure[] = [
+  weight,
+  heartbeatModule,
+  dev,
+  beats,
+  writes,
+  churn,
+  overlap,
+  tick,
+  traffic,
+  detection,
+  latency,
+];
 const usage = `Usage: npm run bench -- [--json] [--changes N] [--rounds N] [figure …]
 
-${figures.map(({ name, about }) => `  ${name.padEnd(9)} ${about}`).join('\n')}
+${figures.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}
 
 --json      the result as JSON on stdout; progress goes to stderr in any case
 --changes   changes of each kind that the latency is measured over (200)

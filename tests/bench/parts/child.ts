@@ -9,6 +9,8 @@ export interface Child {
   ask<T>(message: unknown): Promise<T>;
   /** Resolves with the next message. */
   hear<T>(): Promise<T>;
+  /** Settles when it has ended, whoever ended it. */
+  exited: Promise<unknown>;
   end(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export function startChild(
       child.send(message as object);
       return answer as never;
     },
+    exited,
     end,
   };
 }

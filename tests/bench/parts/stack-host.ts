@@ -1,7 +1,15 @@
-/** A throw-away stack in a process of its own, as a person has it: whoever puts load on it does not share its event loop. */
+/**
+ * A stack in a process of its own, as a person has it: whoever puts load on it does not share its event loop. Throw-away,
+ * or with DATA_DIR as one whose data is kept: commits then reach the disk, and vacuum has its defaults.
+ */
 import { startStack } from '../../../supabase/local/stack.ts';
 
-const stack = await startStack({ port: 0, fresh: true });
+const { DATA_DIR, TICK_EVERY } = process.env;
+const stack = await startStack({
+  port: 0,
+  ...(DATA_DIR ? { dataDir: DATA_DIR } : { fresh: true }),
+  ...(TICK_EVERY && { tickEvery: Number(TICK_EVERY) }),
+});
 const { url, publishableKey, secretKey, databaseUrl, owner } = stack;
 process.send?.({ url, publishableKey, secretKey, databaseUrl, owner });
 

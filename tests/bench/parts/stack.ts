@@ -1,3 +1,7 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import postgres, { type Sql } from 'postgres';
 import type { Stack } from '../../../supabase/local/stack.ts';
 import { until } from '../../support/until.ts';
@@ -13,15 +17,34 @@ export interface BenchStack extends Pick<
   rpc(name: string, body: unknown): Promise<unknown>;
 }
 
+export interface BenchStackOptions {
+  /**
+   * With the pace, the stores of messages and the vacuum of a new hosted project, and commits that reach the disk where
+   * they are asked to.
+   *
+   * @default false: the throw-away stack of a demonstration, whose pace is quicker and whose messages are not counted
+   */
+  hosted?: boolean;
+  /** Milliseconds between two ticks; 0 for none. @default 5000 where hosted, as pg_cron has it, else 1000 */
+  tickEvery?: number;
+}
+
 /**
  * A fresh stack with the five declared workers and, for comparison, two functions that are not Lastseen's:
  * `bench_nothing` does nothing with beats, `bench_say` broadcasts a text and does nothing else.
  */
-export async function startBenchStack(scope: AsyncDisposableStack): Promise<BenchStack> {
-  const child = startChild(scope, 'parts/stack-host.ts');
+export async function startBenchStack(
+  scope: AsyncDisposableStack,
+  { hosted = false, tickEvery = hosted ? 5000 : 1000 }: BenchStackOptions = {},
+): Promise<BenchStack> {
+  const child = startChild(scope, 'parts/stack-host.ts', {
+    TICK_EVERY: String(tickEvery),
+    ...(hosted && { DATA_DIR: temporaryFolder(scope) }),
+  });
   const stack = await child.hear<Omit<BenchStack, 'sql' | 'rpc'>>();
   const sql = postgres(stack.databaseUrl, { max: 2, onnotice: () => {} });
   scope.defer(() => sql.end({ timeout: 2 }));
+  if (hosted) await setAsMigrated(sql);
   await sql.unsafe(`
     create function public.bench_nothing(beats jsonb) returns jsonb language sql as $$ select '[]'::jsonb $$;
     create function public.bench_say(said text) returns void language sql as $$
@@ -40,4 +63,19 @@ export async function startBenchStack(scope: AsyncDisposableStack): Promise<Benc
   };
   await until(() => rpc('bench_nothing', { beats: [] }), { what: 'the functions of the bench' });
   return { ...stack, sql, rpc };
+}
+
+/** In the order of the scope it goes after whoever writes to it has ended. */
+function temporaryFolder(scope: AsyncDisposableStack): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lastseen-bench-'));
+  scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755); // PostgreSQL's user must get in where we are root
+  return folder;
+}
+
+/** The local stack has settings of its own; the migration adds what is missing, at its defaults. */
+async function setAsMigrated(sql: Sql): Promise<void> {
+  const migration = new URL('../../../supabase/migrations/20261122000200_setting.sql', import.meta.url);
+  await sql`delete from public.hp_setting`;
+  await sql.unsafe(await readFile(migration, 'utf8'));
 }

@@ -8,7 +8,7 @@ const INTERVAL_MS = 30_000;
 const { SUPABASE_URL, SUPABASE_SECRET_KEY = '', NAMES = '[]' } = process.env;
 
 const reporters = (JSON.parse(NAMES) as string[]).map(
-  (name, index) => new Reporter(name, name.startsWith('bench-') ? `group ${index % 8}` : undefined),
+  (name, index) => new Reporter(name, name.startsWith('bench-') ? { type: `group ${index % 8}` } : {}),
 );
 process.once('disconnect', () => process.exit());
 await introduce(reporters, rpc);

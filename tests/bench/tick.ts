@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Figure, Measure, Run } from './figure.ts';
+import { startChild } from './parts/child.ts';
+import { startBenchStack, type BenchStack } from './parts/stack.ts';
+import { median } from './parts/statistics.ts';
+import { openViewer } from './parts/viewer.ts';
+import type { Fleet } from './workers/fleet.ts';
+
+const WORKERS = 10_000;
+/** pg_cron's period on a hosted project. */
+const PERIOD_MS = 5_000;
+/** At this interval 10,000 workers send 1,700 beats between two ticks. */
+const INTERVAL_S = 28;
+
+/** Milliseconds. */
+interface Tick {
+  took: number;
+  floor: number;
+  beats: number;
+  digest: boolean;
+  /** In its messages. */
+  tuples: number;
+  kilobytes: number;
+}
+
+/** The server's own pulse in the large: a fleet that beats while a page is open, ticked as pg_cron does it. */
+export const tick: Figure = {
+  name: 'tick',
+  about: 'hp_tick with 10,000 workers, watched',
+  limit: ({ rounds }) => 240 + (rounds * 3 * PERIOD_MS) / 1000,
+  async measure(run) {
+    const stack = await startBenchStack(run.scope, { hosted: true, tickEvery: 0 });
+    // The default would slow them down, and there would be fewer beats.
+    await stack.sql`update public.hp_setting set value = '1000' where key = 'beats_per_second'`;
+    await openViewer(run.scope, stack);
+    const fleets: Fleet[] = [{ workers: WORKERS, name: 'bench', interval: INTERVAL_S }];
+    const fleet = startChild(run.scope, 'workers/fleet.ts', {
+      DATABASE_URL: stack.databaseUrl,
+      FLEETS: JSON.stringify(fleets),
+    });
+    run.say(`tick: ${WORKERS.toLocaleString('en-US')} workers are introduced`);
+    await fleet.hear();
+    const ticks = await tickOnAndOn(stack, () => fleet.ask<number>('beats'), run);
+
+    const withDigest = ticks.filter(({ digest }) => digest);
+    const without = ticks.filter(({ digest }) => !digest);
+    const over = (of: readonly Tick[], value: (tick: Tick) => number) => median(of.map(value));
+    const measure = (what: string, of: readonly Tick[]): Measure => ({
+      what: `the tick, 10,000 workers, ${Math.round(over(of, ({ beats }) => beats))} beats since the last, ${what}`,
+      value: over(of, ({ took }) => took),
+      unit: 'ms',
+      beside: { what: 'one scan, and its messages sent bare', value: over(of, ({ floor }) => floor) },
+      aim: { atMost: 50 },
+    });
+    return [
+      measure('with its digest', withDigest),
+      measure('between digests', without),
+      { what: 'tuples in that digest', value: over(withDigest, ({ tuples }) => tuples), unit: '' },
+      { what: 'its size', value: over(withDigest, ({ kilobytes }) => kilobytes), unit: 'KB' },
+    ];
+  },
+};
+
+async function tickOnAndOn(stack: BenchStack, beaten: () => Promise<number>, run: Run): Promise<Tick[]> {
+  const { sql } = stack;
+  const ticks: Tick[] = [];
+  const count = 2 * run.rounds;
+  // The introduction is over, and out of the digests, by the first that counts.
+  const warmUp = 6;
+  let beats = await beaten();
+  for (let number = 1 - warmUp; number <= count; number++) {
+    await sleep(PERIOD_MS, undefined, { signal: run.signal });
+    if (number === 1) run.say(`tick: ${(count * PERIOD_MS) / 1000} s`);
+    const now = await beaten();
+    const [before] = await sql`select clock_timestamp() at time zone 'utc' as now`;
+    const began = performance.now();
+    const [row] = await sql`select public.hp_tick() as ticked`;
+    const took = performance.now() - began;
+    // While they are introduced, beats run the tick that nobody else does.
+    if (number > 0 && !(row!.ticked as { ran: boolean }).ran)
+      throw new Error('The tick did not run: somebody else ticks.');
+    const sent = await sql`
+      select payload, octet_length(payload::text) as bytes from realtime.messages
+      where topic = 'hp:fleet' and event = 'digest' and inserted_at >= ${before!.now as Date}`;
+    if (number > 0) {
+      ticks.push({
+        took,
+        floor: await floorOf(
+          stack,
+          sent.map(({ payload }) => JSON.stringify(payload)),
+        ),
+        beats: now - beats,
+        digest: sent.length > 0,
+        tuples: sent.reduce((sum, { payload }) => sum + ((payload as { beats?: [] }).beats?.length ?? 0), 0),
+        kilobytes: sent.reduce((sum, { bytes }) => sum + (bytes as number), 0) / 1024,
+      });
+    }
+    beats = now;
+  }
+  return ticks;
+}
+
+/** No tick gets under looking at every worker once and sending what it has to say. Sent where nobody listens. */
+async function floorOf({ sql }: BenchStack, payloads: string[]): Promise<number> {
+  const began = performance.now();
+  await sql.begin(async (transaction) => {
+    await transaction`select count(*) from public.hp_worker_status where lease_expires_at <= now()`;
+    for (const payload of payloads)
+      await transaction.unsafe(`select realtime.send($1::text::jsonb, 'digest', 'bench', false)`, [payload]);
+  });
+  return performance.now() - began;
+}
