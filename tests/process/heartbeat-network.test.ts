@@ -170,9 +170,10 @@ it('holds no memory and delays no job through an outage under load', async () =>
       longest: number;
       grownKb: number;
     };
-    expect(said.jobs).toBeGreaterThan(5_000); // each with a text of 10 KB: 50 MB, were they kept
+    // Two texts of 10 KB with each job, were they kept: 20 MB at the least.
+    expect(said.jobs).toBeGreaterThan(1_000);
     expect(said.grownKb).toBeLessThan(8_000);
-    expect(said.longest).toBeLessThan(500);
+    expect(said.longest).toBeLessThan(2_000); // a request is given 10 s
   } finally {
     await worker.end();
     await world.recorder.listen(world.recorder.port());

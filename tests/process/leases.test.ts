@@ -9,7 +9,7 @@ import { startResource, type Deed } from './fixtures/resource.ts';
 /** The workers beat every second, so that their leases last for five. */
 const LEASE_MS = 5_000;
 /** For a loaded machine to get round to things. */
-const SLACK_MS = 2_500;
+const SLACK_MS = 15_000;
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -47,7 +47,7 @@ async function createWorld({ onTestFinished }: TestContext) {
     /** Resolves with the first entry by this process, or after this time. */
     entered: (by?: number, after = 0) =>
       until(() => resource.entries().find(({ pid, at }) => at > after && (!by || pid === by)), {
-        timeout: 20_000,
+        timeout: 40_000,
         what: `an entry by ${by ?? 'anybody'}`,
       }),
   };
@@ -70,7 +70,7 @@ describe.concurrent('a lease', () => {
     for (let n = 0; n < 4; n++) start('fight');
     for (let kills = 0; kills < 2; kills++) {
       const before = resource.entries().length;
-      await until(() => resource.entries().length > before + 5, { what: 'a lively fight', timeout: 20_000 });
+      await until(() => resource.entries().length > before + 5, { what: 'a lively fight', timeout: 40_000 });
       const holder = await until(() => {
         const last = resource.deeds.at(-1);
         return last?.what === 'work' && running.find(({ pid }) => pid === last.pid);
@@ -92,14 +92,14 @@ describe.concurrent('a lease', () => {
     const { resource, start, entered } = await createWorld(context);
     const holder = start('killed', { HOLD_MS: '60000' });
     await entered(holder.pid);
-    await until(() => resource.deeds.length > 20);
+    await until(() => resource.deeds.length > 20, { timeout: 20_000 });
     await holder.end('SIGKILL');
     const killedAt = performance.now();
     const last = resource.deeds.at(-1)!;
     const other = start('killed', { HOLD_MS: '60000' });
     const next = await entered(other.pid);
-    // It was heard within the second before.
-    expect(next.at - last.at).toBeGreaterThan(LEASE_MS - 1_500);
+    // It was heard within the second before, or two where the machine is busy.
+    expect(next.at - last.at).toBeGreaterThan(LEASE_MS - 3_000);
     expect(next.at - killedAt).toBeLessThan(LEASE_MS + SLACK_MS);
     await other.end('SIGKILL');
     await until(async () => !(await held('killed')), { timeout: LEASE_MS + 1_000 + SLACK_MS });
@@ -111,11 +111,12 @@ describe.concurrent('a lease', () => {
   ] as const)('whose holder %s moves at once', async ([, signal, how], context) => {
     const { resource, start, entered } = await createWorld(context);
     const key = `ended-${signal}`;
-    const holder = start(key, { HOLD_MS: '60000', ...how });
+    // Its lease would last for fifty seconds, so that waiting for its end does not pass for at once.
+    const holder = start(key, { HOLD_MS: '60000', INTERVAL_S: '10', ...how });
     await entered(holder.pid);
     const other = start(key, { HOLD_MS: '60000' });
     if (signal) {
-      await other.wrote('"held":false');
+      await other.wrote('"held":false', 20_000);
       await holder.end(signal);
     } else await holder.exited;
     const goneAt = performance.now();
@@ -131,7 +132,9 @@ describe.concurrent('a lease', () => {
     const other = start('paused', { HOLD_MS: '60000' });
     const taken = await entered(other.pid);
     holder.child.kill('SIGCONT');
-    await until(() => resource.deeds.find(({ pid, what }) => pid === holder.pid && what === 'leave'));
+    await until(() => resource.deeds.find(({ pid, what }) => pid === holder.pid && what === 'leave'), {
+      timeout: 20_000,
+    });
     expectOneAtATime(resource.done());
     const late = resource.deeds.filter(({ pid, at }) => pid === holder.pid && at > taken.at);
     expect(late.every(({ fenced }) => fenced)).toBe(true);
@@ -145,7 +148,7 @@ describe.concurrent('a lease', () => {
       const holder = start('cut', { HOLD_MS: '60000', SUPABASE_URL: gate.url });
       await entered(holder.pid);
       const other = start('cut', { HOLD_MS: '60000' });
-      await other.wrote('"held":false');
+      await other.wrote('"held":false', 20_000);
       gate.shut();
       const cutAt = performance.now();
       const next = await entered(other.pid);
