@@ -1,0 +1,82 @@
+import { error, fail } from '@sveltejs/kit';
+import { advice } from '$lib/server/advice.ts';
+import { configuration } from '$lib/server/configuration.ts';
+import { refusal } from '$lib/server/fleet.ts';
+import type { PostgrestError } from '@supabase/supabase-js';
+import type { Listed, Made } from './wire.ts';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async ({ locals, parent }) => {
+  await parent(); // says who may be here, in words
+  const { data, error: trouble, status } = await locals.session.client.rpc('hp_list_worker_tokens');
+  if (trouble) {
+    const refused = refusal(status, trouble.code, trouble.message);
+    error(refused.status, advice(refused));
+  }
+  return { ...(data as unknown as Listed), now: new Date() };
+};
+
+export const actions: Actions = {
+  make: async ({ request, locals }) => {
+    const form = await request.formData();
+    const asked = { label: text(form, 'label').trim(), pattern: text(form, 'pattern').trim() };
+    const {
+      data,
+      error: trouble,
+      status,
+    } = await locals.session.client.rpc('hp_create_worker_token', {
+      label: asked.label,
+      name_pattern: asked.pattern,
+      expires_in: text(form, 'lasts') || undefined,
+    });
+    if (trouble) return refuse(trouble, status, asked);
+    const made = data as unknown as Made;
+    const { url, publishableKey } = configuration();
+    const lines = [
+      `SUPABASE_URL=${url}`,
+      `SUPABASE_PUBLISHABLE_KEY=${publishableKey}`,
+      `HEARTBEAT_TOKEN=${made.token}`,
+      // With a pattern there are several workers, and each has its own name.
+      ...(made.name_pattern.includes('%') ? [] : [`WORKER_NAME=${made.name_pattern}`]),
+    ];
+    return {
+      made: { id: made.token_id, label: made.label, pattern: made.name_pattern, lines: lines.join('\n') },
+    };
+  },
+  revoke: async ({ request, locals }) => {
+    const id = Number(text(await request.formData(), 'id'));
+    const {
+      data,
+      error: trouble,
+      status,
+    } = await locals.session.client.rpc('hp_revoke_worker_token', { token_id: id });
+    if (trouble) return refuse(trouble, status);
+    return { done: `The token for ${(data as { label: string }).label} is revoked.` };
+  },
+};
+
+function text(form: FormData, field: string): string {
+  const value = form.get(field);
+  return typeof value === 'string' ? value : '';
+}
+
+function refuse(
+  { code, message }: PostgrestError,
+  status: number,
+  asked?: { label: string; pattern: string },
+) {
+  if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.', asked });
+  // Ours name what is wrong in words; others are not for people.
+  if (!code.startsWith('PT')) return fail(502, { message: 'That did not work. Try again.', asked });
+  const field = message.split(' ', 1)[0]!;
+  const said = WORDS[field] ?? `${message[0]!.toUpperCase()}${message.slice(1)}.`;
+  return fail(status, { message: said, asked });
+}
+
+/** What is wrong, by the field that the database names. */
+const WORDS: Record<string, string> = {
+  label: 'Say in 1 to 100 characters what the token is for.',
+  name_pattern:
+    'Names must be like those of workers: letters, digits and @ : . _ / -, with * where any characters may stand.',
+  expires_in: 'A token may last for up to 10 years.',
+};
