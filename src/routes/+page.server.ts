@@ -2,6 +2,7 @@ import { error, redirect } from '@sveltejs/kit';
 import { advice } from '$lib/server/advice.ts';
 import { configuration } from '$lib/server/configuration.ts';
 import { readFleet, Refused } from '$lib/server/fleet.ts';
+import { claimInvite } from '$lib/server/member.ts';
 import type { RequestEvent } from '@sveltejs/kit';
 import type { PageServerLoad } from './$types';
 
@@ -23,7 +24,13 @@ async function asMember(event: RequestEvent) {
   try {
     return await readFleet(session);
   } catch (refused) {
-    if (!(refused instanceof Refused) || refused.kind !== 'signed-out') throw refused;
+    if (!(refused instanceof Refused)) throw refused;
+    if (refused.kind === 'not-a-member') {
+      // Invited, and here for the first time?
+      if (await claimInvite(session)) return readFleet(session);
+      throw new Refused('not-a-member', (await session.email()) ?? '');
+    }
+    if (refused.kind !== 'signed-out') throw refused;
     // A session of another time or another database is of no use to anybody.
     await session.end();
     if (import.meta.env.DEV) {
@@ -35,5 +42,7 @@ async function asMember(event: RequestEvent) {
 }
 
 function signInAt(address: string): string {
+  // A mailed link whose way back is not on the project's list of addresses leads here, to its "Site URL".
+  if (/[?&]code=/.test(address)) return `/login/confirm${address.slice(1)}`;
   return address === '/' ? '/login' : `/login?next=${encodeURIComponent(address)}`;
 }

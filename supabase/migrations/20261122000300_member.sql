@@ -31,7 +31,7 @@ create policy "members see their own row" on public.hp_member
 
 revoke all on table public.hp_member from anon, authenticated, service_role;
 grant select on table public.hp_member to authenticated, service_role;
-grant insert (user_id, role), update (role), delete on table public.hp_member to service_role;
+-- note: nobody writes but functions that ask who calls, and the SQL editor: no API key makes an owner.
 
 comment on table public.hp_member is 'Who may use the dashboard, and as what.';
 comment on column public.hp_member.user_id is 'The Auth user.';

@@ -26,8 +26,11 @@ export interface Follower {
 export const SILENT_AFTER_MS = 25_000;
 /** By so much, and the period of the tick where that is long (a cron that knows only minutes), a digest may be late. */
 const DIGEST_LATE_MS = 15_000;
-/** A watch lasts 150 s on the server; hidden tabs are late. */
-const WATCH_EVERY_MS = 60_000;
+/**
+ * A watch lasts 150 s on the server; hidden tabs are late. It is also how a page learns that its viewer was removed or
+ * signed out elsewhere, which takes no longer than a minute, the way there included.
+ */
+const WATCH_EVERY_MS = 50_000;
 /** One that failed is tried again soon: after an outage as long as a watch, nothing comes before it. */
 const WATCH_AGAIN_MS = 5_000;
 const CHECK_EVERY_MS = 1_000;

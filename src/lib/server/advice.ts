@@ -6,9 +6,8 @@ export function advice({ kind, detail }: Refused): App.Error {
     case 'not-a-member':
       return {
         message: 'You are not a member',
-        advice:
-          'You are signed in, but this account may not see these workers. An owner lets you in, in the SQL editor:',
-        command: "select hp_add_member('your address', 'viewer');",
+        advice: `You are signed in${detail && ` as ${detail}`}, but this account may not see these workers. An owner can invite this address under Settings, Members; an invite counts once the address is confirmed. The first owner of all is made in the SQL editor:`,
+        command: `select hp_add_member('${(detail || 'you@example.com').replaceAll("'", "''")}', 'owner');`,
         signOut: true,
       };
     case 'unreachable':

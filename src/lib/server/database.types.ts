@@ -73,6 +73,25 @@ export type Database = {
         };
         Relationships: [];
       };
+      hp_member_invite: {
+        Row: {
+          created_at: string;
+          email: string;
+          role: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          email: string;
+          role?: string;
+        };
+        Update: {
+          created_at?: string;
+          email?: string;
+          role?: string;
+        };
+        Relationships: [];
+      };
       hp_setting: {
         Row: {
           description: string;
@@ -626,6 +645,7 @@ export type Database = {
     };
     Functions: {
       hp_add_member: { Args: { email: string; role?: string }; Returns: undefined };
+      hp_claim_invite: { Args: Record<PropertyKey, never>; Returns: string };
       hp_claim_lease: {
         Args: { instance_id: string; key: string; sequence?: number; worker_name: string };
         Returns: Json;
@@ -639,15 +659,31 @@ export type Database = {
       hp_fleet: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_heartbeat: { Args: { beats: Json }; Returns: Json };
       hp_list_worker_tokens: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_invite_member: { Args: { email: string; role?: string }; Returns: undefined };
+      hp_members: {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          email: string;
+          is_me: boolean;
+          last_sign_in_at: string;
+          pending: boolean;
+          role: string;
+          since: string;
+          user_id: string;
+        }[];
+      };
       hp_release_dead_worker_leases: { Args: Record<PropertyKey, never>; Returns: number };
       hp_release_lease: {
         Args: { instance_id: string; key: string; token: number; worker_name: string };
         Returns: Json;
       };
       hp_revoke_worker_token: { Args: { token_id: number }; Returns: Json };
+      hp_remove_member: { Args: { user_id: string }; Returns: undefined };
+      hp_set_member_role: { Args: { role: string; user_id: string }; Returns: undefined };
       hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_withdraw_invite: { Args: { email: string }; Returns: undefined };
       hp_worker_health: {
         Args: {
           at?: string;

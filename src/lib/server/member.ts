@@ -1,6 +1,7 @@
 import { error, redirect, type ServerLoadEvent } from '@sveltejs/kit';
 import { advice } from './advice.ts';
 import { refusal, Refused } from './fleet.ts';
+import type { Session } from './session.ts';
 
 export type Role = 'viewer' | 'operator' | 'owner';
 
@@ -14,29 +15,29 @@ export interface Member {
 /** The member who asks for a page. Others are sent to sign in, or told that they are no members. */
 export async function requireMember(event: ServerLoadEvent): Promise<Member> {
   const { session } = event.locals;
-  const token = await session.token().catch((away: unknown) => {
-    if (!(away instanceof Refused)) throw away;
-    error(away.status, advice(away));
-  });
-  if (!token) signIn(event);
-  // Row level security shows everybody their own row at most.
-  const {
-    data,
-    error: trouble,
-    status,
-  } = await session.client.from('hp_member').select('role').maybeSingle();
-  const refused = trouble
-    ? refusal(status, trouble.code, trouble.message)
-    : data
-      ? null
-      : new Refused('not-a-member', 'not a member');
-  if (refused?.kind === 'signed-out') signIn(event);
-  if (refused) error(refused.status, advice(refused));
-  return { role: data!.role as Role, email: await session.email() };
-}
-
-function signIn(event: ServerLoadEvent): never {
   // Untracked: a load function that merely knows where to come back need not run again for each address.
   const address = event.untrack(() => event.url.pathname);
-  redirect(303, `/login?next=${encodeURIComponent(address)}`);
+  const signIn = () => redirect(303, `/login?next=${encodeURIComponent(address)}`);
+  try {
+    if (!(await session.token())) throw new Refused('signed-out', 'no session');
+    const role = await claimInvite(session);
+    if (!role) throw new Refused('not-a-member', (await session.email()) ?? '');
+    return { role, email: await session.email() };
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    if (refused.kind === 'signed-out') signIn();
+    error(refused.status, advice(refused));
+  }
+}
+
+/**
+ * The role of whoever is signed in; null when they are no member. Somebody who was invited becomes one here, if their
+ * address is confirmed.
+ *
+ * @throws {Refused}
+ */
+export async function claimInvite(session: Session): Promise<Role | null> {
+  const { data, error: trouble, status } = await session.client.rpc('hp_claim_invite');
+  if (trouble) throw refusal(status, trouble.code, trouble.message);
+  return data as Role | null;
 }

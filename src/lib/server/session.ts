@@ -3,6 +3,7 @@ import {
   isAuthApiError,
   isAuthRetryableFetchError,
   isAuthSessionMissingError,
+  type EmailOtpType,
   type SupabaseClient,
 } from '@supabase/supabase-js';
 import type { RequestEvent } from '@sveltejs/kit';
@@ -72,6 +73,41 @@ export class Session {
   /** Signs in; the cookies go out with the response. @throws {AuthError} */
   async begin(email: string, password: string): Promise<void> {
     const { error } = await this.client.auth.signInWithPassword({ email, password });
+    if (error) throw error;
+  }
+
+  /**
+   * Makes an account. Where the project confirms addresses, a mail with a link goes out first.
+   *
+   * @param redirectTo where that link leads in the end
+   * @returns whether they are signed in now
+   * @throws {AuthError}
+   */
+  async signUp(email: string, password: string, redirectTo: string): Promise<boolean> {
+    const options = { emailRedirectTo: redirectTo };
+    const { data, error } = await this.client.auth.signUp({ email, password, options });
+    if (error) throw error;
+    return data.session !== null;
+  }
+
+  /** Has a link mailed that signs in. Somebody without an account gets one, if the project lets people sign up. @throws {AuthError} */
+  async mailLink(email: string, redirectTo: string): Promise<void> {
+    const { error } = await this.client.auth.signInWithOtp({
+      email,
+      options: { emailRedirectTo: redirectTo },
+    });
+    if (error) throw error;
+  }
+
+  /** Signs in with what a mailed link brings back to the browser that asked for it. @throws {AuthError} */
+  async redeemCode(code: string): Promise<void> {
+    const { error } = await this.client.auth.exchangeCodeForSession(code);
+    if (error) throw error;
+  }
+
+  /** The same for a link that carries the hash of a one-time password itself. @throws {AuthError} */
+  async redeemHash(hash: string, type: EmailOtpType): Promise<void> {
+    const { error } = await this.client.auth.verifyOtp({ token_hash: hash, type });
     if (error) throw error;
   }
 

@@ -1,11 +1,22 @@
 import { fail, redirect } from '@sveltejs/kit';
-import { isAuthApiError, isAuthRetryableFetchError } from '@supabase/supabase-js';
+import { authSettings } from '$lib/server/auth-settings.ts';
+import { refuse } from '$lib/server/auth-words.ts';
 import { safePath } from '$lib/server/redirect.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {
+  const next = safePath(url.searchParams.get('next'));
   // Where Supabase is away nobody can tell whether the session still holds: then the form is there, and says so when sent.
-  if (await locals.session.token().catch(() => null)) redirect(303, safePath(url.searchParams.get('next')));
+  if (await locals.session.token().catch(() => null)) redirect(303, next);
+  const { signUp, magicLink } = await authSettings();
+  return {
+    signUp,
+    magicLink,
+    query: next === '/' ? '' : `?next=${encodeURIComponent(next)}`,
+    trouble: url.searchParams.has('stale')
+      ? 'That link is used up, too old, or was asked for in another browser. Sign in here, or ask for a new one.'
+      : null,
+  };
 };
 
 export const actions: Actions = {
@@ -18,27 +29,8 @@ export const actions: Actions = {
     try {
       await locals.session.begin(email, password);
     } catch (error) {
-      return refuse(error, email);
+      return refuse(error, email, 'Wrong email address or password.');
     }
     redirect(303, safePath(url.searchParams.get('next')));
   },
 };
-
-function refuse(error: unknown, email: string) {
-  if (isAuthApiError(error) && error.code === 'email_not_confirmed') {
-    return fail(400, {
-      email,
-      message: 'This address is not confirmed yet. Look for the mail that asks you to.',
-    });
-  }
-  if (isAuthApiError(error) && error.status === 429) {
-    return fail(429, { email, message: 'Too many attempts. Wait a minute and try again.' });
-  }
-  if (isAuthApiError(error) && error.status < 500) {
-    return fail(400, { email, message: 'Wrong email address or password.' });
-  }
-  if (isAuthRetryableFetchError(error) || isAuthApiError(error)) {
-    return fail(503, { email, message: 'Supabase could not be reached. Try again in a moment.' });
-  }
-  throw error;
-}

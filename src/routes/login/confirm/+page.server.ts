@@ -1,0 +1,44 @@
+import { redirect } from '@sveltejs/kit';
+import { isAuthError, type EmailOtpType } from '@supabase/supabase-js';
+import { safePath } from '$lib/server/redirect.ts';
+import type { Actions, PageServerLoad } from './$types';
+
+const TYPES: readonly string[] = ['signup', 'invite', 'magiclink', 'recovery', 'email', 'email_change'];
+
+/**
+ * Where mailed links lead. One made by Supabase's own mail brings a code, of use only in the browser that asked for it.
+ * A mail template of one's own may bring the hash itself: that waits for a click, for mail filters open every link they
+ * see, and a link that signed in by itself could sign somebody in to an account of another's choice.
+ */
+export const load: PageServerLoad = async ({ url, locals }) => {
+  const code = url.searchParams.get('code');
+  if (code) {
+    await redeem(() => locals.session.redeemCode(code));
+    redirect(303, safePath(url.searchParams.get('next')));
+  }
+  if (!hashIn(url)) redirect(303, '/login?stale');
+};
+
+export const actions: Actions = {
+  default: async ({ url, locals }) => {
+    const found = hashIn(url);
+    if (!found) redirect(303, '/login?stale');
+    await redeem(() => locals.session.redeemHash(found.hash, found.type));
+    redirect(303, safePath(url.searchParams.get('next')));
+  },
+};
+
+function hashIn(url: URL): { hash: string; type: EmailOtpType } | null {
+  const hash = url.searchParams.get('token_hash');
+  const type = url.searchParams.get('type') ?? '';
+  return hash && TYPES.includes(type) ? { hash, type: type as EmailOtpType } : null;
+}
+
+async function redeem(attempt: () => Promise<void>): Promise<void> {
+  try {
+    await attempt();
+  } catch (error) {
+    if (!isAuthError(error)) throw error;
+    redirect(303, '/login?stale');
+  }
+}

@@ -1,0 +1,210 @@
+import type { Browser, Page, WebSocket } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { launchBrowser } from '../support/browser.ts';
+import { startDashboard, type Dashboard } from '../support/dashboard.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
+import { until } from '../support/until.ts';
+import { connection, signIn, visit, visitAs } from '../support/visitor.ts';
+
+let stack: TestStack;
+let dashboard: Dashboard;
+let browser: Browser;
+const { people } = inject('cluster');
+
+beforeAll(async () => {
+  stack = await startTestStack();
+  dashboard = await startDashboard(stack);
+  browser = await launchBrowser();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await dashboard?.stop();
+  await stack?.stop();
+});
+
+const invite = async (page: Page, email: string, role: string) => {
+  await page.goto(`${dashboard.url}/settings`);
+  await page.getByLabel('Email').fill(email);
+  await page.locator('form[action="?/invite"] select').selectOption(role);
+  await page.getByRole('button', { name: 'Invite', exact: true }).click();
+  await page.getByText(`${email} is invited.`).waitFor();
+};
+
+describe('an owner', () => {
+  it('invites somebody, who makes an account and is let in; changes their role, and removes them', async () => {
+    const owner = await visitAs('alice', browser, dashboard);
+    await owner.page.getByRole('link', { name: 'Settings' }).click();
+    await owner.page.getByRole('heading', { name: 'Invite somebody' }).waitFor();
+    await invite(owner.page, 'dave@example.com', 'viewer');
+    await owner.page.getByText('invited as viewer, has not come yet').waitFor();
+
+    const dave = await visit(browser, dashboard);
+    await dave.page.getByRole('link', { name: 'Create an account' }).click();
+    await dave.page.getByLabel('Email').fill('dave@example.com');
+    await dave.page.getByLabel('Password').fill('long enough');
+    await dave.page.getByRole('button', { name: 'Create the account' }).click();
+    await connection(dave.page, 'Live');
+
+    await owner.page.reload();
+    expect(await owner.page.getByText('has not come yet').count()).toBe(0);
+    await owner.page.getByLabel('Role of dave@example.com', { exact: true }).selectOption('operator');
+    await owner.page.getByRole('button', { name: 'Change the role of dave@example.com' }).click();
+    await owner.page.getByText('dave@example.com is operator now.').waitFor();
+    await dave.page.goto(`${dashboard.url}/settings`);
+    await dave.page.getByText('operator', { exact: true }).waitFor();
+
+    await owner.page.getByText('Remove…').last().click();
+    await owner.page.getByRole('button', { name: 'Really remove dave@example.com' }).click();
+    await owner.page.getByText('dave@example.com is no member any more.').waitFor();
+    for (const path of ['', '/settings', '/settings/account']) {
+      await dave.page.goto(dashboard.url + path);
+      await dave.page.getByRole('heading', { name: 'You are not a member' }).waitFor();
+    }
+    await owner.close();
+    await dave.close();
+  });
+
+  it('does all that without scripts, and cannot remove the last owner', async () => {
+    const { page, close } = await visit(browser, dashboard, { javaScriptEnabled: false });
+    await signIn(page, 'alice');
+    await invite(page, 'erin@example.com', 'operator');
+    await page.getByRole('button', { name: 'Take back the invite of erin@example.com' }).click();
+    await page.getByText('The invite of erin@example.com is taken back.').waitFor();
+    await page.getByLabel('Role of alice@example.com', { exact: true }).selectOption('viewer');
+    await page.getByRole('button', { name: 'Change the role of alice@example.com' }).click();
+    expect(await page.getByRole('alert').innerText()).toBe(
+      'This is the last owner. Make somebody else an owner first.',
+    );
+    await page.getByText('Remove…').first().click();
+    await page.getByRole('button', { name: 'Really remove alice@example.com' }).click();
+    await page.getByRole('alert').getByText('This is the last owner.').waitFor();
+    await close();
+  });
+});
+
+describe('a viewer', () => {
+  it('finds their own account under Settings, and no address of anybody else anywhere', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    const heard: string[] = [];
+    page.on('websocket', (socket) =>
+      socket.on('framereceived', ({ payload }) => heard.push(String(payload))),
+    );
+    await signIn(page, 'carol');
+    await connection(page, 'Live');
+    await page.getByRole('link', { name: 'Settings' }).click();
+    await page.getByText('You see every worker, and change nothing.').waitFor();
+    expect(
+      await page.getByRole('navigation', { name: 'Settings' }).getByRole('link').allInnerTexts(),
+    ).toEqual(['Account']);
+    for (const path of ['/', '/settings/account', '/api/fleet', '/api/session'])
+      heard.push(await (await page.request.get(dashboard.url + path)).text());
+    await page.goto(`${dashboard.url}/settings/members`);
+    await page.getByRole('heading', { name: 'This is for owners' }).waitFor();
+    heard.push(await page.content());
+    // A page's data can be asked for without the layout that would have refused.
+    const data = await page.request.get(
+      `${dashboard.url}/settings/members/__data.json?x-sveltekit-invalidated=001`,
+    );
+    heard.push(await data.text());
+    const forced = await page.request.post(`${dashboard.url}/settings/members?/role`, {
+      form: { user: people.carol.id, email: 'carol@example.com', role: 'owner' },
+      headers: { origin: dashboard.url, accept: 'application/json' },
+    });
+    heard.push(await forced.text());
+    expect(await forced.json()).toMatchObject({ type: 'failure', status: 403 });
+
+    const addresses = new Set(heard.join().match(/\w+@example\.com/g));
+    expect([...addresses]).toEqual(['carol@example.com']);
+    await close();
+  });
+});
+
+/** On the fleet page, with a clock of our own. */
+async function onTheFleet(name: 'alice' | 'bob' | 'carol') {
+  const visitor = await visit(browser, dashboard);
+  const sockets: WebSocket[] = [];
+  visitor.page.on('websocket', (socket) => sockets.push(socket));
+  await visitor.page.clock.install();
+  await signIn(visitor.page, name);
+  await connection(visitor.page, 'Live');
+  return { ...visitor, sockets };
+}
+
+describe('an open page', () => {
+  it('of a member who was removed stops within a minute', async () => {
+    const { page, sockets, close } = await onTheFleet('bob');
+    await stack.database.sql`delete from hp_member where user_id = ${people.bob.id}`;
+    await page.clock.fastForward(55_000);
+    await page.getByText('Your session has ended.').waitFor();
+    await until(() => sockets.every((socket) => socket.isClosed()), { what: 'the socket to be closed' });
+    expect((await page.request.get(`${dashboard.url}/api/fleet`)).status()).toBe(403);
+    await page.getByRole('link', { name: 'Sign in again' }).click();
+    await page.getByRole('heading', { name: 'You are not a member' }).waitFor();
+    await stack.database.sql`select hp_add_member('bob@example.com', 'operator')`;
+    await close();
+  });
+
+  it('stops within a minute after signing out everywhere on another device, and not after signing out there alone', async () => {
+    const { page, sockets, close } = await onTheFleet('carol');
+    const elsewhere = await visitAs('carol', browser, dashboard);
+    await elsewhere.page.goto(`${dashboard.url}/settings/account`);
+    await elsewhere.page.getByRole('button', { name: 'Sign out here' }).click();
+    await elsewhere.page.getByLabel('Password').waitFor();
+    const watched = page.waitForResponse(/api\/watch/);
+    await page.clock.fastForward(55_000);
+    expect((await watched).status()).toBe(200);
+
+    await signIn(elsewhere.page, 'carol');
+    await elsewhere.page.goto(`${dashboard.url}/settings/account`);
+    await elsewhere.page.getByRole('button', { name: 'Sign out everywhere' }).click();
+    await elsewhere.page.getByLabel('Password').waitFor();
+    await page.clock.fastForward(55_000);
+    await page.getByText('Your session has ended.').waitFor();
+    await until(() => sockets.every((socket) => socket.isClosed()), { what: 'the socket to be closed' });
+    await page.getByRole('link', { name: 'Sign in again' }).click();
+    await page.getByLabel('Password').waitFor();
+    await elsewhere.close();
+    await close();
+  });
+});
+
+describe('a link by mail', () => {
+  it('is not offered where the project sends no mail', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    expect(await page.getByText('Have a link mailed instead').count()).toBe(0);
+    expect((await page.request.get(`${dashboard.url}/login/link`)).status()).toBe(404);
+    await close();
+  });
+
+  it('signs in with one click, once', async () => {
+    const mailing = await startDashboard(stack, { env: { PUBLIC_MAGIC_LINK: 'on' } });
+    try {
+      const { page, close } = await visit(browser, mailing, { javaScriptEnabled: false });
+      await page.getByRole('link', { name: 'Have a link mailed instead' }).click();
+      await page.getByLabel('Email').fill('carol@example.com');
+      await page.getByRole('button', { name: 'Mail me a link' }).click();
+      await page.getByRole('heading', { name: 'Look for the mail' }).waitFor();
+      // The stack mails nothing; what the mail would carry is with the account.
+      const [account] = await stack.database.sql`
+        select recovery_token as hash from auth.users where id = ${people.carol.id}`;
+      const link = `${mailing.url}/login/confirm?token_hash=${account!.hash}&type=magiclink&next=%2Fsettings`;
+      await page.goto(link);
+      await page.goto(link); // opened by a filter of mails before
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByText('carol@example.com').first().waitFor();
+      expect(page.url()).toBe(`${mailing.url}/settings/account`);
+      await close();
+
+      const other = await visit(browser, mailing, { javaScriptEnabled: false });
+      await other.page.goto(link);
+      await other.page.getByRole('button', { name: 'Sign in' }).click();
+      await other.page.getByText('That link is used up').waitFor();
+      await other.page.goto(`${mailing.url}/?code=of-another-browser`);
+      await other.page.getByText('That link is used up').waitFor();
+      await other.close();
+    } finally {
+      await mailing.stop();
+    }
+  });
+});

@@ -1,0 +1,133 @@
+/**
+ * Who may do what with everything of ours in the database. `access-matrix.test.ts` walks the catalogue as each of them and
+ * compares: what has no line here fails, and so does a line for what is no more.
+ *
+ * The six who ask, in this order: anon (the publishable key alone), a stranger (merely signed up), a viewer, an operator,
+ * an owner, and the secret key.
+ */
+export const askers = ['anon', 'stranger', 'viewer', 'operator', 'owner', 'secret key'] as const;
+export type Asker = (typeof askers)[number];
+type Line = readonly [string, string, string, string, string, string];
+
+/**
+ * `r` reads every row · `o` reads rows of their own · `e` may ask, and finds nothing
+ * `i` `u` `d` may insert, update, delete, in whichever columns · `-` is refused
+ *
+ * The tables of `hp_private` cannot be asked for through the Data API at all; what is granted there is for functions and
+ * policies that run with the rights of the one who asks.
+ */
+export const relations: Record<string, Line> = {
+  // prettier-ignore
+  'hp_private.group_state':    ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  'hp_private.mass_silence':   ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
+  'hp_private.message_budget': ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
+  'hp_private.pulse':          ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  'hp_private.worker_state':   ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_active_workers:           ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_dead_workers:             ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_job_lease:                ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_member:                   ['-', 'e', 'o',   'o',    'o',    'r'],
+  // prettier-ignore
+  hp_member_invite:            ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
+  hp_setting:                  ['-', 'e', 'r',   'r',    'r',    'riu'],
+  // prettier-ignore
+  hp_worker_event:             ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_worker_group:             ['-', 'e', 'r',   'riud', 'riud', 'riud'],
+  // prettier-ignore
+  hp_worker_group_health:      ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_worker_instance:          ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_worker_stats:             ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_worker_status:            ['-', 'e', 'r',   'r',    'r',    'riud'],
+};
+
+/**
+ * How the test calls each function, and then who gets through: `+` or, where they are refused, `-`. Whoever gets through may
+ * still be told that there is no such worker.
+ */
+export const functions: Record<string, readonly [string, ...Line]> = {
+  // prettier-ignore
+  'hp_add_member(text,text)': ["hp_add_member('mallory@example.com', 'owner')",
+    '-', '-', '-', '-', '-', '-'],
+  // prettier-ignore
+  'hp_claim_invite()': ['hp_claim_invite()',
+    '-', '+', '+', '+', '+', '-'],
+  // prettier-ignore
+  'hp_claim_lease(text,uuid,text,bigint)': ["hp_claim_lease('crawl-worker', gen_random_uuid(), 'key', 1)",
+    '-', '-', '-', '-', '-', '+'],
+  // prettier-ignore
+  'hp_cleanup_stale_workers(interval)': ["hp_cleanup_stale_workers('1 day')",
+    '-', '-', '-', '+', '+', '+'],
+  // prettier-ignore
+  'hp_fleet()': ['hp_fleet()',
+    '-', '-', '+', '+', '+', '+'],
+  // prettier-ignore
+  'hp_heartbeat(jsonb)': ["hp_heartbeat('[{}]')",
+    '-', '-', '-', '-', '-', '+'],
+  // prettier-ignore
+  'hp_invite_member(text,text)': ["hp_invite_member('new@example.com', 'viewer')",
+    '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_members()': ['hp_members()',
+    '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_release_dead_worker_leases()': ['hp_release_dead_worker_leases()',
+    '-', '-', '-', '+', '+', '+'],
+  // prettier-ignore
+  'hp_release_lease(text,uuid,text,bigint)': ["hp_release_lease('crawl-worker', gen_random_uuid(), 'key', 1)",
+    '-', '-', '-', '-', '-', '+'],
+  // prettier-ignore
+  'hp_remove_member(uuid)': ['hp_remove_member(gen_random_uuid())',
+    '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_set_member_role(uuid,text)': ["hp_set_member_role(gen_random_uuid(), 'viewer')",
+    '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_stop_worker(text,text)': ["hp_stop_worker('crawl-worker')",
+    '-', '-', '-', '+', '+', '+'],
+  // prettier-ignore
+  'hp_tick()': ['hp_tick()',
+    '-', '-', '-', '-', '-', '+'],
+  // prettier-ignore
+  'hp_watch()': ['hp_watch()',
+    '-', '-', '+', '+', '+', '+'],
+  // prettier-ignore
+  'hp_withdraw_invite(text)': ["hp_withdraw_invite('nobody@example.com')",
+    '-', '-', '-', '-', '+', '-'],
+  // Words and figures about a row that the caller has already: nothing is read but the pulse.
+  // prettier-ignore
+  'hp_worker_health(hp_worker_status,timestamp with time zone)': [
+    'hp_worker_health(null::hp_worker_status, now())',
+    '-', '+', '+', '+', '+', '+'],
+};
+
+/**
+ * The inner functions that somebody but their owner may run, and thus also `e`: signed-in people and the secret key, or
+ * signed-in people alone. No outsider can name them: the Data API does not expose `hp_private`. All others nobody may run.
+ */
+export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key' | 'secret key'> = {};
+
+/** Private channels: who may listen (`l`) and who may speak (`s`). The secret key passes by every policy. */
+export const channels: Record<string, Line> = {
+  // prettier-ignore
+  'hp:fleet':   ['-', '-', 'l', 'l', 'l', 'ls'],
+  // prettier-ignore
+  'hp:another': ['-', '-', '-', '-', '-', 'ls'],
+};
+
+/** Every policy that lets somebody into a channel, and the channel. */
+export const channelPolicies: Record<string, keyof typeof channels> = {
+  'members listen to the fleet': 'hp:fleet',
+};
