@@ -106,7 +106,7 @@ create policy "members see their own row" on public.hp_member
 
 revoke all on table public.hp_member from anon, authenticated, service_role;
 grant select on table public.hp_member to authenticated, service_role;
-grant insert (user_id, role), update (role), delete on table public.hp_member to service_role;
+-- note: nobody writes but functions that ask who calls, and the SQL editor: no API key makes an owner.
 
 comment on table public.hp_member is 'Who may use the dashboard, and as what.';
 comment on column public.hp_member.user_id is 'The Auth user.';
@@ -3441,6 +3441,249 @@ grant select on table public.hp_active_workers, public.hp_dead_workers, public.h
 comment on view public.hp_active_workers is 'Workers that the last beat vouches for, with their health and how long ago that beat was.';
 comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; who is paused or not watched is not among them.';
 comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
+
+-- 20261122002210_last_owner.sql
+-- Somebody must be able to let others in: the last owner is neither removed nor demoted, whoever tries and however.
+
+-- Two owners who demote each other at once would each find the other one still there. So changes of members wait for
+-- each other, before any of them has locked a row.
+create or replace function hp_private.tg_hp_member__take_turns() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
+  return null;
+end
+$$;
+
+-- SECURITY DEFINER: when an account is deleted, its membership goes with it, and up to PostgreSQL 17 this runs as the
+-- one who deletes accounts, who may not read hp_member.
+create or replace function hp_private.tg_hp_member__keep_an_owner() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if not exists (select from v_before b where b.role = 'owner') then
+    return null;
+  end if;
+  -- Locked, so that a transaction with an old view of the table fails here instead of being mistaken.
+  perform from public.hp_member m where m.role = 'owner' limit 1 for share;
+  if not found then
+    raise exception 'this is the last owner' using errcode = 'PT409',
+      hint = 'Make somebody else an owner first.';
+  end if;
+  return null;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_member__take_turns() from public;
+revoke all on function hp_private.tg_hp_member__keep_an_owner() from public;
+
+create or replace trigger _100_take_turns before update or delete on public.hp_member
+  for each statement execute function hp_private.tg_hp_member__take_turns();
+
+-- A trigger that compares with what was before may serve one command only.
+create or replace trigger _900_keep_an_owner_at_update after update on public.hp_member
+  referencing old table as v_before
+  for each statement execute function hp_private.tg_hp_member__keep_an_owner();
+create or replace trigger _900_keep_an_owner_at_delete after delete on public.hp_member
+  referencing old table as v_before
+  for each statement execute function hp_private.tg_hp_member__keep_an_owner();
+
+comment on function hp_private.tg_hp_member__take_turns() is 'Lets one change of members at a time go ahead.';
+comment on function hp_private.tg_hp_member__keep_an_owner() is 'Refuses to leave no owner. Error: PT409.';
+
+-- 20261122002220_member_invite.sql
+-- An invite waits for somebody who can prove that the address is theirs. It is claimed when they open the dashboard.
+create table if not exists public.hp_member_invite (
+  email text
+    constraint hp_member_invite_pkey primary key
+    constraint hp_member_invite_email_check check (email = lower(email) and email ~ '^[^@\s]+@[^@\s]+$' and char_length(email) <= 254),
+  role text not null default 'viewer'
+    constraint hp_member_invite_role_check check (role in ('viewer', 'operator', 'owner')),
+  created_at timestamptz not null default now()
+);
+
+alter table public.hp_member_invite enable row level security;
+
+revoke all on table public.hp_member_invite from anon, authenticated, service_role;
+-- note: no policy and no grant. Addresses are personal; owners see them through hp_members().
+
+comment on table public.hp_member_invite is 'Who has been invited and has not come yet.';
+comment on column public.hp_member_invite.email is 'The address, in lower case.';
+comment on column public.hp_member_invite.role is 'What they will be.';
+comment on column public.hp_member_invite.created_at is 'When they were invited last.';
+
+-- Whoever becomes a member, on whatever way, needs no invite any more; one that stayed would let them in again after
+-- they were removed. SECURITY DEFINER: nobody else may write invites.
+create or replace function hp_private.tg_hp_member__settle_invite() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  delete from public.hp_member_invite i using auth.users u where u.id = new.user_id and i.email = lower(u.email);
+  return null;
+end
+$$;
+
+revoke all on function hp_private.tg_hp_member__settle_invite() from public;
+comment on function hp_private.tg_hp_member__settle_invite() is 'Removes the invite of somebody who has become a member.';
+
+create or replace trigger _500_settle_invite after insert on public.hp_member
+  for each row execute function hp_private.tg_hp_member__settle_invite();
+
+-- SECURITY DEFINER: it makes the caller, and nobody else, what an owner has invited their address to be. The address is
+-- the account's own, never one that the caller names or their token claims, and counts only once it is confirmed.
+create or replace function public.hp_claim_invite() returns text
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_email text;
+  v_role text;
+begin
+  if not exists (select from public.hp_member m where m.user_id = auth.uid()) then
+    select lower(u.email) into v_email from auth.users u where u.id = auth.uid() and u.email_confirmed_at is not null;
+    -- Locked rather than removed: the trigger does that, when there is a member.
+    select i.role into v_role from public.hp_member_invite i where i.email = v_email for update;
+    if found then
+      insert into public.hp_member (user_id, role) values (auth.uid(), v_role) on conflict (user_id) do nothing;
+    end if;
+  end if;
+  -- Read anew: a second page of the same person may have been faster.
+  return (select m.role from public.hp_member m where m.user_id = auth.uid());
+end
+$$;
+
+revoke all on function public.hp_claim_invite() from public, anon, authenticated, service_role;
+grant execute on function public.hp_claim_invite() to authenticated;
+
+comment on function public.hp_claim_invite() is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null.';
+
+-- 20261122002230_manage_members.sql
+-- What owners do with members. All of it SECURITY DEFINER, for nobody may write the tables, and addresses are in auth.users,
+-- which nobody may read; each asks for the role first.
+
+create or replace function hp_private.require_owner() returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  -- The same turns as in the trigger, and taken before the question: of two owners who demote each other at once, the
+  -- second one is an owner no more.
+  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
+  if coalesce(hp_private.member_role(), '') <> 'owner' then
+    raise exception 'only an owner may do that' using errcode = 'PT403';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_role_name(role text) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if require_role_name.role is null or require_role_name.role not in ('viewer', 'operator', 'owner') then
+    raise exception 'role is %; it must be viewer, operator or owner', left(coalesce(require_role_name.role, 'null'), 50)
+      using errcode = 'PT400';
+  end if;
+end
+$$;
+
+revoke all on function hp_private.require_owner() from public;
+revoke all on function hp_private.require_role_name(text) from public;
+
+comment on function hp_private.require_owner() is 'Refuses whoever is no owner. Changes of members wait for each other here. Error: PT403.';
+comment on function hp_private.require_role_name(text) is 'Refuses what is no role. Error: PT400.';
+
+create or replace function public.hp_members()
+returns table (user_id uuid, email text, role text, pending boolean, since timestamptz, last_sign_in_at timestamptz, is_me boolean)
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  if coalesce(hp_private.member_role(), '') <> 'owner' then
+    raise exception 'only an owner may see the members' using errcode = 'PT403';
+  end if;
+  return query
+    select m.user_id, u.email::text, m.role, false, m.created_at, u.last_sign_in_at, m.user_id = auth.uid()
+    from public.hp_member m join auth.users u on u.id = m.user_id
+    union all
+    select null, i.email, i.role, true, i.created_at, null, false from public.hp_member_invite i
+    order by 4, 2;
+end
+$$;
+
+create or replace function public.hp_invite_member(email text, role text default 'viewer') returns void
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_email constant text := lower(trim(hp_invite_member.email));
+begin
+  perform hp_private.require_owner();
+  perform hp_private.require_role_name(hp_invite_member.role);
+  if v_email is null or v_email !~ '^[^@\s]+@[^@\s]+$' or char_length(v_email) > 254 then
+    raise exception 'email is not an address' using errcode = 'PT400';
+  end if;
+  if exists (select from public.hp_member m join auth.users u on u.id = m.user_id where lower(u.email) = v_email) then
+    raise exception '% is a member already', v_email using errcode = 'PT409';
+  end if;
+  insert into public.hp_member_invite as i (email, role) values (v_email, hp_invite_member.role)
+  on conflict on constraint hp_member_invite_pkey do update set role = excluded.role, created_at = now();
+end
+$$;
+
+create or replace function public.hp_withdraw_invite(email text) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform hp_private.require_owner();
+  delete from public.hp_member_invite i where i.email = lower(trim(hp_withdraw_invite.email));
+  if not found then
+    raise exception 'no invite waits for %', left(hp_withdraw_invite.email, 254) using errcode = 'PT404';
+  end if;
+end
+$$;
+
+create or replace function public.hp_set_member_role(user_id uuid, role text) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform hp_private.require_owner();
+  perform hp_private.require_role_name(hp_set_member_role.role);
+  update public.hp_member m set role = hp_set_member_role.role where m.user_id = hp_set_member_role.user_id;
+  if not found then
+    raise exception 'there is no such member' using errcode = 'PT404';
+  end if;
+end
+$$;
+
+create or replace function public.hp_remove_member(user_id uuid) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform hp_private.require_owner();
+  delete from public.hp_member m where m.user_id = hp_remove_member.user_id;
+  if not found then
+    raise exception 'there is no such member' using errcode = 'PT404';
+  end if;
+  -- An address that they took on later may have been invited too.
+  delete from public.hp_member_invite i using auth.users u
+  where u.id = hp_remove_member.user_id and i.email = lower(u.email);
+end
+$$;
+
+revoke all on function public.hp_members() from public, anon, authenticated, service_role;
+revoke all on function public.hp_invite_member(text, text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_withdraw_invite(text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_set_member_role(uuid, text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_remove_member(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.hp_members() to authenticated;
+grant execute on function public.hp_invite_member(text, text) to authenticated;
+grant execute on function public.hp_withdraw_invite(text) to authenticated;
+grant execute on function public.hp_set_member_role(uuid, text) to authenticated;
+grant execute on function public.hp_remove_member(uuid) to authenticated;
+-- note: not to service_role. No API key makes an owner.
+
+comment on function public.hp_members() is 'Members and pending invites, with addresses. Errors: PT403 not an owner.';
+comment on function public.hp_invite_member(text, text) is 'Invites an address, or changes what it is invited to be. Errors: PT400 email, role; PT403 not an owner; PT409 a member already.';
+comment on function public.hp_withdraw_invite(text) is 'Takes a pending invite back. Errors: PT403 not an owner; PT404 no such invite.';
+comment on function public.hp_set_member_role(uuid, text) is 'Changes a member''s role. Errors: PT400 role; PT403 not an owner; PT404 no such member; PT409 the last owner.';
+comment on function public.hp_remove_member(uuid) is 'Removes a member. Errors: PT403 not an owner; PT404 no such member; PT409 the last owner.';
 
 -- 20261122002300_worker_token.sql
 -- What a worker carries beside the publishable key, instead of the secret one: whoever steals it may report under the

@@ -41,6 +41,7 @@ describe('an owner', () => {
 
     const dave = await visit(browser, dashboard);
     await dave.page.getByRole('link', { name: 'Create an account' }).click();
+    await dave.page.getByRole('heading', { name: 'Create an account' }).waitFor();
     await dave.page.getByLabel('Email').fill('dave@example.com');
     await dave.page.getByLabel('Password').fill('long enough');
     await dave.page.getByRole('button', { name: 'Create the account' }).click();
@@ -156,6 +157,7 @@ describe('an open page', () => {
     expect((await watched).status()).toBe(200);
 
     await signIn(elsewhere.page, 'carol');
+    await connection(elsewhere.page, 'Live');
     await elsewhere.page.goto(`${dashboard.url}/settings/account`);
     await elsewhere.page.getByRole('button', { name: 'Sign out everywhere' }).click();
     await elsewhere.page.getByLabel('Password').waitFor();

@@ -26,6 +26,8 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.pulse':          ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
+  'hp_private.unknown_token_rate': ['-', '-', '-', '-', '-', '-'],
+  // prettier-ignore
   'hp_private.worker_state':   ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
   hp_active_workers:           ['-', 'e', 'r',   'r',    'r',    'r'],
@@ -50,12 +52,15 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   hp_worker_stats:             ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
+  hp_worker_token:             ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
   hp_worker_status:            ['-', 'e', 'r',   'r',    'r',    'riud'],
 };
 
 /**
  * How the test calls each function, and then who gets through: `+` or, where they are refused, `-`. Whoever gets through may
- * still be told that there is no such worker.
+ * still be told that there is no such worker. anon stands for the publishable key without a worker token; with one,
+ * `hp_heartbeat` and the leases open for the token's names (worker-token.test.ts).
  */
 export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
@@ -71,6 +76,12 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_cleanup_stale_workers(interval)': ["hp_cleanup_stale_workers('1 day')",
     '-', '-', '-', '+', '+', '+'],
   // prettier-ignore
+  'hp_create_worker_token(text,text,interval)': ["hp_create_worker_token('label', 'crawl-%')",
+    '-', '-', '-', '-', '+', '+'],
+  // prettier-ignore
+  'hp_diagnosis()': ['hp_diagnosis()',
+    '-', '-', '-', '-', '-', '+'],
+  // prettier-ignore
   'hp_fleet()': ['hp_fleet()',
     '-', '-', '+', '+', '+', '+'],
   // prettier-ignore
@@ -79,6 +90,9 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_invite_member(text,text)': ["hp_invite_member('new@example.com', 'viewer')",
     '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_list_worker_tokens()': ['hp_list_worker_tokens()',
+    '-', '-', '-', '-', '+', '+'],
   // prettier-ignore
   'hp_members()': ['hp_members()',
     '-', '-', '-', '-', '+', '-'],
@@ -91,6 +105,9 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_remove_member(uuid)': ['hp_remove_member(gen_random_uuid())',
     '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_revoke_worker_token(bigint)': ['hp_revoke_worker_token(1)',
+    '-', '-', '-', '-', '+', '+'],
   // prettier-ignore
   'hp_set_member_role(uuid,text)': ["hp_set_member_role(gen_random_uuid(), 'viewer')",
     '-', '-', '-', '-', '+', '-'],
@@ -114,10 +131,25 @@ export const functions: Record<string, readonly [string, ...Line]> = {
 };
 
 /**
- * The inner functions that somebody but their owner may run, and thus also `e`: signed-in people and the secret key, or
- * signed-in people alone. No outsider can name them: the Data API does not expose `hp_private`. All others nobody may run.
+ * The inner functions that others than their owner may run: policies and functions that read with the rights of the one who
+ * asks need them. Nobody can name them from outside, for the Data API does not expose `hp_private`.
  */
-export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key' | 'secret key'> = {};
+export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key'> = {
+  'epoch_ms(timestamp with time zone)': 'signed in, secret key',
+  'fleet_header(timestamp with time zone)': 'signed in, secret key',
+  'group_health(timestamp with time zone)': 'signed in, secret key',
+  'is_alive(hp_worker_status,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
+  'is_overdue(hp_worker_status,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
+  'watched_ms(hp_worker_status,timestamp with time zone)': 'signed in, secret key',
+  'words_count(double precision,text)': 'signed in, secret key',
+  'words_instant(timestamp with time zone)': 'signed in, secret key',
+  'words_lasting(double precision)': 'signed in, secret key',
+  'words_span(double precision,double precision)': 'signed in, secret key',
+  'worker_health(hp_worker_status,timestamp with time zone,timestamp with time zone,timestamp with time zone,timestamp with time zone,text)':
+    'signed in, secret key',
+  'is_member()': 'signed in',
+  'member_role()': 'signed in',
+};
 
 /** Private channels: who may listen (`l`) and who may speak (`s`). The secret key passes by every policy. */
 export const channels: Record<string, Line> = {

@@ -658,8 +658,8 @@ export type Database = {
       hp_diagnosis: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_fleet: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_heartbeat: { Args: { beats: Json }; Returns: Json };
-      hp_list_worker_tokens: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_invite_member: { Args: { email: string; role?: string }; Returns: undefined };
+      hp_list_worker_tokens: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_members: {
         Args: Record<PropertyKey, never>;
         Returns: {
@@ -677,8 +677,8 @@ export type Database = {
         Args: { instance_id: string; key: string; token: number; worker_name: string };
         Returns: Json;
       };
-      hp_revoke_worker_token: { Args: { token_id: number }; Returns: Json };
       hp_remove_member: { Args: { user_id: string }; Returns: undefined };
+      hp_revoke_worker_token: { Args: { token_id: number }; Returns: Json };
       hp_set_member_role: { Args: { role: string; user_id: string }; Returns: undefined };
       hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
