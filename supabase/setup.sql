@@ -2887,7 +2887,7 @@ declare
   v_left integer;
   v_place bigint;
   v_answer jsonb;
-  v_outside integer := 0;
+  v_misplaced boolean := false;
 begin
   if jsonb_typeof(raw) is distinct from 'array' then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
@@ -2904,22 +2904,34 @@ begin
   into v_pulse
   from hp_private.pulse p;
   select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
+  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
+  into v_names, v_distinct, v_leases
+  from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
+
+  -- A misplaced name must not cost the others of its process. Looking through the names is cheap; through the beats not.
   if names_like is not null then
-    -- A misplaced name must not cost the others of its process.
+    if v_errors is null and v_count = 1 then
+      v_misplaced := v_names[1] not like names_like;
+    else
+      v_misplaced := v_errors is not null or exists (select from unnest(v_names) n where n not like names_like);
+    end if;
+  end if;
+  if v_misplaced then
+    v_left := v_count;
     for v_place in
       select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name not like names_like
     loop
       v_errors[v_place] := hp_private.beat_error('worker_name',
         format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
-      v_outside := v_outside + 1;
+      v_left := v_left - 1;
     end loop;
-    if v_outside = v_count then
+    if v_left = 0 then
       return null;
     end if;
+    select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
+    into v_names, v_distinct, v_leases
+    from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
   end if;
-  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
-  into v_names, v_distinct, v_leases
-  from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
 
   -- Everyone who writes several workers locks them in the order of their names (unsorted: 11 to 16 deadlocks in 6 s).
   if v_count > 1 then
@@ -2987,7 +2999,7 @@ begin
   if current_setting('role') = 'service_role' then
     return hp_private.heartbeat(hp_heartbeat.beats, now());
   end if;
-  select * into v_pass from hp_private.admit_worker(null, now());
+  v_pass := hp_private.admit_worker(null, now());
   if v_pass.refused is not null then
     return v_pass.refused;
   end if;
@@ -3329,7 +3341,7 @@ declare
   v_pass record;
   v_answer jsonb;
 begin
-  select * into v_pass from hp_private.admit_worker(hp_claim_lease.worker_name, now());
+  v_pass := hp_private.admit_worker(hp_claim_lease.worker_name, now());
   if v_pass.refused is not null then
     return v_pass.refused;
   end if;
@@ -3353,7 +3365,7 @@ as $$
 declare
   v_pass record;
 begin
-  select * into v_pass from hp_private.admit_worker(hp_release_lease.worker_name, now());
+  v_pass := hp_private.admit_worker(hp_release_lease.worker_name, now());
   if v_pass.refused is not null then
     return v_pass.refused;
   end if;

@@ -84,7 +84,7 @@ declare
   v_pass record;
   v_answer jsonb;
 begin
-  select * into v_pass from hp_private.admit_worker(hp_claim_lease.worker_name, now());
+  v_pass := hp_private.admit_worker(hp_claim_lease.worker_name, now());
   if v_pass.refused is not null then
     return v_pass.refused;
   end if;
@@ -108,7 +108,7 @@ as $$
 declare
   v_pass record;
 begin
-  select * into v_pass from hp_private.admit_worker(hp_release_lease.worker_name, now());
+  v_pass := hp_private.admit_worker(hp_release_lease.worker_name, now());
   if v_pass.refused is not null then
     return v_pass.refused;
   end if;
