@@ -169,6 +169,30 @@ describe('a session', () => {
   });
 });
 
+describe('guessing a password', () => {
+  const origin = () => `https://${host()}`;
+  const guess = async (from: string) =>
+    (await sendForm('mallory', origin(), { password: 'guess', from })).status;
+
+  it('ends after ten tries from one network, in words, and for nobody else', async () => {
+    for (let n = 0; n < 10; n++) expect(await guess('198.51.100.1')).toBe(400);
+    const refused = await sendForm('mallory', origin(), { from: '198.51.100.1' }); // even with the right password
+    expect(refused.status).toBe(429);
+    expect(await refused.text()).toMatch(/Too many attempts\. Wait (\d+|a) minutes? and try again\./);
+    expect((await sendForm('carol', origin(), { from: '198.51.100.1' })).status).toBe(303);
+    expect((await sendForm('mallory', origin(), { from: '198.51.100.2' })).status).toBe(303);
+    // Ten minutes later.
+    await stack.database.sql`update hp_private.sign_in_try set began_at = began_at - interval '10 minutes'`;
+    expect((await sendForm('mallory', origin(), { from: '198.51.100.1' })).status).toBe(303);
+  });
+
+  it('forgets what was mistyped before the right password', async () => {
+    for (let n = 0; n < 9; n++) expect(await guess('198.51.100.3')).toBe(400);
+    expect((await sendForm('mallory', origin(), { from: '198.51.100.3' })).status).toBe(303);
+    for (let n = 0; n < 9; n++) expect(await guess('198.51.100.3')).toBe(400);
+  });
+});
+
 describe('a dashboard that is set up wrong', () => {
   it('says so in its log and on its page, a line for each variable, and sends the key to nobody', async () => {
     const wrong = await deploy({ url: 'http://db.example.com', publishableKey: stack.secretKey });

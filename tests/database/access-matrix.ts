@@ -26,6 +26,8 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.pulse':          ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
+  'hp_private.sign_in_try':    ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
   'hp_private.unknown_token_rate': ['-', '-', '-', '-', '-', '-'],
   // prettier-ignore
   'hp_private.worker_state':   ['-', 'e', 'r',   'r',    'r',    'r'],
@@ -67,6 +69,9 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_add_member(text,text)': ["hp_add_member('mallory@example.com', 'owner')",
     '-', '-', '-', '-', '-', '-'],
   // prettier-ignore
+  'hp_admit_sign_in(text,text)': ["hp_admit_sign_in('network', 'alice@example.com')",
+    '+', '+', '+', '+', '+', '+'],
+  // prettier-ignore
   'hp_claim_invite()': ['hp_claim_invite()',
     '-', '+', '+', '+', '+', '-'],
   // prettier-ignore
@@ -84,6 +89,9 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_fleet()': ['hp_fleet()',
     '-', '-', '+', '+', '+', '+'],
+  // prettier-ignore
+  'hp_forget_sign_in(text)': ["hp_forget_sign_in('network')",
+    '-', '+', '+', '+', '+', '-'],
   // prettier-ignore
   'hp_heartbeat(jsonb)': ["hp_heartbeat('[{}]')",
     '-', '-', '-', '-', '-', '+'],

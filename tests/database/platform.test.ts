@@ -127,12 +127,14 @@ describe('the PostgreSQL of the run', () => {
   it('lets people run only these functions with more rights than they have', async () => {
     // The advisors of a hosted project warn of such functions (lints 0028 and 0029); those of the CLI don't know them.
     const accepted = {
+      hp_admit_sign_in: 'whoever is about to sign in is counted, by hashes and in a fixed number of places',
       hp_claim_invite:
         'somebody whose confirmed address was invited becomes a member, as what the invite says; nothing else',
       hp_claim_lease: 'a worker has no right on any table; it asks for a worker token or the secret key',
       hp_cleanup_stale_workers:
         'an operator may remove workers that have ended and write nothing else; it asks for the role',
       hp_create_worker_token: 'nobody has a right on the hashes; it asks for an owner',
+      hp_forget_sign_in: 'forgets what was counted of the caller’s own account, who has signed in',
       hp_heartbeat: 'a worker has no right on any table; it asks for a worker token or the secret key',
       hp_invite_member: 'an owner invites an address; it asks for the role',
       hp_list_worker_tokens: 'shows all of a token but its hash, and who made it; it asks for an owner',

@@ -1,5 +1,6 @@
 import { fail } from '@sveltejs/kit';
 import { isAuthApiError, isAuthRetryableFetchError } from '@supabase/supabase-js';
+import { TooManyTries } from './sign-in-limit.ts';
 
 /**
  * What a form says when Auth refuses; `email` goes back into its field.
@@ -7,6 +8,11 @@ import { isAuthApiError, isAuthRetryableFetchError } from '@supabase/supabase-js
  * @throws what is no refusal
  */
 export function refuse(error: unknown, email: string, otherwise: string) {
+  if (error instanceof TooManyTries) {
+    const minutes = Math.ceil(error.seconds / 60);
+    const wait = minutes === 1 ? 'a minute' : `${minutes} minutes`;
+    return fail(429, { email, message: `Too many attempts. Wait ${wait} and try again.` });
+  }
   if (isAuthRetryableFetchError(error) || (isAuthApiError(error) && error.status >= 500))
     return fail(503, { email, message: 'Supabase could not be reached. Try again in a moment.' });
   if (!isAuthApiError(error)) throw error;

@@ -645,6 +645,7 @@ export type Database = {
     };
     Functions: {
       hp_add_member: { Args: { email: string; role?: string }; Returns: undefined };
+      hp_admit_sign_in: { Args: { email: string; network: string }; Returns: number };
       hp_claim_invite: { Args: Record<PropertyKey, never>; Returns: string };
       hp_claim_lease: {
         Args: { instance_id: string; key: string; sequence?: number; worker_name: string };
@@ -657,6 +658,7 @@ export type Database = {
       };
       hp_diagnosis: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_fleet: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_forget_sign_in: { Args: { network: string }; Returns: undefined };
       hp_heartbeat: { Args: { beats: Json }; Returns: Json };
       hp_invite_member: { Args: { email: string; role?: string }; Returns: undefined };
       hp_list_worker_tokens: { Args: Record<PropertyKey, never>; Returns: Json };

@@ -10,6 +10,7 @@ import type { RequestEvent } from '@sveltejs/kit';
 import { configuration } from './configuration.ts';
 import type { Database } from './database.types.ts';
 import { Refused } from './fleet.ts';
+import { admitSignIn, forgetSignIn } from './sign-in-limit.ts';
 
 /** A Supabase request that takes longer counts as unreachable. */
 const TIME_LIMIT_MS = 10_000;
@@ -70,10 +71,13 @@ export class Session {
     return !(isAuthSessionMissingError(error) || (isAuthApiError(error) && error.status < 429));
   }
 
-  /** Signs in; the cookies go out with the response. @throws {AuthError} */
+  /** Signs in; the cookies go out with the response. @throws {AuthError} of which one is {@link TooManyTries} */
   async begin(email: string, password: string): Promise<void> {
+    const address = this.#event.getClientAddress();
+    await admitSignIn(this.client, address, email);
     const { error } = await this.client.auth.signInWithPassword({ email, password });
     if (error) throw error;
+    await forgetSignIn(this.client, address);
   }
 
   /**
@@ -84,6 +88,7 @@ export class Session {
    * @throws {AuthError}
    */
   async signUp(email: string, password: string, redirectTo: string): Promise<boolean> {
+    await admitSignIn(this.client, this.#event.getClientAddress(), email);
     const options = { emailRedirectTo: redirectTo };
     const { data, error } = await this.client.auth.signUp({ email, password, options });
     if (error) throw error;
@@ -92,6 +97,7 @@ export class Session {
 
   /** Has a link mailed that signs in. Somebody without an account gets one, if the project lets people sign up. @throws {AuthError} */
   async mailLink(email: string, redirectTo: string): Promise<void> {
+    await admitSignIn(this.client, this.#event.getClientAddress(), email);
     const { error } = await this.client.auth.signInWithOtp({
       email,
       options: { emailRedirectTo: redirectTo },

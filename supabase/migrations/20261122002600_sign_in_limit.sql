@@ -1,0 +1,83 @@
+-- How often somebody may try to sign in through the dashboard. Supabase Auth limits by address, and behind the dashboard
+-- all come from one: without this, whoever guesses passwords through it has the dashboard's allowance, and uses up everybody's.
+--
+-- Serverless functions remember nothing together, so tries are counted here, by where they come from and by that and
+-- the account. Only hashes are kept. Whoever has the publishable key may call this and count tries that never were:
+-- that is why the table has a fixed number of places (a newcomer takes a place over), and why no account is ever
+-- locked for everybody, only for the network that tries.
+create unlogged table if not exists hp_private.sign_in_try (
+  place integer
+    constraint sign_in_try_pkey primary key
+    constraint sign_in_try_place_check check (place between 0 and 65535),
+  who bytea not null,
+  tries integer not null,
+  began_at timestamptz not null
+) with (fillfactor = 80);
+
+alter table hp_private.sign_in_try enable row level security;
+
+revoke all on table hp_private.sign_in_try from public, anon, authenticated, service_role;
+-- note: no policy and no grant; only the functions below use it.
+
+comment on table hp_private.sign_in_try is 'Tries to sign in within the last minutes, in a fixed number of places. Unlogged: a crash may forget them.';
+comment on column hp_private.sign_in_try.place is 'Out of the hash; who comes later takes it over.';
+comment on column hp_private.sign_in_try.who is 'SHA-256 of where the tries come from, or of that and the account.';
+comment on column hp_private.sign_in_try.tries is 'How many since then.';
+comment on column hp_private.sign_in_try.began_at is 'When the first one was.';
+
+-- Counts a try; gives the seconds to wait, 0 where it is admitted.
+create or replace function hp_private.count_try(what text, most integer, span interval, at timestamptz) returns integer
+language sql set search_path = ''
+as $$
+  with hash as (select sha256(convert_to(count_try.what, 'UTF8')) as who)
+  insert into hp_private.sign_in_try as t (place, who, tries, began_at)
+  select get_byte(h.who, 0) * 256 + get_byte(h.who, 1), h.who, 1, count_try.at from hash h
+  on conflict (place) do update set
+    who = excluded.who,
+    tries = case when t.who = excluded.who and t.began_at > count_try.at - count_try.span then least(t.tries, 1000000) + 1 else 1 end,
+    began_at = case when t.who = excluded.who and t.began_at > count_try.at - count_try.span then t.began_at else excluded.began_at end
+  returning case
+    when t.tries > count_try.most then ceil(extract(epoch from t.began_at + count_try.span - count_try.at))::integer
+    else 0
+  end;
+$$;
+
+-- SECURITY DEFINER because nobody signed in yet may write. `network` is what the dashboard knows of the caller's address.
+create or replace function public.hp_admit_sign_in(network text, email text) returns integer
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_span constant interval := '10 minutes';
+  v_account constant text := lower(trim(hp_admit_sign_in.email));
+begin
+  if network is null or char_length(network) > 128 then
+    raise exception 'network must have at most 128 characters' using errcode = 'PT400';
+  end if;
+  if v_account is null or char_length(v_account) > 320 then
+    raise exception 'email must have at most 320 characters' using errcode = 'PT400';
+  end if;
+  -- Both are counted, whatever the first one says.
+  return greatest(
+    hp_private.count_try(network, 100, v_span, now()),
+    hp_private.count_try(network || E'\n' || v_account, 10, v_span, now()));
+end
+$$;
+
+-- SECURITY DEFINER: as above. One who knows the password is no guesser; of other accounts nothing is forgotten.
+create or replace function public.hp_forget_sign_in(network text) returns void
+language sql security definer set search_path = ''
+as $$
+  delete from hp_private.sign_in_try t
+  where t.who = sha256(convert_to(hp_forget_sign_in.network || E'\n' || lower(auth.jwt() ->> 'email'), 'UTF8'))
+    and t.place = get_byte(t.who, 0) * 256 + get_byte(t.who, 1);
+$$;
+
+revoke all on function hp_private.count_try(text, integer, interval, timestamptz) from public;
+revoke all on function public.hp_admit_sign_in(text, text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_forget_sign_in(text) from public, anon, authenticated, service_role;
+grant execute on function public.hp_admit_sign_in(text, text) to anon, authenticated, service_role;
+grant execute on function public.hp_forget_sign_in(text) to authenticated;
+
+comment on function hp_private.count_try(text, integer, interval, timestamptz) is 'Counts a try; gives the seconds to wait where there were more than so many in a span.';
+comment on function public.hp_admit_sign_in(text, text) is 'Counts a try to sign in: 0, or how many seconds to wait. Errors: PT400 network, email.';
+comment on function public.hp_forget_sign_in(text) is 'Forgets the tries for the caller''s own account from this network, after signing in.';
