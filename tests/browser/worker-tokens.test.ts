@@ -65,8 +65,13 @@ const tokenRow = (page: Page, label: string) =>
 
 describe('an owner', () => {
   it('makes a token, pastes its lines into a worker, sees it used, and revokes it', async () => {
-    const { page, complaints, close } = await visitTokens('alice');
+    const { page, complaints, close } = await visitTokens('alice', {
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
     const env = await make(page, 'The lessee', 'lessee-*');
+    await page.getByRole('button', { name: 'Copy the lines' }).click();
+    await page.getByText('Copied').waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain(env.HEARTBEAT_TOKEN);
     expect(env).toEqual({
       SUPABASE_URL: stack.url,
       SUPABASE_PUBLISHABLE_KEY: stack.publishableKey,
