@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
+import { startProcess } from '../support/processes.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
 import { deploy, type Deployment } from '../support/vercel.ts';
 import { connection, rowSays, signIn, visit, visitAs } from '../support/visitor.ts';
@@ -11,8 +12,9 @@ const CRON_SECRET = 'a-secret-of-enough-length';
 let stack: TestStack;
 let deployment: Deployment;
 let browser: Browser;
+const stackLog: string[] = [];
 beforeAll(async () => {
-  stack = await startTestStack();
+  stack = await startTestStack({ log: (line) => stackLog.push(line) });
   deployment = await deploy(stack, { CRON_SECRET, SUPABASE_SECRET_KEY: stack.secretKey });
   browser = await launchBrowser();
 });
@@ -207,7 +209,22 @@ describe('a dashboard that is set up wrong', () => {
 });
 
 describe('no secret', () => {
+  /** What workers write: one with the secret key, one with a token that is none, one with a key of another project. */
+  async function workersWords(token: string): Promise<string[]> {
+    const idle = join(import.meta.dirname, '../process/fixtures/workers/idle.mjs');
+    const { url: SUPABASE_URL, publishableKey: SUPABASE_PUBLISHABLE_KEY, secretKey } = stack;
+    const workers = [
+      { SUPABASE_SECRET_KEY: secretKey },
+      { SUPABASE_PUBLISHABLE_KEY, HEARTBEAT_TOKEN: token },
+      { SUPABASE_SECRET_KEY: `${secretKey}x` },
+    ].map((env) => startProcess(idle, { env: { SUPABASE_URL, ...env } }));
+    await Promise.all(workers.slice(1).map((worker) => worker.wrote(/40[13]|refus|key|token/i)));
+    await Promise.all(workers.map((worker) => worker.end('SIGTERM')));
+    return workers.map((worker) => worker.output());
+  }
+
   it('is in any file that is deployed, any page or answer, or the log of a run', async () => {
+    const token = 'hbt_a-token-that-nobody-made';
     const { page, close } = await visit(browser, deployment);
     const seen: string[] = [];
     page.on(
@@ -237,11 +254,13 @@ describe('no secret', () => {
     const secrets = [
       stack.secretKey,
       CRON_SECRET,
+      token,
       keys.jwtSecret,
       keys.databasePassword,
       ...Object.values(people).map(({ password }) => password),
     ];
-    for (const text of [...seen, ...files, deployment.log()]) {
+    const logs = [deployment.log(), ...stackLog, ...(await workersWords(token))];
+    for (const text of [...seen, ...files, ...logs]) {
       for (const secret of secrets) expect(text.includes(secret)).toBe(false);
     }
     // The publishable key is for everybody who signs in, and is read when a page is made: no build holds it.
