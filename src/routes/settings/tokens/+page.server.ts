@@ -3,7 +3,8 @@ import { advice } from '$lib/server/advice.ts';
 import { configuration } from '$lib/server/configuration.ts';
 import { refusal } from '$lib/server/fleet.ts';
 import type { PostgrestError } from '@supabase/supabase-js';
-import type { Listed, Made } from './wire.ts';
+import { ago, absolute, until } from '$lib/time/words.ts';
+import { shown, type Listed, type Made, type Token } from './wire.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, parent }) => {
@@ -13,8 +14,27 @@ export const load: PageServerLoad = async ({ locals, parent }) => {
     const refused = refusal(status, trouble.code, trouble.message);
     error(refused.status, advice(refused));
   }
-  return { ...(data as unknown as Listed), now: new Date() };
+  const { tokens, unknown } = data as unknown as Listed;
+  return { tokens: tokens.map(inWords), unknown: { count: unknown.count, at: when(unknown.at) } };
 };
+
+/** The words are made here: a clock in the page would add to what the fleet page loads, and nobody waits for these. */
+function when(instant: string | null) {
+  if (!instant) return null;
+  const date = new Date(instant);
+  const left = date.getTime() - Date.now();
+  return { at: instant, title: absolute(date), words: left > 0 ? until(left) : ago(-left) };
+}
+
+const inWords = (token: Token) => ({
+  ...token,
+  name_pattern: shown(token.name_pattern),
+  created_at: when(token.created_at)!,
+  last_used_at: when(token.last_used_at),
+  expires_at: when(token.expires_at),
+  revoked_at: when(token.revoked_at),
+  refused_at: when(token.refused_at),
+});
 
 export const actions: Actions = {
   make: async ({ request, locals }) => {
@@ -40,7 +60,12 @@ export const actions: Actions = {
       ...(made.name_pattern.includes('%') ? [] : [`WORKER_NAME=${made.name_pattern}`]),
     ];
     return {
-      made: { id: made.token_id, label: made.label, pattern: made.name_pattern, lines: lines.join('\n') },
+      made: {
+        id: made.token_id,
+        label: made.label,
+        pattern: shown(made.name_pattern),
+        lines: lines.join('\n'),
+      },
     };
   },
   revoke: async ({ request, locals }) => {
