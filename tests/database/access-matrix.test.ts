@@ -34,6 +34,7 @@ beforeAll(async () => {
   await sql`insert into hp_worker_group (worker_type, desired) values ('crawl', 3) on conflict do nothing`;
   await sql`insert into hp_worker_status (worker_name, status) values ('dead-worker', 'crashed')`;
   await sql`select hp_create_worker_token('a label', 'crawl-%')`;
+  await sql`select hp_create_embed_key('a label')`;
   await sql`insert into hp_member_invite (email) values ('invited@example.com')`;
   await sql`select hp_claim_lease('crawl-worker', ${crawler.instance}, 'key', 1)`;
 });

@@ -36,6 +36,8 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   hp_dead_workers:             ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
+  hp_embed_key:                ['-', 'e', 'e',   'e',    'r',    'r'],
+  // prettier-ignore
   hp_job_lease:                ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
   hp_member:                   ['-', 'e', 'o',   'o',    'o',    'r'],
@@ -68,6 +70,10 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_add_member(text,text)': ["hp_add_member('mallory@example.com', 'owner')",
     '-', '-', '-', '-', '-', '-'],
+  // With an embed key anyone gets through (public.test.ts).
+  // prettier-ignore
+  'hp_bar(text)': ['hp_bar()',
+    '-', '-', '+', '+', '+', '+'],
   // prettier-ignore
   'hp_admit_sign_in(text,text)': ["hp_admit_sign_in('network', 'alice@example.com')",
     '+', '+', '+', '+', '+', '+'],
@@ -80,6 +86,9 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_cleanup_stale_workers(interval)': ["hp_cleanup_stale_workers('1 day')",
     '-', '-', '-', '+', '+', '+'],
+  // prettier-ignore
+  'hp_create_embed_key(text)': ["hp_create_embed_key('label')",
+    '-', '-', '-', '-', '+', '+'],
   // prettier-ignore
   'hp_create_worker_token(text,text,interval)': ["hp_create_worker_token('label', 'crawl-%')",
     '-', '-', '-', '-', '+', '+'],
@@ -104,6 +113,10 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_members()': ['hp_members()',
     '-', '-', '-', '-', '+', '-'],
+  // Name, health and last seen of workers marked public; null while the public page is off.
+  // prettier-ignore
+  'hp_public_status()': ['hp_public_status()',
+    '+', '+', '+', '+', '+', '+'],
   // prettier-ignore
   'hp_release_dead_worker_leases()': ['hp_release_dead_worker_leases()',
     '-', '-', '-', '+', '+', '+'],
@@ -114,11 +127,20 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_remove_member(uuid)': ['hp_remove_member(gen_random_uuid())',
     '-', '-', '-', '-', '+', '-'],
   // prettier-ignore
+  'hp_revoke_embed_key(uuid)': ['hp_revoke_embed_key(gen_random_uuid())',
+    '-', '-', '-', '-', '+', '+'],
+  // prettier-ignore
   'hp_revoke_worker_token(bigint)': ['hp_revoke_worker_token(1)',
+    '-', '-', '-', '-', '+', '+'],
+  // prettier-ignore
+  'hp_set_frame_ancestors(text)': ["hp_set_frame_ancestors('https://app.example.com')",
     '-', '-', '-', '-', '+', '+'],
   // prettier-ignore
   'hp_set_member_role(uuid,text)': ["hp_set_member_role(gen_random_uuid(), 'viewer')",
     '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_set_public_page(boolean,text[])': ["hp_set_public_page(true, '{crawl-worker}')",
+    '-', '-', '-', '-', '+', '+'],
   // prettier-ignore
   'hp_stop_worker(text,text)': ["hp_stop_worker('crawl-worker')",
     '-', '-', '-', '+', '+', '+'],

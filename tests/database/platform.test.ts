@@ -128,23 +128,31 @@ describe('the PostgreSQL of the run', () => {
     // The advisors of a hosted project warn of such functions (lints 0028 and 0029); those of the CLI don't know them.
     const accepted = {
       hp_admit_sign_in: 'whoever is about to sign in is counted, by hashes and in a fixed number of places',
+      hp_bar: 'whoever presents an embed key, or is a member, reads the status line and nothing else',
       hp_claim_invite:
         'somebody whose confirmed address was invited becomes a member, as what the invite says; nothing else',
       hp_claim_lease: 'a worker has no right on any table; it asks for a worker token or the secret key',
       hp_cleanup_stale_workers:
         'an operator may remove workers that have ended and write nothing else; it asks for the role',
+      hp_create_embed_key: 'an owner may make keys for the status line; it asks for the role',
       hp_create_worker_token: 'nobody has a right on the hashes; it asks for an owner',
       hp_forget_sign_in: 'forgets what was counted of the caller’s own account, who has signed in',
       hp_heartbeat: 'a worker has no right on any table; it asks for a worker token or the secret key',
       hp_invite_member: 'an owner invites an address; it asks for the role',
       hp_list_worker_tokens: 'shows all of a token but its hash, and who made it; it asks for an owner',
       hp_members: 'an owner sees members with their addresses, which nobody may read; it asks for the role',
+      hp_public_status:
+        'anyone reads name, health and last seen of workers marked public, while owners show them',
       hp_release_dead_worker_leases:
         'an operator may release what dead processes hold and write nothing else; it asks for the role',
       hp_release_lease: 'a worker has no right on any table; it asks for a worker token or the secret key',
       hp_remove_member: 'an owner removes a member, never the last owner; it asks for the role',
+      hp_revoke_embed_key: 'an owner may revoke keys for the status line; it asks for the role',
       hp_revoke_worker_token: 'nobody has a right on the hashes; it asks for an owner',
+      hp_set_frame_ancestors: 'an owner may say who embeds the status line; it asks for the role',
       hp_set_member_role: 'an owner changes a role, never that of the last owner; it asks for the role',
+      hp_set_public_page:
+        'an owner may show the page and mark workers public, and write nothing else; it asks for the role',
       hp_stop_worker: 'an operator may mark a worker as stopped and write nothing else; it asks for the role',
       hp_watch: 'a member may say that it watches and write nothing else; it asks for the membership',
       hp_withdraw_invite: 'an owner takes an invite back; it asks for the role',

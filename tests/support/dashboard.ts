@@ -1,7 +1,7 @@
 import { execFile, fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, globSync } from 'node:fs';
+import { existsSync, globSync, statSync } from 'node:fs';
 import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -68,7 +68,10 @@ export async function startDashboard(
  * @returns the folder that holds `.svelte-kit/output` and `.vercel/output`
  */
 export async function buildDashboard(): Promise<string> {
-  const sources = globSync(SOURCES, { cwd: root }).sort();
+  // A folder may look like a file, as routes do: api/fleet.json.
+  const sources = globSync(SOURCES, { cwd: root })
+    .filter((path) => statSync(join(root, path)).isFile())
+    .sort();
   const folder = join(builds, await fingerprint(sources));
   const done = join(folder, 'done');
   const lock = `${folder}.lock`;

@@ -1,12 +1,17 @@
-import { json } from '@sveltejs/kit';
 import { Refused } from './fleet.ts';
+import { jsonText } from './json-text.ts';
 
-/** Answers the page's own requests; a refusal gets its status and says its kind. */
+/** Answers requests for data; a refusal gets its status and says its kind. */
 export async function answer(work: () => Promise<unknown>): Promise<Response> {
   try {
-    return json(await work());
+    return jsonAnswer(await work());
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    return json({ kind: error.kind, message: error.detail }, { status: error.status });
+    return jsonAnswer({ kind: error.kind, message: error.detail }, error.status);
   }
+}
+
+/** @param status HTTP @default 200 */
+export function jsonAnswer(value: unknown, status = 200): Response {
+  return new Response(jsonText(value), { status, headers: { 'content-type': 'application/json' } });
 }

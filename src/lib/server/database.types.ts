@@ -4,6 +4,31 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   public: {
     Tables: {
+      hp_embed_key: {
+        Row: {
+          created_at: string;
+          id: string;
+          key_hash: string;
+          label: string;
+          last_used_at: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          id?: string;
+          key_hash: string;
+          label: string;
+          last_used_at?: string | null;
+        };
+        Update: {
+          created_at?: string;
+          id?: string;
+          key_hash?: string;
+          label?: string;
+          last_used_at?: string | null;
+        };
+        Relationships: [];
+      };
       hp_job_lease: {
         Row: {
           claimed_at: string;
@@ -646,12 +671,14 @@ export type Database = {
     Functions: {
       hp_add_member: { Args: { email: string; role?: string }; Returns: undefined };
       hp_admit_sign_in: { Args: { email: string; network: string }; Returns: number };
+      hp_bar: { Args: { embed_key?: string }; Returns: Json };
       hp_claim_invite: { Args: Record<PropertyKey, never>; Returns: string };
       hp_claim_lease: {
         Args: { instance_id: string; key: string; sequence?: number; worker_name: string };
         Returns: Json;
       };
       hp_cleanup_stale_workers: { Args: { older_than?: string }; Returns: Json };
+      hp_create_embed_key: { Args: { label: string }; Returns: Json };
       hp_create_worker_token: {
         Args: { expires_in?: string; label: string; name_pattern: string };
         Returns: Json;
@@ -674,14 +701,18 @@ export type Database = {
           user_id: string;
         }[];
       };
+      hp_public_status: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_release_dead_worker_leases: { Args: Record<PropertyKey, never>; Returns: number };
       hp_release_lease: {
         Args: { instance_id: string; key: string; token: number; worker_name: string };
         Returns: Json;
       };
       hp_remove_member: { Args: { user_id: string }; Returns: undefined };
+      hp_revoke_embed_key: { Args: { id: string }; Returns: boolean };
       hp_revoke_worker_token: { Args: { token_id: number }; Returns: Json };
+      hp_set_frame_ancestors: { Args: { sources: string }; Returns: undefined };
       hp_set_member_role: { Args: { role: string; user_id: string }; Returns: undefined };
+      hp_set_public_page: { Args: { shown: boolean; workers: string[] }; Returns: undefined };
       hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };

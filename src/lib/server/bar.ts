@@ -1,0 +1,39 @@
+import { bar, type Bar } from '../fleet/bar.ts';
+import { readSnapshot } from '../fleet/message.ts';
+import { anyone } from './anyone.ts';
+import { frameAncestors } from './frame-ancestors.ts';
+import { refusal, Refused } from './fleet.ts';
+import { remembered } from './remembered.ts';
+import type { Session } from './session.ts';
+
+/** For how long a status line is as good as new, in seconds. */
+export const BAR_LASTS_S = 5;
+
+export interface BarAnswer {
+  bar: Bar;
+  /** Who may embed it: sources of a CSP. */
+  frameAncestors: readonly string[];
+}
+
+/** Fifty pages that embed the same line cost the database one question every few seconds. */
+const withKey = remembered(BAR_LASTS_S, (key: string) => ask(anyone(), key));
+
+/**
+ * The status line, for whoever presents an embed key; without one, for the member who is signed in.
+ *
+ * @param key what the address gives as `key`. Where there is one, the session counts for nothing: the answer is then the same
+ *   for whoever has the address
+ * @throws {Refused}
+ */
+export async function readBar(session: Session, key: string | null): Promise<BarAnswer> {
+  if (key !== null) return withKey(key.slice(0, 200));
+  if (!(await session.token())) throw new Refused('signed-out', 'neither a session nor an embed key');
+  return ask(session.client);
+}
+
+async function ask(client: Session['client'], key?: string): Promise<BarAnswer> {
+  const { data, error, status } = await client.rpc('hp_bar', key === undefined ? {} : { embed_key: key });
+  if (error) throw refusal(status, error.code, error.message);
+  const { frame_ancestors: sources } = data as { frame_ancestors: unknown };
+  return { bar: bar(readSnapshot(data)), frameAncestors: frameAncestors(sources) };
+}

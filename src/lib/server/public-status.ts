@@ -1,0 +1,27 @@
+import type { PublicStatus } from '../fleet/public-status.ts';
+import { anyone } from './anyone.ts';
+import { refusal } from './fleet.ts';
+import { remembered } from './remembered.ts';
+
+/** For how long caches may keep what the public page shows, in seconds. */
+export const PUBLIC_STATUS_LASTS_S = 10;
+
+const ask = remembered(5, async (): Promise<PublicStatus | null> => {
+  const { data, error, status } = await anyone().rpc('hp_public_status');
+  if (error) throw refusal(status, error.code, error.message);
+  if (data === null) return null;
+  const { now, workers } = data as unknown as PublicStatus;
+  const iso = (instant: string) => new Date(instant).toISOString();
+  return {
+    now: iso(now),
+    workers: workers.map(({ name, level, words, last_seen }) => ({
+      name,
+      level,
+      words,
+      last_seen: last_seen && iso(last_seen),
+    })),
+  };
+});
+
+/** What anyone may know of the fleet; null while the public page is off. @throws {Refused} */
+export const publicStatus = (): Promise<PublicStatus | null> => ask(undefined);

@@ -1,0 +1,20 @@
+import { anyonesFor } from '$lib/server/anyones.ts';
+import { badge } from '$lib/server/badge.ts';
+import { Refused } from '$lib/server/fleet.ts';
+import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/server/public-status.ts';
+import type { RequestHandler } from './$types';
+
+/**
+ * How a public worker is, as a picture. Whether there is no such worker, it is not public or the page is off makes no
+ * difference: the answer is the same to the letter, and does not repeat the name.
+ */
+export const GET: RequestHandler = async (event) => {
+  anyonesFor(PUBLIC_STATUS_LASTS_S, event);
+  const status = await publicStatus().catch((error: unknown) => {
+    if (error instanceof Refused) return null;
+    throw error;
+  });
+  const worker = status?.workers.find(({ name }) => name === event.params.name);
+  const svg = worker ? badge(worker.name, worker.words, worker.level) : badge('worker', 'unknown', 'unknown');
+  return new Response(svg, { headers: { 'content-type': 'image/svg+xml; charset=utf-8' } });
+};

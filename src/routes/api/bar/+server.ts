@@ -1,0 +1,12 @@
+import { answer } from '$lib/server/answer.ts';
+import { anyonesFor } from '$lib/server/anyones.ts';
+import { BAR_LASTS_S, readBar } from '$lib/server/bar.ts';
+import type { RequestHandler } from './$types';
+
+/** The status line, for a page that shows it. */
+export const GET: RequestHandler = async (event) => {
+  const key = event.url.searchParams.get('key');
+  const response = await answer(async () => (await readBar(event.locals.session, key)).bar);
+  if (key !== null && response.ok) anyonesFor(BAR_LASTS_S, event);
+  return response;
+};

@@ -1,0 +1,347 @@
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FleetJson } from '../../src/lib/fleet/fleet-json.ts';
+import type { PublicStatus } from '../../src/lib/fleet/public-status.ts';
+import { launchBrowser } from '../support/browser.ts';
+import { startDashboard, type Dashboard } from '../support/dashboard.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
+import { until } from '../support/until.ts';
+import { signIn, visit, visitAs, type Visitor } from '../support/visitor.ts';
+
+const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+
+/** What a hostile or a broken worker may write, wherever it may write words. */
+const HOSTILE = '<img src=x onerror="document.title=\'owned\'">\u202e\u0007\u2066"]]>&amp;';
+const SECRET = 'hunter2';
+const hostile = (length: number) => `${HOSTILE}${SECRET}${'W'.repeat(length)}`.slice(0, length);
+
+let stack: TestStack;
+let dashboard: Dashboard;
+let browser: Browser;
+let alice: Visitor;
+
+beforeAll(async () => {
+  stack = await startTestStack();
+  [dashboard, browser] = await Promise.all([startDashboard(stack), launchBrowser()]);
+  await report({ worker_name: 'Discovery', status: 'idle', poll_interval_s: 600, processed_count: 12 });
+  await report({ worker_name: 'Profiling', status: 'idle', hostname: SECRET });
+  await report({
+    worker_name: 'Decay',
+    status: 'error',
+    status_reason: hostile(500),
+    current_status: hostile(500),
+    current_job_id: hostile(255),
+    current_job_type: hostile(128),
+    last_error: hostile(2000),
+    description: hostile(500),
+    version: hostile(128),
+    worker_type: hostile(128),
+    metadata: { [HOSTILE]: hostile(8000) },
+  });
+  alice = await visitAs('alice', browser, dashboard);
+});
+afterAll(async () => {
+  await browser?.close();
+  await dashboard?.stop();
+  await stack?.stop();
+});
+
+async function report(row: Record<string, unknown>): Promise<void> {
+  const { error } = await stack
+    .asService()
+    .from('hp_worker_status')
+    .upsert(row, { onConflict: 'worker_name' });
+  if (error) throw new Error(error.message);
+}
+
+const get = (path: string, init?: RequestInit) =>
+  fetch(dashboard.url + path, { redirect: 'manual', ...init });
+const settings = async () => {
+  await alice.page.goto(`${dashboard.url}/settings/public`);
+  return alice.page;
+};
+
+/** What axe finds of moment, in the light and in the dark, and whether the page needs to be moved sideways on a phone. */
+async function findings(page: Page): Promise<string[]> {
+  const found: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(axe);
+    const violations = await page.evaluate(async () => {
+      const { axe } = globalThis as never as {
+        axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
+      };
+      const { violations } = await axe.run();
+      return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    });
+    found.push(
+      ...violations.map(
+        ({ id, nodes }) => `${colorScheme} ${id}: ${nodes.map(({ html }) => html).join(' ')}`,
+      ),
+    );
+  }
+  const size = page.viewportSize()!;
+  await page.setViewportSize({ width: 360, height: 740 });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  if (wide) found.push('wider than a phone');
+  await page.setViewportSize(size);
+  return found;
+}
+
+describe('while the public page is off', () => {
+  it('there is none, and a badge does not tell that from a worker that does not exist', async () => {
+    expect((await get('/status')).status).toBe(404);
+    expect((await get('/api/status.json')).status).toBe(404);
+    const badge = await get('/api/badge/Discovery.svg');
+    expect(badge.headers.get('content-type')).toMatch('image/svg+xml');
+    const svg = await badge.text();
+    expect(svg).toMatch(/worker: unknown/);
+    expect(await (await get(`/api/badge/${encodeURIComponent(HOSTILE)}.svg`)).text()).toBe(svg);
+    expect(await (await get('/api/badge/a/b%2Fc.svg')).text()).toBe(svg);
+  });
+});
+
+describe('an owner shows the public page', () => {
+  it('in the settings, and chooses the workers that are on it', async () => {
+    const page = await settings();
+    await page.getByLabel('Show the public page').check();
+    await page.getByLabel('Discovery').check();
+    await page.getByLabel('Decay').check();
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.getByText('Saved.').waitFor();
+    await page.reload();
+    expect(await page.getByLabel('Discovery').isChecked()).toBe(true);
+    expect(await page.getByLabel('Profiling').isChecked()).toBe(false);
+    expect(await findings(page)).toEqual([]);
+    await until(async () => (await get('/api/status.json')).ok, { what: 'the page to be on' });
+  });
+
+  it('and anyone sees name, health and last seen, without scripts too; caches may keep it for seconds', async () => {
+    const answer = await get('/status');
+    expect(answer.headers.get('cache-control')).toMatch(/^public, max-age=0, s-maxage=10/);
+    expect(answer.headers.get('set-cookie')).toBeNull();
+    const context = await browser.newContext({ javaScriptEnabled: false });
+    const page = await context.newPage();
+    await page.goto(`${dashboard.url}/status`);
+    expect(await page.getByRole('heading', { level: 1 }).innerText()).toMatch('1 of 2 in trouble');
+    const rows = await page.locator('[data-worker]').allInnerTexts();
+    expect(rows.map((row) => row.split(/\s*\n\s*/).join(' '))).toEqual([
+      expect.stringMatching(/^Critical: failing Decay last seen .*(ago|now)$/),
+      expect.stringMatching(/^(Warning|Healthy): \w+ Discovery last seen .*(ago|now)$/),
+    ]);
+    expect(await page.content()).not.toMatch(/hunter2|Profiling/);
+    expect(await page.locator('noscript').innerHTML()).toMatch(/http-equiv="refresh"/);
+    await context.close();
+  });
+
+  it('which refreshes itself, reads well in both colours and on a phone, and ends when it is switched off', async () => {
+    const { page, complaints, close } = await visit(browser, dashboard);
+    await page.clock.install();
+    await page.goto(`${dashboard.url}/status`);
+    expect(await findings(page)).toEqual([]);
+    await report({ worker_name: 'Decay', status: 'idle', status_reason: null, last_run_errors: 0 });
+    await until(
+      async () => {
+        await page.clock.fastForward(34_000);
+        return (await page.locator('[data-worker=Decay]').innerText()).includes('running');
+      },
+      { every: 500, timeout: 20_000, what: 'the page to know that Decay is well again' },
+    );
+    expect(complaints).toEqual([]);
+
+    await stack.asService().rpc('hp_set_public_page', { shown: false, workers: ['Decay', 'Discovery'] });
+    await until(
+      async () => {
+        await page.clock.fastForward(34_000);
+        return (await page.getByRole('heading', { level: 1 }).innerText()) === 'There is no such page';
+      },
+      { every: 500, timeout: 20_000, what: 'the page to end' },
+    );
+    await stack.asService().rpc('hp_set_public_page', { shown: true, workers: ['Decay', 'Discovery'] });
+    await until(async () => (await get('/api/status.json')).ok, { what: 'the page to be on again' });
+    await close();
+  });
+
+  it('as data, with harmless texts, and as badges', async () => {
+    const answer = await get('/api/status.json');
+    const status = (await answer.json()) as PublicStatus;
+    expect(answer.headers.get('cache-control')).toMatch(/s-maxage=10/);
+    expect(status.workers.map(({ name }) => name)).toEqual(['Decay', 'Discovery']);
+    expect(status.workers[0]).toEqual({
+      name: 'Decay',
+      level: 'healthy',
+      words: 'running',
+      last_seen: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
+    const svg = await (await get('/api/badge/Decay.svg')).text();
+    expect(svg).toMatch(/Decay: running/);
+    const picture = await browser.newPage();
+    await picture.goto(`${dashboard.url}/api/badge/Decay.svg`); // as a document: a picture that is no XML would say so
+    expect(await picture.evaluate(() => document.querySelectorAll('text').length)).toBe(2);
+    await picture.close();
+    expect(await (await get('/api/badge/Profiling.svg')).text()).toBe(
+      await (await get('/api/badge/no-such-worker.svg')).text(),
+    );
+  });
+});
+
+describe('/api/fleet.json', () => {
+  it('is for members', async () => {
+    expect((await get('/api/fleet.json')).status).toBe(401);
+    const mallory = await visit(browser, dashboard);
+    await mallory.page.goto(`${dashboard.url}/login`);
+    await signIn(mallory.page, 'mallory');
+    await mallory.page.getByText('not a member').first().waitFor();
+    expect((await mallory.page.request.get(`${dashboard.url}/api/fleet.json`)).status()).toBe(403);
+    await mallory.close();
+  });
+
+  it('tells of every worker what it does, what it has done and how it is, and is harmless to look at', async () => {
+    await report({
+      worker_name: 'Decay',
+      status: 'error',
+      status_reason: hostile(500),
+      jobs_processed: 7,
+      error_count: 2,
+    });
+    const answer = await alice.page.request.get(`${dashboard.url}/api/fleet.json`);
+    expect(answer.headers()['cache-control']).toBe('private, no-store');
+    const written = await answer.text();
+    expect(written).not.toMatch(/[<>&\p{Cc}\p{Cf}]/u);
+    const fleet = JSON.parse(written) as FleetJson;
+    expect(fleet).toMatchObject({ running: expect.any(Number), expected: expect.any(Number) });
+    const decay = fleet.workers.find(({ worker_name }) => worker_name === 'Decay');
+    expect(decay).toMatchObject({
+      running: true,
+      status: 'error',
+      health: { level: 'critical', rule: 'error', reason: hostile(500) },
+      words: 'error (see logs)',
+      jobs_processed: 7,
+      error_count: 2,
+      last_error: hostile(2000),
+    });
+  });
+});
+
+describe('the status line', () => {
+  it('is shown to a member, folds where it has no room, opens, and is clean', async () => {
+    const { page } = alice;
+    await page.goto(`${dashboard.url}/bar`);
+    const line = page.locator('.whole');
+    const shown = () =>
+      page.evaluate(() => {
+        const { top, left } = document.querySelector('summary')!.getBoundingClientRect();
+        return document
+          .elementFromPoint(left + 60, top + 15)!
+          .closest('.whole, .fold')
+          ?.className.split(' ')[0];
+      });
+    await page.setViewportSize({ width: 1600, height: 400 });
+    expect(await line.innerText()).toMatch(/🔴 Decay: error \(see logs\) · .*🟡 Profiling: idle/);
+    expect(await shown()).toBe('whole');
+    await page.setViewportSize({ width: 360, height: 400 });
+    expect(await shown()).toBe('fold');
+    expect(await page.locator('.fold').innerText()).toMatch(/Workers \d+\/\d+ running/);
+    await page.locator('summary').press('Enter');
+    expect(await page.locator('[data-worker=Profiling]').innerText()).toBe('🟡 Profiling: idle');
+    expect(await findings(page)).toEqual([]);
+    expect(await page.content()).not.toMatch(/hunter2/);
+    expect(await page.title()).toMatch(/^Workers/);
+    await page.setViewportSize({ width: 1280, height: 720 });
+  });
+
+  it('is embedded with a key by the sites that an owner names, and by no others; a revoked key ends it', async () => {
+    const page = await settings();
+    await page.getByLabel('Where it will be used').fill('Intranet <b>\u202e');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    const snippet = await page.locator('.fresh code').innerText();
+    const key = /key=(lsb_\w+)/.exec(snippet)![1]!;
+    await page.reload();
+    expect(await page.content()).not.toContain(key);
+
+    const app = createServer((_request, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end(`<!doctype html><title>app</title>${snippet}`);
+    });
+    await new Promise<void>((done) => app.listen(0, '127.0.0.1', done));
+    const origin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
+    const { page: reader, close } = await visit(browser, dashboard);
+    const framed = async () => {
+      await reader.goto(origin);
+      const frame = reader.frames()[1];
+      return frame
+        ?.locator('.fold')
+        .innerText({ timeout: 2_000 })
+        .catch(() => null);
+    };
+    expect(await framed()).toBeNull();
+
+    await page.getByLabel('Sites').fill(`'self' ${origin}`);
+    await page.getByRole('button', { name: 'Save sites' }).click();
+    await page.getByText('Saved.').waitFor();
+    expect(await until(framed, { timeout: 20_000, every: 500, what: 'the line in the frame' })).toMatch(
+      /Workers/,
+    );
+
+    const answer = await get(`/bar?key=${key}`);
+    expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
+    expect(answer.headers.get('cache-control')).toMatch(/s-maxage=5/);
+    expect(answer.headers.get('content-security-policy')).toMatch(origin);
+    for (const path of ['/', '/api/fleet', '/api/fleet.json', '/settings/public'])
+      expect((await get(`${path}?key=${key}`)).status, path).toBeGreaterThanOrEqual(300);
+
+    await page.getByRole('button', { name: /^Revoke Intranet/ }).click();
+    await page.getByText('Revoked.').waitFor();
+    await until(async () => (await get(`/api/bar?key=${key}`)).status === 401, { what: 'the key to end' });
+    expect((await get(`/bar?key=${key}`)).status).toBe(401);
+    await close();
+    app.close();
+  });
+
+  it('refreshes itself, and says since when it could not', async () => {
+    const { page } = alice;
+    await page.clock.install();
+    await page.goto(`${dashboard.url}/bar`);
+    await report({ worker_name: 'Profiling', status: 'processing' });
+    const said = (words: RegExp) =>
+      until(
+        async () => {
+          await page.clock.fastForward(12_000);
+          return words.test((await page.locator('.whole').textContent()) ?? '');
+        },
+        { every: 400, timeout: 20_000, what: String(words) },
+      );
+    await said(/Profiling: running…/);
+    await page.route('**/api/bar', (route) => route.abort());
+    await said(/\(as of \d\d:\d\d:\d\d UTC\)/);
+    await page.unroute('**/api/bar');
+  });
+
+  it('sends away who has neither a session nor a key', async () => {
+    expect((await get('/bar')).headers.get('location')).toBe('/login?next=%2Fbar');
+    expect((await get('/api/bar')).status).toBe(401);
+    expect((await get('/api/bar?key=')).status).toBe(401);
+    expect((await get(`/bar?key=${'x'.repeat(8000)}`)).status).toBe(401);
+  });
+});
+
+describe('hostile texts on the fleet page', () => {
+  it('are texts: no markup runs, no direction turns, no row grows out of the page', async () => {
+    const { page } = alice;
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.goto(`${dashboard.url}/`);
+      await page.locator('[data-worker=Decay]').waitFor();
+      expect(await page.title()).not.toBe('owned');
+      expect(await page.locator('img').count()).toBe(0);
+      expect(
+        await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+        `${width} px`,
+      ).toBe(true);
+    }
+    await page.setViewportSize({ width: 1280, height: 720 });
+  });
+});
