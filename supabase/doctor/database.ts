@@ -23,6 +23,7 @@ export interface Diagnosis {
   listen_policy: boolean;
   members: number;
   owners: number;
+  tokens: { valid: number; ending: string[]; refused: [label: string, why: string][] };
   workers: {
     all: number;
     never_reported: string[];

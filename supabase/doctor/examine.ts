@@ -5,7 +5,7 @@ import { skipped, trouble, type Finding } from './finding.ts';
 import { inspectKeys, sortKeys, type NamedKey } from './keys.ts';
 import { inspectRealtime, type Person } from './live.ts';
 import { inspectTick } from './tick.ts';
-import { inspectToken, type WorkerToken } from './token.ts';
+import { inspectToken, inspectTokens, type WorkerToken } from './token.ts';
 
 export interface Patient {
   /** The project URL; undefined where none was given. */
@@ -42,6 +42,7 @@ export async function* examine({
     yield* inspectObjects(diagnosis, expected());
     yield* inspectTick(diagnosis);
     yield* inspectPeopleAndWorkers(diagnosis);
+    yield* inspectTokens(diagnosis);
   }
   if (token && keys.publishable) yield* await inspectToken(url, keys.publishable, token);
   else

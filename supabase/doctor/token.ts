@@ -1,4 +1,5 @@
-import { fine, trouble, type Finding } from './finding.ts';
+import type { Diagnosis } from './database.ts';
+import { fine, trouble, warning, type Finding } from './finding.ts';
 import { rpc, type Key } from './project.ts';
 
 export interface WorkerToken {
@@ -27,6 +28,23 @@ export async function inspectToken(
     ? ['This installation takes no worker tokens: run supabase/setup.sql again.']
     : [NEW];
   return [trouble(about, `is refused (${answer.status}): ${answer.message}`, ...todo)];
+}
+
+/** Tokens that somebody tried in vain lately, or that end soon. */
+export function inspectTokens({ tokens: { valid, ending, refused } }: Diagnosis): Finding[] {
+  const about = 'the tokens';
+  const findings = refused.map(([label, why]) =>
+    warning(
+      about,
+      `“${label}” was refused within a day: ${why}`,
+      'Which worker still carries it? Its own log says so.',
+      NEW,
+    ),
+  );
+  for (const label of ending) {
+    findings.push(warning(about, `“${label}” ends within two weeks, and its workers fall silent then`, NEW));
+  }
+  return findings.length > 0 ? findings : [fine(about, `${valid} in use, none refused of late`)];
 }
 
 const NEW =

@@ -58,6 +58,14 @@ begin
       where p.schemaname = 'realtime' and p.tablename = 'messages' and p.policyname = 'members listen to the fleet'),
     'members', (select count(*) from public.hp_member),
     'owners', (select count(*) from public.hp_member m where m.role = 'owner'),
+    'tokens', (
+      select jsonb_build_object(
+        'valid', count(*) filter (where t.revoked_at is null and (t.expires_at > now()) is not false),
+        'ending', coalesce(jsonb_agg(t.label order by t.label) filter (
+          where t.revoked_at is null and t.expires_at between now() and now() + interval '14 days'), '[]'),
+        'refused', coalesce(jsonb_agg(jsonb_build_array(t.label, t.refused_why) order by t.refused_at desc) filter (
+          where t.refused_at > now() - interval '1 day'), '[]'))
+      from public.hp_worker_token t),
     'workers', (
       select jsonb_build_object(
         'all', count(*),

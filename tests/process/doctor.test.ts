@@ -252,6 +252,32 @@ describe('npm run doctor', () => {
     );
   });
 
+  it('tries a worker’s token, and says why it is refused', async () => {
+    const { sql } = stack.database;
+    const make = async (label: string) => {
+      const [row] = await sql`select hp_create_worker_token(${label}, 'crawl-%') as made`;
+      return row!.made as { token: string; token_id: string };
+    };
+    const about = async (value: string, name = 'crawl-1') =>
+      (await lines({ token: { value, name } })).filter((line) => line.includes('the worker’s token'));
+    const [good, old, gone] = [await make('good'), await make('old'), await make('gone')];
+    await sql`update hp_worker_token set expires_at = now() - interval '1 hour' where label = 'old'`;
+    await sql`select hp_revoke_worker_token(${gone.token_id})`;
+
+    expect(await about(good.token)).toEqual(['fine the worker’s token: is taken for crawl-1']);
+    expect(await about(good.token, 'mailer')).toEqual([expect.stringMatching(/^trouble .* refused \(403\)/)]);
+    expect(await about(old.token)).toEqual([expect.stringMatching(/^trouble .* refused \(401\).*expired/)]);
+    expect(await about(gone.token)).toEqual([expect.stringMatching(/^trouble .* refused \(401\).*revoked/)]);
+    expect(await about('hbt_made_up')).toEqual([expect.stringMatching(/^trouble .* refused \(401\)/)]);
+
+    await sql`update hp_worker_token set expires_at = now() + interval '3 days' where label = 'good'`;
+    const found = await lines();
+    expect(found).toContainEqual(expect.stringMatching(/^warning the tokens: “good” ends within two weeks/));
+    expect(found).toContainEqual(
+      expect.stringMatching(/^warning the tokens: “gone” was refused within a day: .*revoked/),
+    );
+  });
+
   it('knows a clock that is off, and by how much', () => {
     expect(inspectClock(1_000).level).toBe('fine');
     expect(inspectClock(-8_000)).toMatchObject({
