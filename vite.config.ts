@@ -3,11 +3,12 @@ import { defineConfig } from 'vite';
 
 /**
  * What every page loads, in two files instead of ten small ones: that packs 2 KB smaller. Svelte and SvelteKit (but for
- * what only forms need), and what is around and in place of every page.
+ * what only forms need), and what is around and in place of most pages.
  */
 const groups = [
   { name: 'framework', test: /node_modules.(svelte|@sveltejs|devalue|esm-env|clsx)(?!.*app.forms)/ },
-  { name: 'shell', test: /src.(routes.\+(error|layout)|lib.components.(Notice|Brand|favicon))/ },
+  { name: 'shell', test: /src.(routes.\+(error|layout)|lib.components.(Account|Notice|Brand|favicon))/ },
+  { name: 'forms', test: /(app.forms|src.lib.components.(EntryForm|Card))/ },
 ];
 
 export default defineConfig(({ isSsrBuild }) => ({

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import { startDashboard, type Dashboard } from '../support/dashboard.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
-import { rowSays, signIn, visit, visitAs } from '../support/visitor.ts';
+import { connection, rowSays, signIn, visit, visitAs } from '../support/visitor.ts';
 
 const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
@@ -142,6 +142,25 @@ describe.each(['light', 'dark'] as const)(
       expect(await findings(page)).toEqual([]);
       await page.setViewportSize({ width: 360, height: 740 });
       expect(await findings(page)).toEqual([]);
+      await close();
+    });
+
+    it('is not hindered by the settings, nor by making an account, wide and narrow', async () => {
+      const { page, close } = await visit(browser, dashboard, { colorScheme });
+      await page.goto(`${dashboard.url}/signup`);
+      expect(await findings(page)).toEqual([]);
+      await page.goto(`${dashboard.url}/login`);
+      await signIn(page, 'alice');
+      await connection(page, 'Live');
+      for (const section of ['account', 'members']) {
+        await page.setViewportSize({ width: 1280, height: 740 });
+        await page.goto(`${dashboard.url}/settings/${section}`);
+        expect(await findings(page)).toEqual([]);
+        await page.setViewportSize({ width: 360, height: 740 });
+        expect(await findings(page)).toEqual([]);
+        const overflows = () => document.documentElement.scrollWidth > innerWidth;
+        expect(await page.evaluate(overflows)).toBe(false);
+      }
       await close();
     });
 
