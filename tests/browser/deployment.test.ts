@@ -213,11 +213,12 @@ describe('no secret', () => {
   async function workersWords(token: string): Promise<string[]> {
     const idle = join(import.meta.dirname, '../process/fixtures/workers/idle.mjs');
     const { url: SUPABASE_URL, publishableKey: SUPABASE_PUBLISHABLE_KEY, secretKey } = stack;
-    const workers = [
+    const credentials: Record<string, string>[] = [
       { SUPABASE_SECRET_KEY: secretKey },
       { SUPABASE_PUBLISHABLE_KEY, HEARTBEAT_TOKEN: token },
       { SUPABASE_SECRET_KEY: `${secretKey}x` },
-    ].map((env) => startProcess(idle, { env: { SUPABASE_URL, ...env } }));
+    ];
+    const workers = credentials.map((env) => startProcess(idle, { env: { SUPABASE_URL, ...env } }));
     await Promise.all(workers.slice(1).map((worker) => worker.wrote(/40[13]|refus|key|token/i)));
     await Promise.all(workers.map((worker) => worker.end('SIGTERM')));
     return workers.map((worker) => worker.output());
