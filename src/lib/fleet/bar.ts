@@ -1,3 +1,4 @@
+import { instant } from '../time/words.ts';
 import type { Level } from './health.ts';
 import { workerHealth } from './health.ts';
 import type { Snapshot } from './message.ts';
@@ -9,6 +10,8 @@ import { watchOf } from './turns.ts';
 export interface Bar {
   /** When this was so, ISO 8601. */
   readonly now: string;
+  /** The same for people, where the line could not be brought up to date: "03:05:12 UTC". */
+  readonly asOf: string;
   /** "Workers 3/3 running": all of it where there is no room. */
   readonly folded: string;
   readonly level: Level;
@@ -55,6 +58,7 @@ export function bar({ header, workers, groups }: Snapshot): Bar {
     expected === 0 ? 'unknown' : alive < expected ? 'critical' : worst === 'inactive' ? 'healthy' : worst;
   return {
     now: header.now.toISOString(),
+    asOf: instant(header.now, header.now.getTime()),
     folded: `Workers ${alive}/${expected} running${header.impairedSince ? ' (in doubt)' : ''}`,
     level,
     dot: DOTS[level],

@@ -2,6 +2,7 @@ import { error, fail } from '@sveltejs/kit';
 import { advice } from '$lib/server/advice.ts';
 import { refusal } from '$lib/server/fleet.ts';
 import { requireMember } from '$lib/server/member.ts';
+import { absolute } from '$lib/time/words.ts';
 import type { Session } from '$lib/server/session.ts';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -21,7 +22,13 @@ export const load: PageServerLoad = async (event) => {
     origin: event.url.origin,
     shown: setting('public_page') === true,
     sources: String(setting('frame_ancestors') ?? "'self'"),
-    keys,
+    // Words are made here: a page of settings adds nothing to what the fleet page loads.
+    keys: keys.map(({ id, label, created_at, last_used_at }) => ({
+      id,
+      label,
+      made: absolute(new Date(created_at)).slice(0, '2026-11-22'.length),
+      used: last_used_at && absolute(new Date(last_used_at)),
+    })),
     workers,
   };
 };
