@@ -37,6 +37,7 @@ export const overlap: Figure = {
         ticking_since = now() - interval '1 day', watching_since = now() - interval '1 day'`;
     await sql`create table public.bench_unsorted as select worker_name, 0 as beats from public.hp_worker_status`;
     await sql`alter table public.bench_unsorted add primary key (worker_name)`;
+    await sql`grant select, insert, update on public.bench_unsorted to service_role`;
     const clients = connect(scope, stack.databaseUrl, CONNECTIONS);
 
     const minutes = (rounds * ROUND_MS) / 60_000;

@@ -13,7 +13,8 @@ export async function createBareTable(
   await sql.unsafe(`
     create table public.bench_bare (like public.hp_worker_status including defaults) with (fillfactor = 50);
     insert into public.bench_bare select * from public.hp_worker_status;
-    alter table public.bench_bare add primary key (worker_name);`);
+    alter table public.bench_bare add primary key (worker_name);
+    grant select, insert, update on public.bench_bare to service_role;`);
   await sql`vacuum analyze public.bench_bare`;
 
   const statement = `

@@ -1,9 +1,9 @@
 import postgres, { type Sql } from 'postgres';
 
-/** Connections straight to PostgreSQL, each a client of its own that keeps what it has prepared. */
+/** Connections straight to PostgreSQL as who has the secret key, each a client of its own that keeps what it has prepared. */
 export function connect(scope: AsyncDisposableStack, databaseUrl: string, connections: number): Sql[] {
   const clients = Array.from({ length: connections }, () =>
-    postgres(databaseUrl, { max: 1, onnotice: () => {}, connection: { application_name: 'lastseen-bench' } }),
+    postgres(databaseUrl, { max: 1, onnotice: () => {}, connection: { role: 'service_role' } }),
   );
   scope.defer(async () => {
     await Promise.all(clients.map((client) => client.end({ timeout: 2 })));

@@ -22,7 +22,7 @@ export interface Fleet {
 export type Beats = number;
 
 const { DATABASE_URL = '', FLEETS = '[]' } = process.env;
-const client = postgres(DATABASE_URL, { max: 8, connection: { application_name: 'lastseen-bench' } });
+const client = postgres(DATABASE_URL, { max: 8, connection: { role: 'service_role' } });
 let beats: Beats = 0;
 
 const fleets = (JSON.parse(FLEETS) as Fleet[]).map((fleet) => ({
