@@ -22,7 +22,7 @@ comment on column hp_private.message_budget.kind is 'Kind of message.';
 comment on column hp_private.message_budget.stored is 'Messages in store at filled_at.';
 comment on column hp_private.message_budget.filled_at is 'When stored was last worked out; -infinity before the first message, when the store is full.';
 comment on column hp_private.message_budget.sent_at is 'When the last message of the kind was sent.';
-comment on column hp_private.message_budget.bytes is 'How large the tuples of the last digest or activity message were in memory.';
+comment on column hp_private.message_budget.bytes is 'How large the last digest or activity message was in memory.';
 
 -- Takes one message out of a store, or says no. The row is read without a lock and changed by compare-and-swap
 -- under a try-lock, so that beats never wait for each other here (16 clients: 14,200 beats a second; with

@@ -31,11 +31,6 @@ grant select on table hp_private.group_state to authenticated, service_role;
 
 comment on view hp_private.group_state is 'The columns of a group that snapshots and messages carry.';
 
-create or replace function hp_private.status_code(status text) returns integer
-language sql immutable set search_path = ''
-return array_position(array[
-  'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'], status) - 1;
-
 -- The header lets a viewer see that it has missed something: it compares workers, groups, revision and generation.
 -- note: read by members under their own rights, who may not call hp_private.setting().
 create or replace function hp_private.fleet_header(at timestamptz) returns jsonb
@@ -58,9 +53,7 @@ return (
       ) n) t
 );
 
-revoke all on function hp_private.status_code(text) from public;
 revoke all on function hp_private.fleet_header(timestamptz) from public;
 grant execute on function hp_private.fleet_header(timestamptz) to authenticated, service_role;
 
-comment on function hp_private.status_code(text) is 'Number that stands for a status in a beat tuple (docs/wire.md).';
 comment on function hp_private.fleet_header(timestamptz) is 'Head of a snapshot and of a digest.';
