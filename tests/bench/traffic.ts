@@ -68,7 +68,8 @@ async function measureScene(scene: Scene, { scope, rounds, signal, say }: Run): 
     await viewer.next();
     const received = viewer.received();
     const messages = Object.values(received.messages).reduce((sum, count) => sum + count, 0);
-    const [table] = await stack.sql`select pg_total_relation_size('realtime.messages_default')::float as bytes`;
+    const [table] =
+      await stack.sql`select pg_total_relation_size('realtime.messages_default')::float as bytes`;
     return {
       at: performance.now(),
       messages,
