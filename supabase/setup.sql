@@ -2364,8 +2364,11 @@ language sql immutable set search_path = ''
 return make_interval(secs => greatest(lost_after_intervals * heartbeat_interval_s, heartbeat_interval_s + 10));
 
 -- Asks for each kind of lease of which a resident is silent, as far as we watched all of its window: on most ticks there is
--- none. Who is paused may be silent, and says nothing about the watch.
-create or replace function hp_private.note_mass_silence(ticking_since timestamptz, at timestamptz) returns void
+-- none. Who is paused may be silent, and says nothing about the watch. Who was given up in the doubt that lasts is asked for
+-- still: that the fleet is smaller does not mean that it was heard.
+drop function if exists hp_private.note_mass_silence(timestamptz, timestamptz);
+create or replace function hp_private.note_mass_silence(ticking_since timestamptz, impaired_since timestamptz, at timestamptz)
+returns void
 language plpgsql set search_path = ''
 as $$
 begin
@@ -2382,14 +2385,15 @@ begin
 
   with resident as materialized (
     select w.heartbeat_interval_s, w.lost_after_intervals, w.last_heartbeat,
-      coalesce(greatest(w.paused_until, g.paused_until) > at, false) as paused
+      coalesce(greatest(w.paused_until, g.paused_until) > at, false) as paused, w.status = 'crashed' as given_up
     from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
-    where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed')
+    where w.kind = 'resident' and (w.status not in ('unknown', 'stopped', 'crashed')
+      or (w.status = 'crashed' and w.last_exit is null and w.status_since >= note_mass_silence.impaired_since))
   ),
   lease as (
     select r.heartbeat_interval_s, r.lost_after_intervals, min(r.last_heartbeat) as silent_since,
       hp_private.doubt_window_s(r.heartbeat_interval_s, r.lost_after_intervals) as window_s
-    from resident r group by r.heartbeat_interval_s, r.lost_after_intervals
+    from resident r where not r.given_up group by r.heartbeat_interval_s, r.lost_after_intervals
   ),
   judged as (
     select l.heartbeat_interval_s, l.lost_after_intervals, l.window_s,
@@ -2410,11 +2414,11 @@ $$;
 
 revoke all on function hp_private.doubt_window_s(double precision, double precision) from public;
 revoke all on function hp_private.patience(double precision, double precision) from public;
-revoke all on function hp_private.note_mass_silence(timestamptz, timestamptz) from public;
+revoke all on function hp_private.note_mass_silence(timestamptz, timestamptz, timestamptz) from public;
 
 comment on function hp_private.doubt_window_s(double precision, double precision) is 'Seconds within which the others should have been heard before one with such a lease is accused.';
 comment on function hp_private.patience(double precision, double precision) is 'How long after an outage of ours a resident has to be heard again.';
-comment on function hp_private.note_mass_silence(timestamptz, timestamptz) is 'Records where much of the fleet has fallen silent together.';
+comment on function hp_private.note_mass_silence(timestamptz, timestamptz, timestamptz) is 'Records where much of the fleet has fallen silent together.';
 
 -- 20261122001560_silence.sql
 -- Who has fallen silent. A resident's lease runs out some intervals after its last beat, a scheduled worker's at its next
@@ -2476,7 +2480,7 @@ $$;
 -- as they are from now on.
 --
 -- Silence counts from watching_since at the earliest, for what we did not watch is nobody's fault; a shorter gap of ours
--- forgives those to whom it was long. In doubt nobody is accused for three leases of their own at most. A scheduled worker
+-- forgives those to whom it was long. In doubt nobody is accused for three leases of their own, and those that fell silent together are given up together. A scheduled worker
 -- is excused only if its time to be heard lay in what we missed: it has then until the time after.
 create or replace function hp_private.judge_silence(
   pulse hp_private.pulse, tick_every interval, at timestamptz,
@@ -2491,7 +2495,7 @@ declare
 begin
   impaired_since := pulse.impaired_since;
   watching_since := pulse.watching_since;
-  perform hp_private.note_mass_silence(pulse.ticking_since, at);
+  perform hp_private.note_mass_silence(pulse.ticking_since, pulse.impaired_since, at);
 
   with overdue as materialized (
     select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
@@ -2533,17 +2537,30 @@ begin
       case
         when w.due_at <= pulse.watching_since then least(pulse.watching_since + w.patience, w.deadline + 3 * w.lease)
       end) as excused_until,
+      make_interval(secs => hp_private.doubt_window_s(w.heartbeat_interval_s, w.lost_after_intervals)) as doubt_window,
       m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
     from watched w left join hp_private.mass_silence m
       on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
   ),
-  silent as materialized (
-    select e.*, e.in_doubt and e.latest > judge_silence.at as held,
+  asked as (
+    select e.*,
       -- Where ticks are rare the fleet may be gone and half of it back between two: silent at both, then.
       e.kind = 'scheduled' or e.excused_until <= least(pulse.tick_at, judge_silence.at - tick_every)
-        or e.lease - make_interval(secs => hp_private.doubt_window_s(e.heartbeat_interval_s, e.lost_after_intervals))
-          >= 1.5 * tick_every as certain
+        or e.lease - e.doubt_window >= 1.5 * tick_every as certain
     from excused e where e.excused_until <= judge_silence.at
+  ),
+  -- Last beats are staggered: the first of a doubt waits for those that fell silent together with it, an interval at most
+  -- (or a request that hung), so that all are given up at once and nobody before its own three leases are over.
+  spread as (
+    select a.*,
+      min(a.latest) filter (where a.in_doubt and a.latest <= judge_silence.at) over alike as first_latest,
+      min(a.latest) filter (where a.in_doubt and a.latest > judge_silence.at) over alike as next_latest
+    from asked a window alike as (partition by a.kind, a.heartbeat_interval_s, a.lost_after_intervals)
+  ),
+  silent as materialized (
+    select s.*, s.in_doubt and (s.latest > judge_silence.at
+      or coalesce(s.next_latest <= s.first_latest + (s.lease - s.doubt_window), false)) as held
+    from spread s
   ),
   doubt as (
     select min(s.excused_until) filter (where s.held) as since,
@@ -3213,6 +3230,26 @@ begin atomic
     and hp_private.instance_lease(l.worker_name, l.instance_id) is null;
 end;
 
+-- The leases of instances that nothing vouches for any more: instance_lease for all at once, which to call for each costs
+-- a tick of thousands of leases more than all else that it does.
+create or replace function hp_private.dead_leases(at timestamptz)
+returns table (key text, worker_name text, instance_id uuid, token bigint)
+language sql stable set search_path = ''
+begin atomic
+  select l.key, l.worker_name, l.instance_id, l.token
+  from public.hp_job_lease l
+  join public.hp_worker_status w on w.worker_name = l.worker_name
+  left join public.hp_worker_instance i on i.instance_id = l.instance_id and i.worker_name = w.worker_name
+    and i.ended_at is null and w.instance_id is distinct from l.instance_id
+  where coalesce(case
+    when w.instance_id is distinct from l.instance_id then greatest(i.lease_expires_at,
+      i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
+    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
+      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+  end, '-infinity') <= dead_leases.at;
+end;
+
 -- Removes the leases of instances that nothing vouches for any more: order, not safety, for a claim looks for itself.
 -- Workers first, as everywhere, and a locked one is skipped: it is being beaten.
 create or replace function hp_private.release_leases(at timestamptz) returns integer
@@ -3224,17 +3261,16 @@ declare
 begin
   select array_agg(s.worker_name) into v_names from (
     select w.worker_name from public.hp_worker_status w
-    where w.worker_name in (
-      select l.worker_name from public.hp_job_lease l
-      where coalesce(hp_private.instance_lease(l.worker_name, l.instance_id), '-infinity') <= release_leases.at)
+    where w.worker_name in (select d.worker_name from hp_private.dead_leases(release_leases.at) d)
     order by w.worker_name for share skip locked
   ) s;
   if v_names is not null then
     with dead as materialized (
       select l.key from public.hp_job_lease l
-      where l.worker_name = any (v_names)
-        and coalesce(hp_private.instance_lease(l.worker_name, l.instance_id), '-infinity') <= release_leases.at
-      order by l.key for update
+      -- The token, for another may claim it until the row is locked.
+      join hp_private.dead_leases(release_leases.at) d on d.key = l.key and d.token = l.token
+      where d.worker_name = any (v_names)
+      order by l.key for update of l
     )
     delete from public.hp_job_lease l using dead d where l.key = d.key;
     get diagnostics v_released = row_count;
@@ -3245,10 +3281,12 @@ $$;
 
 revoke all on function hp_private.instance_lease(text, uuid) from public;
 revoke all on function hp_private.release_leases_of(text, uuid) from public;
+revoke all on function hp_private.dead_leases(timestamptz) from public;
 revoke all on function hp_private.release_leases(timestamptz) from public;
 
 comment on function hp_private.instance_lease(text, uuid) is 'Until when an instance is vouched for; null when it has ended or is not known.';
 comment on function hp_private.release_leases_of(text, uuid) is 'Releases the job leases of an instance that has said goodbye.';
+comment on function hp_private.dead_leases(timestamptz) is 'The job leases of instances that are dead.';
 comment on function hp_private.release_leases(timestamptz) is 'Releases the job leases of instances that are dead; returns how many.';
 
 -- 20261122002050_claim_lease.sql

@@ -44,8 +44,11 @@ language sql immutable set search_path = ''
 return make_interval(secs => greatest(lost_after_intervals * heartbeat_interval_s, heartbeat_interval_s + 10));
 
 -- Asks for each kind of lease of which a resident is silent, as far as we watched all of its window: on most ticks there is
--- none. Who is paused may be silent, and says nothing about the watch.
-create or replace function hp_private.note_mass_silence(ticking_since timestamptz, at timestamptz) returns void
+-- none. Who is paused may be silent, and says nothing about the watch. Who was given up in the doubt that lasts is asked for
+-- still: that the fleet is smaller does not mean that it was heard.
+drop function if exists hp_private.note_mass_silence(timestamptz, timestamptz);
+create or replace function hp_private.note_mass_silence(ticking_since timestamptz, impaired_since timestamptz, at timestamptz)
+returns void
 language plpgsql set search_path = ''
 as $$
 begin
@@ -62,14 +65,15 @@ begin
 
   with resident as materialized (
     select w.heartbeat_interval_s, w.lost_after_intervals, w.last_heartbeat,
-      coalesce(greatest(w.paused_until, g.paused_until) > at, false) as paused
+      coalesce(greatest(w.paused_until, g.paused_until) > at, false) as paused, w.status = 'crashed' as given_up
     from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
-    where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed')
+    where w.kind = 'resident' and (w.status not in ('unknown', 'stopped', 'crashed')
+      or (w.status = 'crashed' and w.last_exit is null and w.status_since >= note_mass_silence.impaired_since))
   ),
   lease as (
     select r.heartbeat_interval_s, r.lost_after_intervals, min(r.last_heartbeat) as silent_since,
       hp_private.doubt_window_s(r.heartbeat_interval_s, r.lost_after_intervals) as window_s
-    from resident r group by r.heartbeat_interval_s, r.lost_after_intervals
+    from resident r where not r.given_up group by r.heartbeat_interval_s, r.lost_after_intervals
   ),
   judged as (
     select l.heartbeat_interval_s, l.lost_after_intervals, l.window_s,
@@ -90,8 +94,8 @@ $$;
 
 revoke all on function hp_private.doubt_window_s(double precision, double precision) from public;
 revoke all on function hp_private.patience(double precision, double precision) from public;
-revoke all on function hp_private.note_mass_silence(timestamptz, timestamptz) from public;
+revoke all on function hp_private.note_mass_silence(timestamptz, timestamptz, timestamptz) from public;
 
 comment on function hp_private.doubt_window_s(double precision, double precision) is 'Seconds within which the others should have been heard before one with such a lease is accused.';
 comment on function hp_private.patience(double precision, double precision) is 'How long after an outage of ours a resident has to be heard again.';
-comment on function hp_private.note_mass_silence(timestamptz, timestamptz) is 'Records where much of the fleet has fallen silent together.';
+comment on function hp_private.note_mass_silence(timestamptz, timestamptz, timestamptz) is 'Records where much of the fleet has fallen silent together.';

@@ -57,7 +57,7 @@ $$;
 -- as they are from now on.
 --
 -- Silence counts from watching_since at the earliest, for what we did not watch is nobody's fault; a shorter gap of ours
--- forgives those to whom it was long. In doubt nobody is accused for three leases of their own at most. A scheduled worker
+-- forgives those to whom it was long. In doubt nobody is accused for three leases of their own, and those that fell silent together are given up together. A scheduled worker
 -- is excused only if its time to be heard lay in what we missed: it has then until the time after.
 create or replace function hp_private.judge_silence(
   pulse hp_private.pulse, tick_every interval, at timestamptz,
@@ -72,7 +72,7 @@ declare
 begin
   impaired_since := pulse.impaired_since;
   watching_since := pulse.watching_since;
-  perform hp_private.note_mass_silence(pulse.ticking_since, at);
+  perform hp_private.note_mass_silence(pulse.ticking_since, pulse.impaired_since, at);
 
   with overdue as materialized (
     select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
@@ -114,17 +114,30 @@ begin
       case
         when w.due_at <= pulse.watching_since then least(pulse.watching_since + w.patience, w.deadline + 3 * w.lease)
       end) as excused_until,
+      make_interval(secs => hp_private.doubt_window_s(w.heartbeat_interval_s, w.lost_after_intervals)) as doubt_window,
       m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
     from watched w left join hp_private.mass_silence m
       on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
   ),
-  silent as materialized (
-    select e.*, e.in_doubt and e.latest > judge_silence.at as held,
+  asked as (
+    select e.*,
       -- Where ticks are rare the fleet may be gone and half of it back between two: silent at both, then.
       e.kind = 'scheduled' or e.excused_until <= least(pulse.tick_at, judge_silence.at - tick_every)
-        or e.lease - make_interval(secs => hp_private.doubt_window_s(e.heartbeat_interval_s, e.lost_after_intervals))
-          >= 1.5 * tick_every as certain
+        or e.lease - e.doubt_window >= 1.5 * tick_every as certain
     from excused e where e.excused_until <= judge_silence.at
+  ),
+  -- Last beats are staggered: the first of a doubt waits for those that fell silent together with it, an interval at most
+  -- (or a request that hung), so that all are given up at once and nobody before its own three leases are over.
+  spread as (
+    select a.*,
+      min(a.latest) filter (where a.in_doubt and a.latest <= judge_silence.at) over alike as first_latest,
+      min(a.latest) filter (where a.in_doubt and a.latest > judge_silence.at) over alike as next_latest
+    from asked a window alike as (partition by a.kind, a.heartbeat_interval_s, a.lost_after_intervals)
+  ),
+  silent as materialized (
+    select s.*, s.in_doubt and (s.latest > judge_silence.at
+      or coalesce(s.next_latest <= s.first_latest + (s.lease - s.doubt_window), false)) as held
+    from spread s
   ),
   doubt as (
     select min(s.excused_until) filter (where s.held) as since,

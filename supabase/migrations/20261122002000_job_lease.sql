@@ -67,6 +67,26 @@ begin atomic
     and hp_private.instance_lease(l.worker_name, l.instance_id) is null;
 end;
 
+-- The leases of instances that nothing vouches for any more: instance_lease for all at once, which to call for each costs
+-- a tick of thousands of leases more than all else that it does.
+create or replace function hp_private.dead_leases(at timestamptz)
+returns table (key text, worker_name text, instance_id uuid, token bigint)
+language sql stable set search_path = ''
+begin atomic
+  select l.key, l.worker_name, l.instance_id, l.token
+  from public.hp_job_lease l
+  join public.hp_worker_status w on w.worker_name = l.worker_name
+  left join public.hp_worker_instance i on i.instance_id = l.instance_id and i.worker_name = w.worker_name
+    and i.ended_at is null and w.instance_id is distinct from l.instance_id
+  where coalesce(case
+    when w.instance_id is distinct from l.instance_id then greatest(i.lease_expires_at,
+      i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
+    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
+      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+  end, '-infinity') <= dead_leases.at;
+end;
+
 -- Removes the leases of instances that nothing vouches for any more: order, not safety, for a claim looks for itself.
 -- Workers first, as everywhere, and a locked one is skipped: it is being beaten.
 create or replace function hp_private.release_leases(at timestamptz) returns integer
@@ -78,17 +98,16 @@ declare
 begin
   select array_agg(s.worker_name) into v_names from (
     select w.worker_name from public.hp_worker_status w
-    where w.worker_name in (
-      select l.worker_name from public.hp_job_lease l
-      where coalesce(hp_private.instance_lease(l.worker_name, l.instance_id), '-infinity') <= release_leases.at)
+    where w.worker_name in (select d.worker_name from hp_private.dead_leases(release_leases.at) d)
     order by w.worker_name for share skip locked
   ) s;
   if v_names is not null then
     with dead as materialized (
       select l.key from public.hp_job_lease l
-      where l.worker_name = any (v_names)
-        and coalesce(hp_private.instance_lease(l.worker_name, l.instance_id), '-infinity') <= release_leases.at
-      order by l.key for update
+      -- The token, for another may claim it until the row is locked.
+      join hp_private.dead_leases(release_leases.at) d on d.key = l.key and d.token = l.token
+      where d.worker_name = any (v_names)
+      order by l.key for update of l
     )
     delete from public.hp_job_lease l using dead d where l.key = d.key;
     get diagnostics v_released = row_count;
@@ -99,8 +118,10 @@ $$;
 
 revoke all on function hp_private.instance_lease(text, uuid) from public;
 revoke all on function hp_private.release_leases_of(text, uuid) from public;
+revoke all on function hp_private.dead_leases(timestamptz) from public;
 revoke all on function hp_private.release_leases(timestamptz) from public;
 
 comment on function hp_private.instance_lease(text, uuid) is 'Until when an instance is vouched for; null when it has ended or is not known.';
 comment on function hp_private.release_leases_of(text, uuid) is 'Releases the job leases of an instance that has said goodbye.';
+comment on function hp_private.dead_leases(timestamptz) is 'The job leases of instances that are dead.';
 comment on function hp_private.release_leases(timestamptz) is 'Releases the job leases of instances that are dead; returns how many.';

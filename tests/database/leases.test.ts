@@ -189,6 +189,47 @@ describe('a lease', () => {
   });
 });
 
+describe('what the tick takes for dead, all at once,', () => {
+  it('is what a claim takes for dead, one by one', async () => {
+    // Every kind of holder: of the row or not, of either kind, in each status, ended, unknown, without a lease of its own.
+    await db.sql.begin(async (sql) => {
+      await sql`
+        insert into hp_worker_status
+          (worker_name, instance_id, status, kind, last_heartbeat, lease_expires_at, status_since, heartbeat_interval_s)
+        select 'kind-' || row_number() over (), gen_random_uuid(), s, k, ${at(0)}, l, c, 10
+        from unnest(array['idle', 'stopped', 'crashed', 'processing']) s, unnest(array['resident', 'scheduled']) k,
+          unnest(array[${at(50)}, ${at(900)}, null]::timestamptz[]) l, unnest(array[${at(-1)}, ${at(1)}]::timestamptz[]) c`;
+      await sql`
+        insert into hp_worker_instance (instance_id, worker_name, epoch, status, last_heartbeat, lease_expires_at, registered_at, ended_at)
+        select gen_random_uuid(), w.worker_name, 1e9 + row_number() over (), 'idle', ${at(20)}, l, ${at(0)}, e
+        from hp_worker_status w, unnest(array[${at(40)}, ${at(300)}, null]::timestamptz[]) l,
+          unnest(array[${at(30)}, null]::timestamptz[]) e
+        where w.worker_name like 'kind-%'`;
+      await sql`
+        insert into hp_job_lease (key, worker_name, instance_id, token, sequence, claimed_at)
+        select 'kind-' || row_number() over (), h.worker_name, h.instance_id, row_number() over (), 1, ${at(0)}
+        from (
+          select worker_name, instance_id from hp_worker_status
+          union all select worker_name, instance_id from hp_worker_instance
+          union all select worker_name, gen_random_uuid() from hp_worker_status
+        ) h where h.worker_name like 'kind-%'`;
+      for (const seconds of [0, 49, 50, 69, 70, 299, 300, 899]) {
+        const [count] = await sql`
+          select count(*)::int as leases, count(d.key)::int as dead,
+            count(*) filter (where (d.key is null) = (
+              coalesce(hp_private.instance_lease(l.worker_name, l.instance_id), '-infinity') <= ${at(seconds)}))::int as wrong
+          from hp_job_lease l left join hp_private.dead_leases(${at(seconds)}) d
+            on d.key = l.key and d.worker_name = l.worker_name and d.instance_id = l.instance_id and d.token = l.token`;
+        expect(count, `at ${seconds} s`).toMatchObject({ wrong: 0 });
+        expect(count!.leases).toBeGreaterThan(count!.dead as number);
+        expect(count!.dead).toBeGreaterThan(100);
+      }
+      await sql`delete from hp_job_lease where key like 'kind-%'`;
+      await sql`delete from hp_worker_status where worker_name like 'kind-%'`;
+    });
+  });
+});
+
 describe('beats that carry leases', () => {
   it('are told how long these are good for, and which are lost', async () => {
     const holder = await started('carrying', 400);

@@ -284,6 +284,54 @@ describe('a fleet that falls silent together', () => {
     expect(each.map(({ details }) => details.fleet_event)).toEqual(fleet.map(() => Number(lost!.id)));
   });
 
+  it('is given up together, however the last beats were staggered, and is not said to be heard again', async () => {
+    await db.sql`update hp_setting set value = '1' where key = 'tick_every_s'`;
+    const quick = ['q1', 'q2', 'q3', 'q4', 'q5'].map(
+      (name) => new Process(db.sql, name, { heartbeat_interval_s: 2 }),
+    );
+    await db.sql`delete from hp_worker_status where worker_name = any (${fleet})`;
+    const crashed: [number, string[]][] = [];
+    for (let second = 1; second <= 60; second += 1) {
+      // Three are killed: one was last heard at 9, two at 11.
+      const alive = quick.filter((_, n) => n > 2 || second < (n === 0 ? 10 : 12));
+      if (second % 2 === 1) await Promise.all(alive.map((worker) => worker.send({}, at(second))));
+      const { silent } = await tick(second);
+      if (silent > 0) {
+        const gone =
+          await db.sql`select worker_name from hp_worker_status where status = 'crashed' order by 1`;
+        crashed.push([second, gone.map(({ worker_name: name }) => name as string)]);
+      }
+    }
+    expect(crashed).toEqual([[51, ['q1', 'q2', 'q3']]]); // three leases after the last one's own
+    expect((await events()).map(([when, to, reason]) => [when, to, reason])).toEqual([
+      [19, 'impaired', expect.stringMatching(/^2 of 5 workers heard/)],
+      [51, 'lost', '3 workers have been silent for three leases more: taken for crashed'],
+      [51, 'watching', 'nobody is left in doubt'],
+    ]);
+    const [lost] = await db.sql`select details from hp_worker_event where to_value = 'lost'`;
+    expect(lost!.details).toEqual({ workers: 3, names: ['q1', 'q2', 'q3'] });
+  });
+
+  it('in part, and in part later, is asked for as a whole until the doubt is over', async () => {
+    const alive = new Process(db.sql, 'e');
+    for (let second = 5; second <= 270; second += 5) {
+      // a, b and c are silent from 1 on, so that two of five are heard; d is from 60 on, in the doubt.
+      await alive.send({}, at(second));
+      if (second <= 60) await beats(second, ['d']);
+      await tick(second);
+      expect(await statuses(), `at ${second} s`).toEqual([
+        ...fleet.slice(1).map(() => (second < 205 ? 'idle' : 'crashed')),
+        second < 260 ? 'idle' : 'crashed', // three leases after its own
+      ]);
+    }
+    expect((await events()).map(([when, to]) => [when, to])).toEqual([
+      [51, 'impaired'],
+      [205, 'lost'],
+      [260, 'lost'],
+      [260, 'watching'],
+    ]);
+  });
+
   it('but for less than half of it is accused', async () => {
     await watch(5, 35);
     await beats(36, ['a', 'b']);
