@@ -383,6 +383,7 @@ function createWorker(settings) {
   // What it was last told.
   let sentAt = -Infinity;
   let sentState = '';
+  let sentAs;
 
   // What the worker has done. Totals only grow, so an outage costs no memory and no count.
   let jobsTotal = 0;
@@ -458,6 +459,7 @@ function createWorker(settings) {
     const { since = idleSince, ...doing } = (!final && (latest() ?? manual)) || {};
     sentAt = now;
     sentState = state();
+    sentAs = settings;
     worker.said = final && leaving.status;
     const fields = {
       worker_name: settings.name,
@@ -535,13 +537,15 @@ function createWorker(settings) {
       if (settings.say(`refused: ${clip(message, 300)}`, field) && !REQUIRED.test(field)) want(now);
       return;
     }
-    confirmed = !!current;
+    // An answer to a beat from before it got other settings knows nothing of these.
+    const known = sentAs === settings;
+    confirmed = !!current && known;
     if (confirmed) confirming = 0;
     // An epoch that the beat did not carry: carry it at once, which takes the row over from an older instance.
     else if (answer.epoch !== epoch && ++confirming < 3) want(now);
     if (within(answer.epoch)) epoch = answer.epoch;
     counted = { counted_jobs: answer.counted_jobs, counted_errors: answer.counted_errors };
-    if (within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
+    if (known && within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
     activityEvery = within(answer.activity_every_s) ? answer.activity_every_s * 1000 : 0;
     if (within(answer.lease_ms)) {
       // Four fifths of it, and from before the beat was sent: over here well before it is over there.

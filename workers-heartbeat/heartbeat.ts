@@ -548,6 +548,7 @@ function createWorker(settings: Settings): Worker {
   // What it was last told.
   let sentAt = -Infinity;
   let sentState = '';
+  let sentAs: Settings | undefined;
 
   // What the worker has done. Totals only grow, so an outage costs no memory and no count.
   let jobsTotal = 0;
@@ -623,6 +624,7 @@ function createWorker(settings: Settings): Worker {
     const { since = idleSince, ...doing }: Activity = (!final && (latest() ?? manual)) || {};
     sentAt = now;
     sentState = state();
+    sentAs = settings;
     worker.said = final && leaving!.status;
     const fields: Beat = {
       worker_name: settings.name,
@@ -700,13 +702,15 @@ function createWorker(settings: Settings): Worker {
       if (settings.say(`refused: ${clip(message, 300)}`, field) && !REQUIRED.test(field)) want(now);
       return;
     }
-    confirmed = !!current;
+    // An answer to a beat from before it got other settings knows nothing of these.
+    const known = sentAs === settings;
+    confirmed = !!current && known;
     if (confirmed) confirming = 0;
     // An epoch that the beat did not carry: carry it at once, which takes the row over from an older instance.
     else if (answer.epoch !== epoch && ++confirming < 3) want(now);
     if (within(answer.epoch)) epoch = answer.epoch;
     counted = { counted_jobs: answer.counted_jobs, counted_errors: answer.counted_errors };
-    if (within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
+    if (known && within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
     activityEvery = within(answer.activity_every_s) ? answer.activity_every_s * 1000 : 0;
     if (within(answer.lease_ms)) {
       // Four fifths of it, and from before the beat was sent: over here well before it is over there.

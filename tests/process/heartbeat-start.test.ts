@@ -87,9 +87,23 @@ describe('a bare import', () => {
 
   it('is adopted by a later call', async () => {
     fleet.start('late-start', { env: { WORKER_NAME: 'late-start' } });
-    await until(() => fleet.recorder.last()?.description === 'configured');
+    await until(() => fleet.recorder.beats().some((beat) => beat.description === 'configured'));
     expect(new Set(fleet.recorder.beats().map((beat) => beat.instance_id)).size).toBe(1);
     await until(() => fleet.recorder.last()?.heartbeat_interval_s === 1);
+  });
+
+  it('is adopted also by a call that comes while the first beat is on its way', async () => {
+    let held = false;
+    let called = () => {};
+    const call = new Promise<void>((done) => (called = done));
+    fleet.recorder.fault = async () => {
+      if (!held) await ((held = true), call);
+      return undefined;
+    };
+    const worker = fleet.start('late-start', { env: { WORKER_NAME: 'late-start' } });
+    await worker.wrote('ready');
+    called();
+    await until(() => fleet.recorder.beats().some((beat) => beat.description === 'configured'));
   });
 
   it('leaves no trace of a guessed name that a call soon after corrects', async () => {
