@@ -1157,42 +1157,54 @@ begin
 end
 $$;
 
+-- note: plpgsql here too. A row in trouble asks for several of these, and each call of a function in sql that is not
+-- inlined starts an executor: 10,000 rows took a second longer.
 create or replace function hp_private.words_count(count double precision, noun text) returns text
-language sql immutable set search_path = ''
-return count::bigint || ' ' || noun || case when count = 1 then '' else 's' end;
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return count::bigint || ' ' || noun || case when count = 1 then '' else 's' end;
+end
+$$;
 
 -- How long something has lasted, rounded down: "34 seconds", "2 hours".
 create or replace function hp_private.words_lasting(ms double precision) returns text
-language sql immutable set search_path = ''
-return case
-  when ms < 60000 then hp_private.words_count(floor(greatest(ms, 0) / 1000), 'second')
-  when ms < 3600000 then hp_private.words_count(floor(ms / 60000), 'minute')
-  when ms < 86400000 then hp_private.words_count(floor(ms / 3600000), 'hour')
-  else hp_private.words_count(floor(ms / 86400000), 'day')
-end;
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when ms < 60000 then hp_private.words_count(floor(greatest(ms, 0) / 1000), 'second')
+    when ms < 3600000 then hp_private.words_count(floor(ms / 60000), 'minute')
+    when ms < 86400000 then hp_private.words_count(floor(ms / 3600000), 'hour')
+    else hp_private.words_count(floor(ms / 86400000), 'day')
+  end;
+end
+$$;
 
 -- How long something is meant to last, exactly: "2 minutes", "90 seconds". Beside a duration of the same unit without the
 -- unit's name, as in "12 minutes (every 2)".
 create or replace function hp_private.words_span(seconds double precision, beside_ms double precision default null)
 returns text
-language sql immutable set search_path = ''
-return (
-  select case
-    when s.ms % s.unit = 0 then (s.ms / s.unit)::text
-    when s.ms % 86400000 = 0 then hp_private.words_count(s.ms / 86400000, 'day')
-    when s.ms % 3600000 = 0 then hp_private.words_count(s.ms / 3600000, 'hour')
-    when s.ms % 60000 = 0 then hp_private.words_count(s.ms / 60000, 'minute')
-    else trim_scale(s.ms / 1000.0) || case when s.ms = 1000 then ' second' else ' seconds' end
-  end
-  from (
-    select floor(seconds * 1000 + 0.5)::bigint as ms, case
-      when beside_ms < 60000 then 1000
-      when beside_ms < 3600000 then 60000
-      when beside_ms < 86400000 then 3600000
-      when beside_ms is not null then 86400000
-    end as unit
-  ) s
-);
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_ms constant bigint := floor(seconds * 1000 + 0.5);
+  v_unit constant bigint := case
+    when beside_ms < 60000 then 1000
+    when beside_ms < 3600000 then 60000
+    when beside_ms < 86400000 then 3600000
+    when beside_ms is not null then 86400000
+  end;
+begin
+  return case
+    when v_ms % v_unit = 0 then (v_ms / v_unit)::text
+    when v_ms % 86400000 = 0 then hp_private.words_count(v_ms / 86400000, 'day')
+    when v_ms % 3600000 = 0 then hp_private.words_count(v_ms / 3600000, 'hour')
+    when v_ms % 60000 = 0 then hp_private.words_count(v_ms / 60000, 'minute')
+    else trim_scale(v_ms / 1000.0) || case when v_ms = 1000 then ' second' else ' seconds' end
+  end;
+end
+$$;
 
 create or replace function hp_private.words_instant(at timestamptz) returns text
 language sql stable set search_path = ''
@@ -1510,6 +1522,80 @@ comment on column public.hp_worker_group_health.level is 'critical, warning, unk
 comment on column public.hp_worker_group_health.rule is 'Which rule held: below-minimum, below-desired, not-watched, paused or fine.';
 comment on column public.hp_worker_group_health.reason is 'Why, in words.';
 
+-- 20261122001190_plain_limits.sql
+-- A plain write that breaks a limit is told which field and which limit, in the words of a beat. The table's own checks
+-- keep the limits all the same; PostgreSQL's words for them name a constraint and show the whole row.
+create or replace function hp_private.check_limits(w public.hp_worker_status) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_row jsonb;
+  v_problem text := case
+    when w.worker_name is null then 'worker_name is missing'
+    when w.worker_name !~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' or char_length(w.worker_name) > 128 then
+      'worker_name must start with a letter or digit and hold at most 128 of letters, digits and @ : . _ / -'
+    when w.status is null or w.status not in (
+      'active', 'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed') then
+      'status must be one of active, starting, idle, processing, running, error, stopping, stopped, crashed'
+    when w.kind not in ('resident', 'scheduled') then 'kind must be resident or scheduled'
+    when w.circuit_breaker_state not in ('closed', 'open', 'half_open') then
+      'circuit_breaker_state must be closed, open or half_open'
+    when w.circuit_breaker_threshold < 1 then 'circuit_breaker_threshold must be at least 1'
+    when w.heartbeat_interval_s not between 1 and 3600 then 'heartbeat_interval_s must be from 1 to 3600 seconds'
+    when w.interval_override_s not between 1 and 3600 then 'interval_override_s must be from 1 to 3600 seconds'
+    when w.late_after_intervals not between 1 and 1000 then 'late_after_intervals must be from 1 to 1000'
+    when w.lost_after_intervals not between w.late_after_intervals and 1000 then
+      'lost_after_intervals must be from late_after_intervals to 1000'
+    when w.grace_s not between 0 and 31536000 then 'grace_s must be from 0 to 31536000 seconds'
+    when w.max_run_s not between 1 and 31536000 then 'max_run_s must be from 1 to 31536000 seconds'
+    when not (w.poll_interval_s > 0 and w.poll_interval_s < 'infinity') then 'poll_interval_s must be above 0'
+    when greatest(w.cpu_percent, w.memory_percent, w.event_loop_lag_ms) >= 'infinity' then
+      'cpu_percent, memory_percent and event_loop_lag_ms must be finite numbers'
+    when jsonb_typeof(w.metadata) <> 'object' then 'metadata must be an object'
+    when pg_column_size(w.metadata) > 32768 then
+      format('metadata takes %s bytes; at most 32768', pg_column_size(w.metadata))
+    when pg_column_size(w.last_exit) > 8192 then
+      format('last_exit takes %s bytes; at most 8192', pg_column_size(w.last_exit))
+  end;
+begin
+  -- The lists are walked only for a row that breaks one of their rules.
+  if v_problem is null and (
+    char_length(w.status_reason) > 500 or char_length(w.worker_type) > 128 or char_length(w.description) > 500
+    or char_length(w.version) > 128 or char_length(w.hostname) > 255 or char_length(w.runtime) > 128
+    or char_length(w.current_status) > 500 or char_length(w.current_job_id) > 255
+    or char_length(w.current_job_type) > 128 or char_length(w.schedule) > 255 or char_length(w.last_error) > 2000
+    or char_length(w.circuit_breaker_reason) > 500 or char_length(w.paused_reason) > 500)
+  then
+    v_row := to_jsonb(w);
+    select format('%s is %s characters long; at most %s', l.field, char_length(v_row ->> l.field), l.most) into v_problem
+    from (values ('status_reason', 500), ('worker_type', 128), ('description', 500), ('version', 128),
+      ('hostname', 255), ('runtime', 128), ('current_status', 500), ('current_job_id', 255),
+      ('current_job_type', 128), ('schedule', 255), ('last_error', 2000), ('circuit_breaker_reason', 500),
+      ('paused_reason', 500)) l (field, most)
+    where char_length(v_row ->> l.field) > l.most limit 1;
+  end if;
+  if v_problem is null and (
+    least(w.jobs_processed, w.error_count, w.jobs_active, w.pid, w.last_run_duration_ms, w.processed_count,
+      w.last_run_errors, w.circuit_breaker_failures, w.memory_rss_bytes, w.event_loop_blocked_ms) < 0
+    or least(w.cpu_percent, w.memory_percent, w.event_loop_lag_ms) < 0)
+  then
+    v_row := to_jsonb(w);
+    select f.field || ' must not be negative' into v_problem
+    from unnest(array['jobs_processed', 'error_count', 'jobs_active', 'pid', 'last_run_duration_ms',
+      'processed_count', 'last_run_errors', 'circuit_breaker_failures', 'memory_rss_bytes', 'event_loop_blocked_ms',
+      'cpu_percent', 'memory_percent', 'event_loop_lag_ms']) f (field)
+    where (v_row ->> f.field)::double precision < 0 limit 1;
+  end if;
+  if v_problem is not null then
+    raise exception '%', v_problem using errcode = 'PT400';
+  end if;
+end
+$$;
+
+revoke all on function hp_private.check_limits(public.hp_worker_status) from public;
+
+comment on function hp_private.check_limits(public.hp_worker_status) is 'Refuses a row that breaks a limit of its table, in words that name the field and the limit. Errors: PT400.';
+
 -- 20261122001200_plain_write.sql
 -- The hand-made way keeps working: a plain upsert with the secret key goes under the same rules of truth.
 -- A write that names status or last_heartbeat is a beat, any other is an edit. Our own functions say by
@@ -1540,6 +1626,7 @@ as $$
 begin
   -- Runs for every upsert, also one that becomes an update. That one sees the values that are set here only for
   -- the columns that it names.
+  perform hp_private.check_limits(new);
   new.status := case when new.status = 'active' then 'processing' else new.status end;
   if new.last_heartbeat is not null or new.status <> 'unknown' then
     new.last_heartbeat := now();
@@ -1550,6 +1637,9 @@ begin
     new.circuit_breaker_state := 'open';
   end if;
   new.circuit_breaker_open := new.circuit_breaker_state = 'open';
+  if new.circuit_breaker_open then
+    new.circuit_breaker_opened_at := coalesce(new.circuit_breaker_opened_at, now());
+  end if;
   new.counted_jobs := new.jobs_processed;
   new.counted_errors := new.error_count;
   return new;
@@ -1580,6 +1670,7 @@ begin
     -- Only last_heartbeat was named: whoever is heard is alive.
     new.status := 'running';
   end if;
+  perform hp_private.check_limits(new);
 
   new.last_heartbeat := now();
   if new.status is distinct from old.status then
@@ -2882,9 +2973,13 @@ begin
 end
 $$;
 
+drop function if exists hp_private.heartbeat(jsonb, timestamptz, text);
+
 -- names_like: the LIKE pattern of the names that the caller may speak for, or null for any. Null is returned where it may
--- not speak for a single one.
-create or replace function hp_private.heartbeat(raw jsonb, at timestamptz, names_like text default null) returns jsonb
+-- not speak for a single one. token_id: the worker token that it came with, or null.
+create or replace function hp_private.heartbeat(
+  raw jsonb, at timestamptz, names_like text default null, token_id bigint default null
+) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
@@ -2902,6 +2997,8 @@ declare
   v_place bigint;
   v_answer jsonb;
   v_misplaced boolean := false;
+  v_new text[];
+  v_most numeric;
 begin
   if jsonb_typeof(raw) is distinct from 'array' then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
@@ -2973,6 +3070,26 @@ begin
       v_left := v_left - 1;
     end loop;
   end if;
+  -- Names that are new, of which a token may add so many. Only beats without a row of their own come this far.
+  if v_left > 0 and token_id is not null then
+    select array_agg(n.name order by n.place) into v_new from (
+      select b.worker_name as name, min(b.ordinality) as place from unnest(v_beats) with ordinality b
+      where v_answers[b.ordinality] is null
+        and not exists (select from public.hp_worker_status w where w.worker_name = b.worker_name)
+      group by b.worker_name) n;
+    if v_new is not null then
+      v_new := v_new[hp_private.count_new_names(token_id, cardinality(v_new), at) + 1 :];
+    end if;
+    for v_place in select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name = any (v_new) loop
+      v_most := coalesce(v_most, hp_private.setting('token_new_names_per_hour'), 1000);
+      v_answers[v_place] := jsonb_build_object('worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error',
+        hp_private.beat_error('worker_name', format(
+          'is new, and its worker token has added as many workers as it may within an hour, %s '
+          '(setting token_new_names_per_hour)', v_most)));
+      v_beats[v_place] := null;
+      v_left := v_left - 1;
+    end loop;
+  end if;
   if v_left > 0 then
     for v_place in
       select b.ordinality from unnest(v_beats) with ordinality b
@@ -3017,19 +3134,19 @@ begin
   if v_pass.refused is not null then
     return v_pass.refused;
   end if;
-  v_answers := hp_private.heartbeat(hp_heartbeat.beats, now(), v_pass.names_like);
+  v_answers := hp_private.heartbeat(hp_heartbeat.beats, now(), v_pass.names_like, v_pass.token_id);
   return coalesce(v_answers,
     hp_private.refuse_name(v_pass.token_id, hp_heartbeat.beats -> 0 ->> 'worker_name', now()));
 end
 $$;
 
 revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
-revoke all on function hp_private.heartbeat(jsonb, timestamptz, text) from public;
+revoke all on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) from public;
 revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat(jsonb) to anon, service_role;
 
 comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
-comment on function hp_private.heartbeat(jsonb, timestamptz, text) is 'hp_heartbeat at a given time, for names that are like something.';
+comment on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
 -- A plain write that changed a worker's state is told as well.
@@ -3442,6 +3559,8 @@ comment on function public.hp_release_dead_worker_leases() is 'Releases the job 
 
 -- 20261122002200_views_for_people.sql
 -- For people in the SQL editor, and for scripts. They read with the rights of the reader; health is that of the page.
+-- note: pulse and groups are joined here, once: hp_worker_health(w) asks for both, and whether its caller is a member,
+-- for each row, which is seconds for 10,000 of them.
 create or replace view public.hp_active_workers with (security_invoker = true) as
 select w.worker_name, w.worker_type, w.status, h.level, h.reason,
   round(extract(epoch from now() - w.last_heartbeat), 1) as seconds_since_heartbeat, w.last_heartbeat,
@@ -3449,7 +3568,9 @@ select w.worker_name, w.worker_type, w.status, h.level, h.reason,
   w.next_run_at, w.started_at, w.hostname, w.pid, w.version
 from public.hp_worker_status w
   cross join hp_private.pulse p
-  cross join lateral public.hp_worker_health(w) h
+  left join public.hp_worker_group g on g.worker_type = w.worker_type
+  cross join lateral hp_private.worker_health(
+    w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
 where hp_private.is_alive(w, now(), p.watching_since);
 
 create or replace view public.hp_dead_workers with (security_invoker = true) as
@@ -3458,8 +3579,10 @@ select w.worker_name, w.worker_type, w.expected, h.reason,
   case when w.status = 'crashed' then w.status_since else least(w.lease_expires_at, now()) end as dead_since,
   w.last_exit, w.last_error, w.hostname, w.pid, w.version, g.restart_hint
 from public.hp_worker_status w
+  cross join hp_private.pulse p
   left join public.hp_worker_group g on g.worker_type = w.worker_type
-  cross join lateral public.hp_worker_health(w) h
+  cross join lateral hp_private.worker_health(
+    w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
 where h.rule in ('crashed', 'silent', 'overdue');
 
 create or replace view public.hp_worker_stats with (security_invoker = true) as
@@ -3476,7 +3599,9 @@ from (
     max(w.last_heartbeat) as last_heartbeat
   from public.hp_worker_status w
     cross join hp_private.pulse p
-    cross join lateral public.hp_worker_health(w) h
+    left join public.hp_worker_group g on g.worker_type = w.worker_type
+    cross join lateral hp_private.worker_health(
+      w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
   group by w.worker_type
 ) w
   left join public.hp_worker_group g on g.worker_type = w.worker_type;
@@ -3752,6 +3877,7 @@ create table if not exists public.hp_worker_token (
     constraint hp_worker_token_name_pattern_check check (name_pattern ~ '^[A-Za-z0-9%][A-Za-z0-9@:._/%-]{0,127}$'),
   created_by uuid
     constraint hp_worker_token_created_by_fkey references auth.users (id) on delete set null,
+  by_secret_key boolean not null default false,
   created_at timestamptz not null default now(),
   last_used_at timestamptz,
   expires_at timestamptz,
@@ -3776,7 +3902,8 @@ comment on column public.hp_worker_token.token_id is 'What people and pages call
 comment on column public.hp_worker_token.token_start is 'Its first ten characters, hbt_ included.';
 comment on column public.hp_worker_token.label is 'What it is for, in words.';
 comment on column public.hp_worker_token.name_pattern is 'Names of workers that it may report: % stands for any characters.';
-comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker is gone.';
+comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker''s account is gone.';
+comment on column public.hp_worker_token.by_secret_key is 'Whether it was made with the secret key, and not by somebody who was signed in.';
 comment on column public.hp_worker_token.created_at is 'When it was made.';
 comment on column public.hp_worker_token.last_used_at is 'When it was last let in, to the minute.';
 comment on column public.hp_worker_token.expires_at is 'From when on it is refused; null: never.';
@@ -3821,8 +3948,10 @@ begin
   -- random bits; pgcrypto may not be there.
   v_token := 'hbt_' || translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
     || uuid_send(gen_random_uuid())), 'base64'), '+/=', '-_');
-  insert into public.hp_worker_token as t (token_hash, token_start, label, name_pattern, created_by, expires_at)
-  values (sha256(convert_to(v_token, 'UTF8')), left(v_token, 10), v_label, v_pattern, auth.uid(), now() + expires_in)
+  insert into public.hp_worker_token as t (
+    token_hash, token_start, label, name_pattern, created_by, by_secret_key, expires_at)
+  values (sha256(convert_to(v_token, 'UTF8')), left(v_token, 10), v_label, v_pattern, auth.uid(), auth.uid() is null,
+    now() + expires_in)
   returning t.* into v_made;
   return jsonb_build_object('token', v_token, 'token_id', v_made.token_id, 'token_start', v_made.token_start,
     'label', v_made.label, 'name_pattern', v_made.name_pattern, 'expires_at', v_made.expires_at);
@@ -3865,7 +3994,7 @@ begin
     'tokens', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'token_id', t.token_id, 'token_start', t.token_start, 'label', t.label, 'name_pattern', t.name_pattern,
-        'created_by', u.email, 'created_at', t.created_at, 'last_used_at', t.last_used_at, 'expires_at', t.expires_at,
+        'created_by', u.email, 'by_secret_key', t.by_secret_key, 'created_at', t.created_at, 'last_used_at', t.last_used_at, 'expires_at', t.expires_at,
         'revoked_at', t.revoked_at, 'refused_count', t.refused_count, 'refused_at', t.refused_at,
         'refused_why', t.refused_why, 'state', case
           when t.revoked_at is not null then 'revoked' when t.expires_at <= now() then 'expired' else 'valid'
@@ -3932,6 +4061,29 @@ begin
 end
 $$;
 
+-- How many workers a token may add. Its names are within its pattern, and a wide pattern has any number of them: without
+-- this, whoever steals such a token fills the database.
+insert into public.hp_setting (key, value, description) values
+  ('token_new_names_per_hour', '1000', 'New workers that one worker token may add an hour.')
+on conflict (key) do nothing;
+
+-- Apart from the token: its row is written by beats that hold no worker yet, and these wait here for one another while they do.
+create table if not exists hp_private.worker_token_names (
+  token_id bigint
+    constraint worker_token_names_pkey primary key
+    constraint worker_token_names_token_id_fkey references public.hp_worker_token (token_id) on delete cascade,
+  since timestamptz not null,
+  names integer not null
+);
+
+alter table hp_private.worker_token_names enable row level security;
+revoke all on table hp_private.worker_token_names from public, anon, authenticated, service_role;
+
+comment on table hp_private.worker_token_names is 'How many workers each token has added lately.';
+comment on column hp_private.worker_token_names.token_id is 'The token.';
+comment on column hp_private.worker_token_names.since is 'When the hour began that is counted.';
+comment on column hp_private.worker_token_names.names is 'Workers added since then.';
+
 -- Counts a refused try against a token: 60 a minute, and what comes above that is told to wait and writes nothing.
 -- Returns for how many seconds; 0 while there is room.
 create or replace function hp_private.count_refused(token_id bigint, why text, at timestamptz) returns integer
@@ -3989,6 +4141,36 @@ declare
 begin
   return hp_private.refuse(403, v_message, 'Make a token for this name in Settings, Worker tokens.',
     hp_private.count_refused(refuse_name.token_id, v_message, at));
+end
+$$;
+
+-- Counts names that a token is about to add, and returns how many of them it may. Comes after the locks on workers that
+-- exist, so that who waits here holds nothing that who is counted still wants.
+create or replace function hp_private.count_new_names(token_id bigint, wanted integer, at timestamptz) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+  v_most constant integer := coalesce(hp_private.setting('token_new_names_per_hour'), 1000);
+  v_names hp_private.worker_token_names;
+  v_added integer;
+begin
+  insert into hp_private.worker_token_names as n (token_id, since, names)
+  values (count_new_names.token_id, count_new_names.at, 0) on conflict do nothing;
+  select * into v_names from hp_private.worker_token_names n where n.token_id = count_new_names.token_id for update;
+  if v_names.since <= at - interval '1 hour' then
+    v_names.since := at;
+    v_names.names := 0;
+  end if;
+  v_added := least(wanted, greatest(v_most - v_names.names, 0));
+  if v_added > 0 then
+    update hp_private.worker_token_names n set since = v_names.since, names = v_names.names + v_added
+    where n.token_id = count_new_names.token_id;
+  end if;
+  if v_added < wanted then
+    perform hp_private.count_refused(count_new_names.token_id,
+      format('more than %s new workers within an hour', v_most), at);
+  end if;
+  return v_added;
 end
 $$;
 
@@ -4065,12 +4247,14 @@ revoke all on function hp_private.refuse(integer, text, text, integer) from publ
 revoke all on function hp_private.count_refused(bigint, text, timestamptz) from public;
 revoke all on function hp_private.count_unknown(timestamptz) from public;
 revoke all on function hp_private.refuse_name(bigint, text, timestamptz) from public;
+revoke all on function hp_private.count_new_names(bigint, integer, timestamptz) from public;
 revoke all on function hp_private.admit_worker(text, timestamptz) from public;
 
 comment on function hp_private.refuse(integer, text, text, integer) is 'Sets the response''s status and returns the body that says why.';
 comment on function hp_private.count_refused(bigint, text, timestamptz) is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
 comment on function hp_private.count_unknown(timestamptz) is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
 comment on function hp_private.refuse_name(bigint, text, timestamptz) is 'Refuses a name that a token is not for.';
+comment on function hp_private.count_new_names(bigint, integer, timestamptz) is 'Counts workers that a token is about to add; returns how many of them it may.';
 comment on function hp_private.admit_worker(text, timestamptz) is 'Whether the caller may report, and under which names.';
 
 -- 20261122002400_public_page.sql
@@ -4121,7 +4305,10 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('name', w.worker_name, 'level', h.level,
       'words', hp_private.public_words(h.rule, w.kind), 'last_seen', w.last_heartbeat) order by w.worker_name), '[]')
     from public.hp_worker_status w
-      cross join lateral public.hp_worker_health(w) h
+      cross join hp_private.pulse p
+      left join public.hp_worker_group g on g.worker_type = w.worker_type
+      cross join lateral hp_private.worker_health(
+        w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
     where w.is_public));
 end
 $$;

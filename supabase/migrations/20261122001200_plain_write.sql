@@ -27,6 +27,7 @@ as $$
 begin
   -- Runs for every upsert, also one that becomes an update. That one sees the values that are set here only for
   -- the columns that it names.
+  perform hp_private.check_limits(new);
   new.status := case when new.status = 'active' then 'processing' else new.status end;
   if new.last_heartbeat is not null or new.status <> 'unknown' then
     new.last_heartbeat := now();
@@ -37,6 +38,9 @@ begin
     new.circuit_breaker_state := 'open';
   end if;
   new.circuit_breaker_open := new.circuit_breaker_state = 'open';
+  if new.circuit_breaker_open then
+    new.circuit_breaker_opened_at := coalesce(new.circuit_breaker_opened_at, now());
+  end if;
   new.counted_jobs := new.jobs_processed;
   new.counted_errors := new.error_count;
   return new;
@@ -67,6 +71,7 @@ begin
     -- Only last_heartbeat was named: whoever is heard is alive.
     new.status := 'running';
   end if;
+  perform hp_private.check_limits(new);
 
   new.last_heartbeat := now();
   if new.status is distinct from old.status then

@@ -58,9 +58,13 @@ begin
 end
 $$;
 
+drop function if exists hp_private.heartbeat(jsonb, timestamptz, text);
+
 -- names_like: the LIKE pattern of the names that the caller may speak for, or null for any. Null is returned where it may
--- not speak for a single one.
-create or replace function hp_private.heartbeat(raw jsonb, at timestamptz, names_like text default null) returns jsonb
+-- not speak for a single one. token_id: the worker token that it came with, or null.
+create or replace function hp_private.heartbeat(
+  raw jsonb, at timestamptz, names_like text default null, token_id bigint default null
+) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
@@ -78,6 +82,8 @@ declare
   v_place bigint;
   v_answer jsonb;
   v_misplaced boolean := false;
+  v_new text[];
+  v_most numeric;
 begin
   if jsonb_typeof(raw) is distinct from 'array' then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
@@ -149,6 +155,26 @@ begin
       v_left := v_left - 1;
     end loop;
   end if;
+  -- Names that are new, of which a token may add so many. Only beats without a row of their own come this far.
+  if v_left > 0 and token_id is not null then
+    select array_agg(n.name order by n.place) into v_new from (
+      select b.worker_name as name, min(b.ordinality) as place from unnest(v_beats) with ordinality b
+      where v_answers[b.ordinality] is null
+        and not exists (select from public.hp_worker_status w where w.worker_name = b.worker_name)
+      group by b.worker_name) n;
+    if v_new is not null then
+      v_new := v_new[hp_private.count_new_names(token_id, cardinality(v_new), at) + 1 :];
+    end if;
+    for v_place in select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name = any (v_new) loop
+      v_most := coalesce(v_most, hp_private.setting('token_new_names_per_hour'), 1000);
+      v_answers[v_place] := jsonb_build_object('worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error',
+        hp_private.beat_error('worker_name', format(
+          'is new, and its worker token has added as many workers as it may within an hour, %s '
+          '(setting token_new_names_per_hour)', v_most)));
+      v_beats[v_place] := null;
+      v_left := v_left - 1;
+    end loop;
+  end if;
   if v_left > 0 then
     for v_place in
       select b.ordinality from unnest(v_beats) with ordinality b
@@ -193,19 +219,19 @@ begin
   if v_pass.refused is not null then
     return v_pass.refused;
   end if;
-  v_answers := hp_private.heartbeat(hp_heartbeat.beats, now(), v_pass.names_like);
+  v_answers := hp_private.heartbeat(hp_heartbeat.beats, now(), v_pass.names_like, v_pass.token_id);
   return coalesce(v_answers,
     hp_private.refuse_name(v_pass.token_id, hp_heartbeat.beats -> 0 ->> 'worker_name', now()));
 end
 $$;
 
 revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
-revoke all on function hp_private.heartbeat(jsonb, timestamptz, text) from public;
+revoke all on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) from public;
 revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat(jsonb) to anon, service_role;
 
 comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
-comment on function hp_private.heartbeat(jsonb, timestamptz, text) is 'hp_heartbeat at a given time, for names that are like something.';
+comment on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
 -- A plain write that changed a worker's state is told as well.

@@ -17,6 +17,7 @@ create table if not exists public.hp_worker_token (
     constraint hp_worker_token_name_pattern_check check (name_pattern ~ '^[A-Za-z0-9%][A-Za-z0-9@:._/%-]{0,127}$'),
   created_by uuid
     constraint hp_worker_token_created_by_fkey references auth.users (id) on delete set null,
+  by_secret_key boolean not null default false,
   created_at timestamptz not null default now(),
   last_used_at timestamptz,
   expires_at timestamptz,
@@ -41,7 +42,8 @@ comment on column public.hp_worker_token.token_id is 'What people and pages call
 comment on column public.hp_worker_token.token_start is 'Its first ten characters, hbt_ included.';
 comment on column public.hp_worker_token.label is 'What it is for, in words.';
 comment on column public.hp_worker_token.name_pattern is 'Names of workers that it may report: % stands for any characters.';
-comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker is gone.';
+comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker''s account is gone.';
+comment on column public.hp_worker_token.by_secret_key is 'Whether it was made with the secret key, and not by somebody who was signed in.';
 comment on column public.hp_worker_token.created_at is 'When it was made.';
 comment on column public.hp_worker_token.last_used_at is 'When it was last let in, to the minute.';
 comment on column public.hp_worker_token.expires_at is 'From when on it is refused; null: never.';
@@ -86,8 +88,10 @@ begin
   -- random bits; pgcrypto may not be there.
   v_token := 'hbt_' || translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
     || uuid_send(gen_random_uuid())), 'base64'), '+/=', '-_');
-  insert into public.hp_worker_token as t (token_hash, token_start, label, name_pattern, created_by, expires_at)
-  values (sha256(convert_to(v_token, 'UTF8')), left(v_token, 10), v_label, v_pattern, auth.uid(), now() + expires_in)
+  insert into public.hp_worker_token as t (
+    token_hash, token_start, label, name_pattern, created_by, by_secret_key, expires_at)
+  values (sha256(convert_to(v_token, 'UTF8')), left(v_token, 10), v_label, v_pattern, auth.uid(), auth.uid() is null,
+    now() + expires_in)
   returning t.* into v_made;
   return jsonb_build_object('token', v_token, 'token_id', v_made.token_id, 'token_start', v_made.token_start,
     'label', v_made.label, 'name_pattern', v_made.name_pattern, 'expires_at', v_made.expires_at);
@@ -130,7 +134,7 @@ begin
     'tokens', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'token_id', t.token_id, 'token_start', t.token_start, 'label', t.label, 'name_pattern', t.name_pattern,
-        'created_by', u.email, 'created_at', t.created_at, 'last_used_at', t.last_used_at, 'expires_at', t.expires_at,
+        'created_by', u.email, 'by_secret_key', t.by_secret_key, 'created_at', t.created_at, 'last_used_at', t.last_used_at, 'expires_at', t.expires_at,
         'revoked_at', t.revoked_at, 'refused_count', t.refused_count, 'refused_at', t.refused_at,
         'refused_why', t.refused_why, 'state', case
           when t.revoked_at is not null then 'revoked' when t.expires_at <= now() then 'expired' else 'valid'

@@ -45,7 +45,10 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('name', w.worker_name, 'level', h.level,
       'words', hp_private.public_words(h.rule, w.kind), 'last_seen', w.last_heartbeat) order by w.worker_name), '[]')
     from public.hp_worker_status w
-      cross join lateral public.hp_worker_health(w) h
+      cross join hp_private.pulse p
+      left join public.hp_worker_group g on g.worker_type = w.worker_type
+      cross join lateral hp_private.worker_health(
+        w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
     where w.is_public));
 end
 $$;

@@ -96,6 +96,12 @@ describe('an owner', () => {
     await worker.wrote(/not reported.*HTTP 401, the worker token was revoked at/);
     await page.reload();
     expect(await tokenRow(page, 'The idle one').innerText()).toMatch(/revoked[^]*refused \d+ times?, lately/);
+    expect(await tokenRow(page, 'The idle one').innerText()).toContain('by alice@example.com');
+
+    // As when the account of its maker is deleted.
+    await stack.database.sql`update hp_worker_token set created_by = null where label = 'The idle one'`;
+    await page.reload();
+    expect(await tokenRow(page, 'The idle one').innerText()).toContain('by a former owner');
     expect(complaints).toEqual([]);
     await close();
   });

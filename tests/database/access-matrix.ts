@@ -32,6 +32,8 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.worker_state':   ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
+  'hp_private.worker_token_names': ['-', '-', '-', '-', '-', '-'],
+  // prettier-ignore
   hp_active_workers:           ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
   hp_dead_workers:             ['-', 'e', 'r',   'r',    'r',    'r'],

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Process } from '../support/beats.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -92,11 +93,51 @@ describe('an inline upsert with the secret key', () => {
 
   it('closes the breaker by the flag alone', async () => {
     await upsert({ worker_name: 'tripped', status: 'idle', circuit_breaker_open: true });
-    expect((await row('tripped')).circuit_breaker_opened_at).not.toBeUndefined();
+    expect((await row('tripped')).circuit_breaker_opened_at).toBeInstanceOf(Date);
     await upsert({ worker_name: 'tripped', circuit_breaker_open: false });
     expect(await row('tripped')).toMatchObject({
       circuit_breaker_state: 'closed',
       circuit_breaker_open: false,
+    });
+  });
+
+  it.each([
+    [{ status: 'healthy' }, /^status must be one of active, starting/],
+    [{ current_status: 'x'.repeat(612) }, 'current_status is 612 characters long; at most 500'],
+    [{ jobs_processed: -1 }, 'jobs_processed must not be negative'],
+    [{ memory_percent: -0.5 }, 'memory_percent must not be negative'],
+    [{ cpu_percent: 'NaN' }, /^cpu_percent.* finite/],
+    [{ heartbeat_interval_s: 0 }, 'heartbeat_interval_s must be from 1 to 3600 seconds'],
+    [{ metadata: 'text' }, 'metadata must be an object'],
+    [
+      { metadata: { blob: randomBytes(30_000).toString('hex') } },
+      /^metadata takes \d+ bytes; at most 32768$/,
+    ],
+  ])(
+    'that breaks a limit is told the field and the limit, as an insert and as an update: %o',
+    async (fields, words) => {
+      const refused = {
+        code: 'PT400',
+        message: typeof words === 'string' ? words : expect.stringMatching(words),
+      };
+      await expect(upsert({ worker_name: 'unlimited', ...fields })).rejects.toMatchObject(refused);
+      await upsert({ worker_name: 'limited', status: 'idle' });
+      await expect(
+        db.as(
+          'service_role',
+          {},
+          (sql) => sql`update hp_worker_status set ${sql({ last_heartbeat: '2001-01-01', ...fields })}
+          where worker_name = 'limited'`,
+        ),
+      ).rejects.toMatchObject(refused);
+      expect(await db.sql`select from hp_worker_status where worker_name = 'unlimited'`).toHaveLength(0);
+    },
+  );
+
+  it('under a name that no worker may have is told how one looks', async () => {
+    await expect(upsert({ worker_name: 'ein name', status: 'idle' })).rejects.toMatchObject({
+      code: 'PT400',
+      message: expect.stringMatching(/^worker_name must start with a letter or digit/),
     });
   });
 

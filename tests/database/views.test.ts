@@ -80,6 +80,21 @@ describe('the views for people', () => {
     expect(rows.map((row) => row.worker_name)).toEqual(['mail']);
   });
 
+  it('know a group that is paused', async () => {
+    const found = await db.sql
+      .begin(async (sql) => {
+        await sql`update hp_worker_group set paused_until = 'infinity', paused_reason = 'moving house' where worker_type = 'mail'`;
+        await sql`insert into hp_worker_group (worker_type, paused_until) values ('crawl', 'infinity')`;
+        throw Object.assign(new Error('rolled back'), {
+          dead: await sql`select worker_name from hp_dead_workers`,
+          active: await sql`select distinct level from hp_active_workers where worker_type = 'crawl'`,
+          stats: await sql`select paused from hp_worker_stats where worker_type = 'mail'`,
+        });
+      })
+      .catch(({ dead, active, stats }) => [dead, active, stats]);
+    expect(found).toEqual([[{ worker_name: 'silent' }], [{ level: 'inactive' }], [{ paused: '2' }]]);
+  });
+
   it('give the figures of each type', async () => {
     const rows = await db.asPerson('carol', (sql) => sql`select * from hp_worker_stats order by worker_type`);
     expect(rows[0]).toMatchObject({

@@ -105,6 +105,43 @@ describe('a worker with a token', () => {
     );
   });
 
+  it('may add so many workers an hour, whatever its pattern, and is told; the ones that are there beat on', async () => {
+    const { token, token_id: id } = await make('wide', '%');
+    await sql()`update hp_setting set value = '3' where key = 'token_new_names_per_hour'`;
+    try {
+      const known = [first('wide-1'), first('wide-2')];
+      expect((await beat(token, ...known)).body).toEqual(
+        known.map(() => expect.objectContaining({ ok: true })),
+      );
+      const { status, body } = await beat(
+        token,
+        { ...known[1], sequence: 2 },
+        first('wide-3'),
+        first('wide-4'),
+        first('wide-5'),
+      );
+      expect([status, (body as Answer[]).map(({ ok }) => ok)]).toEqual([200, [true, true, false, false]]);
+      expect(body[2].error).toEqual({
+        field: 'worker_name',
+        message: expect.stringMatching(
+          /^worker_name is new, .* an hour, 3 \(setting token_new_names_per_hour\)$/,
+        ),
+      });
+      expect((await beat(token, first('wide-6'))).body[0].ok).toBe(false);
+      expect((await beat(token, { ...known[0], sequence: 2 })).body[0].ok).toBe(true);
+      const rows =
+        await sql()`select worker_name from hp_worker_status where worker_name ~ '^wide-' order by 1`;
+      expect(rows.map((row) => row.worker_name)).toEqual(['wide-1', 'wide-2', 'wide-3']);
+      expect(await tokenRow(id)).toMatchObject({ refused_why: 'more than 3 new workers within an hour' });
+      // Another token has its own, and an hour later this one may again.
+      expect((await beat((await make('other', 'else-%')).token, first('else-1'))).body[0].ok).toBe(true);
+      await sql()`update hp_private.worker_token_names set since = since - interval '1 hour' where token_id = ${id}`;
+      expect((await beat(token, first('wide-6'))).body[0].ok).toBe(true);
+    } finally {
+      await sql()`update hp_setting set value = '1000' where key = 'token_new_names_per_hour'`;
+    }
+  });
+
   it.each([
     ['no token', undefined, /no worker token/],
     ['an empty one', '', /no worker token/],
@@ -295,6 +332,7 @@ describe('worker tokens', () => {
       label: 'listed',
       name_pattern: 'listed-%',
       created_by: 'alice@example.com',
+      by_secret_key: false,
       state: 'valid',
     });
     expect(Object.keys(found)).not.toContain('token_hash');
@@ -337,6 +375,11 @@ describe('worker tokens', () => {
     const { token, token_id: id } = await make('orphan', 'orphan-1');
     await sql()`update hp_worker_token set created_by = null where token_id = ${id}`;
     expect((await beat(token, first('orphan-1'))).status).toBe(200);
+    const list = await stack.database.asPerson('alice', (as) => as`select hp_list_worker_tokens() as list`);
+    expect(list[0]!.list.tokens.find((one: Made) => one.token_id === id)).toMatchObject({
+      created_by: null,
+      by_secret_key: false,
+    });
     await sql()`update hp_worker_token set revoked_at = now() - interval '91 days' where token_id = ${id}`;
     await sql()`update hp_private.pulse set pruned_at = null`;
     await sql()`select hp_private.prune(now())`;

@@ -536,6 +536,7 @@ export type Database = {
       };
       hp_worker_token: {
         Row: {
+          by_secret_key: boolean;
           created_at: string;
           created_by: string | null;
           expires_at: string | null;
@@ -554,6 +555,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          by_secret_key?: boolean;
           created_at?: string;
           created_by?: string | null;
           expires_at?: string | null;
@@ -571,6 +573,7 @@ export type Database = {
           token_start: string;
         };
         Update: {
+          by_secret_key?: boolean;
           created_at?: string;
           created_by?: string | null;
           expires_at?: string | null;

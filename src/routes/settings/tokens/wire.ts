@@ -6,8 +6,9 @@ export interface Token {
   label: string;
   /** `%` stands for any characters. */
   name_pattern: string;
-  /** An owner's address; null where it was made with the secret key, or its maker is gone. */
+  /** An owner's address; null where it was made with the secret key, or its maker's account is gone. */
   created_by: string | null;
+  by_secret_key: boolean;
   created_at: string;
   last_used_at: string | null;
   expires_at: string | null;
