@@ -1,4 +1,5 @@
 import { error, redirect } from '@sveltejs/kit';
+import { opening } from '$lib/fleet/opening.ts';
 import { advice } from '$lib/server/advice.ts';
 import { configuration } from '$lib/server/configuration.ts';
 import { readFleet, Refused } from '$lib/server/fleet.ts';
@@ -10,8 +11,12 @@ export const load: PageServerLoad = async (event) => {
   // Untracked: a search or a filter changes the address, and needs nothing from here.
   const address = event.untrack(() => event.url.pathname + event.url.search);
   try {
-    const snapshot = await asMember(event);
-    return { snapshot, realtime: configuration(), email: await event.locals.session.email() };
+    const params = event.untrack(() => event.url.searchParams);
+    return {
+      ...opening(await asMember(event), params),
+      realtime: configuration(),
+      email: await event.locals.session.email(),
+    };
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
     if (refused.kind === 'signed-out') redirect(303, signInAt(address));

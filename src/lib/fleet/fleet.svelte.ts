@@ -6,9 +6,13 @@ import { applyMessage, fromSnapshot, type FleetState } from './fleet.ts';
 import type { GroupSettings } from './group.ts';
 import { workerHealth, type Watch } from './health.ts';
 import type { Snapshot } from './message.ts';
+import type { Ahead } from './opening.ts';
 import { isTickLate } from './tick.ts';
 import { tallyByType, total, type GroupTally, type Tally } from './tally.ts';
 import { turns, watchOf } from './turns.ts';
+
+/** A channel is joined within a second; where it can't be, the whole fleet is to be seen all the same. */
+const ALONE_AFTER_MS = 3_000;
 
 /**
  * The fleet as the page sees it: begins with the snapshot that the server rendered, follows the messages once started.
@@ -18,7 +22,11 @@ export class Fleet {
   readonly #ticker: Ticker;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache, read where #state is read
   readonly #rowOf = new Map<number, Row>();
+  /** What is shown. */
   #state = $state.raw() as FleetState;
+  /** What is known: ahead of what is shown while the parts of a message come in. */
+  #latest: FleetState;
+  #ahead: Ahead | null = $state.raw(null);
   #connection: Connection = $state.raw('connecting');
   #tickAt: Date | null = $state.raw(null);
   /** The server's time in the last thing that told of the tick, epoch ms. */
@@ -33,14 +41,16 @@ export class Fleet {
   readonly #watch: Watch = $derived(watchOf(this.#state.header, this.#turned));
   readonly #rows: readonly Row[] = $derived(this.#judge());
   readonly #tallyByType: ReadonlyMap<string | null, GroupTally> = $derived(
-    tallyByType(this.#rows, this.#watch, this.#state.groups),
+    this.#ahead?.tallies ?? tallyByType(this.#rows, this.#watch, this.#state.groups),
   );
   readonly #tally = $derived(total(this.#tallyByType.values()));
 
-  constructor(snapshot: Snapshot, ticker: Ticker = systemTicker) {
+  /** @param ahead what is known of the fleet beyond the workers in this snapshot, where these are not all */
+  constructor(snapshot: Snapshot, ticker: Ticker = systemTicker, ahead: Ahead | null = null) {
     this.#ticker = ticker;
     this.clock = new Clock(snapshot.header.now, ticker);
-    this.#state = fromSnapshot(snapshot);
+    this.#latest = this.#state = fromSnapshot(snapshot);
+    this.#ahead = ahead;
     this.#tickAt = snapshot.header.tickAt;
     this.#toldAt = snapshot.header.now.getTime();
   }
@@ -48,6 +58,16 @@ export class Fleet {
   /** Every worker with its health. A row is another object exactly when something about it changed. */
   get rows(): readonly Row[] {
     return this.#rows;
+  }
+
+  /** How many workers there are, come or still to come. */
+  get count(): number {
+    return this.#ahead ? this.#state.header.workers : this.#rows.length;
+  }
+
+  /** Whether some of them are still to come. */
+  get loading(): boolean {
+    return this.#ahead !== null;
   }
 
   get tally(): Tally {
@@ -117,13 +137,16 @@ export class Fleet {
       {
         apply: (message) => {
           if (message.header) this.#heard(message.header.now, message.header.tickAt);
-          const { state, lost } = applyMessage(this.#state, message);
-          this.#state = state;
+          const { state, lost } = applyMessage(this.#latest, message);
+          this.#latest = state;
+          // The parts of a digest are shown together: to look at a large fleet anew for each would take longer.
+          if (!message.header || !state.awaited) this.#state = state;
           return lost;
         },
         replace: (snapshot) => {
           this.#heard(snapshot.header.now, snapshot.header.tickAt);
-          this.#state = fromSnapshot(snapshot, this.#state);
+          this.#latest = this.#state = fromSnapshot(snapshot, this.#latest);
+          this.#ahead = null;
         },
         connection: (connection) => (this.#connection = connection),
         watched: ({ now, tickAt }) => this.#heard(now, tickAt),
@@ -134,7 +157,13 @@ export class Fleet {
       this.#ticker,
     );
     this.#refresh = following.refresh;
+    // Those who are still to come come with the first snapshot, which waits for the channel: but not for ever.
+    const stopWaiting = this.#ticker.every(ALONE_AFTER_MS, () => {
+      stopWaiting();
+      if (this.loading) void this.refresh();
+    });
     return () => {
+      stopWaiting();
       this.#refresh = null;
       following.stop();
       stopClock();
