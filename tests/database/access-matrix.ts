@@ -155,6 +155,12 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_withdraw_invite(text)': ["hp_withdraw_invite('nobody@example.com')",
     '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_worker_events(text,timestamp with time zone,bigint,text[],integer)': ["hp_worker_events('crawl-worker')",
+    '-', '-', '+', '+', '+', '+'],
+  // prettier-ignore
+  'hp_worker_page(text)': ["hp_worker_page('crawl-worker')",
+    '-', '-', '+', '+', '+', '+'],
   // Words and figures about a row that the caller has already: nothing is read but the pulse.
   // prettier-ignore
   'hp_worker_health(hp_worker_status,timestamp with time zone)': [

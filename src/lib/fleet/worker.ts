@@ -254,7 +254,7 @@ export function toDate(value: string | null | undefined): Date | null {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
-function toLastExit(wire: unknown): LastExit | null {
+export function toLastExit(wire: unknown): LastExit | null {
   if (typeof wire !== 'object' || wire === null) return null;
   // The worker wrote this object; only what has the type we expect is believed.
   const exit = wire as Record<string, unknown>;

@@ -10,6 +10,8 @@ export interface FleetChannel {
   readonly token: () => Promise<string>;
   /** Whether the socket's heartbeat is a Web Worker's work; there is none outside a browser. */
   readonly worker: boolean;
+  /** Joins more channels of the same socket, with its token. */
+  readonly beside?: (client: RealtimeClient) => void;
 }
 
 const TOPIC = 'hp:fleet';
@@ -23,7 +25,10 @@ const EVENTS = ['transition', 'activity', 'digest'] as const;
  * A client of its own for each time we listen: a channel that was closed cannot be joined again, and a client that is
  * thrown away leaves nothing behind.
  */
-export function joinFleet({ endpoint, apikey, token, worker }: FleetChannel, listener: Listener): () => void {
+export function joinFleet(
+  { endpoint, apikey, token, worker, beside }: FleetChannel,
+  listener: Listener,
+): () => void {
   let stopped = false;
   const client = new RealtimeClient(endpoint, {
     params: { apikey },
@@ -78,7 +83,11 @@ export function joinFleet({ endpoint, apikey, token, worker }: FleetChannel, lis
   // The token first: a private channel joined without one is refused, and tried again only seconds later.
   token()
     .then(() => client.setAuth())
-    .then(() => void (stopped || subscribe()))
+    .then(() => {
+      if (stopped) return;
+      subscribe();
+      beside?.(client);
+    })
     .catch((error: unknown) => {
       if (stopped) return;
       if (error instanceof SignedOut) listener.signedOut();

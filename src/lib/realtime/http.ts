@@ -42,7 +42,7 @@ export function tokenKeeper(): () => Promise<string> {
  */
 const RENEW_BEFORE_MS = 75_000;
 
-async function request(path: string, init?: RequestInit): Promise<unknown> {
+export async function request(path: string, init?: RequestInit): Promise<unknown> {
   const response = await fetch(path, {
     ...init,
     headers: { accept: 'application/json' },

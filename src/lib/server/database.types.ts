@@ -720,6 +720,34 @@ export type Database = {
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_withdraw_invite: { Args: { email: string }; Returns: undefined };
+      hp_worker_events: {
+        Args: {
+          before?: string;
+          before_id?: number;
+          kinds?: string[];
+          max_count?: number;
+          worker_name: string;
+        };
+        Returns: {
+          at: string;
+          details: NonNullable<Json>;
+          epoch: number | null;
+          from_value: string | null;
+          id: number;
+          instance_id: string | null;
+          reason: string | null;
+          recorded_at: string;
+          to_value: string | null;
+          type: string;
+          worker_name: string | null;
+        }[];
+        SetofOptions: {
+          from: '*';
+          to: 'hp_worker_event';
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       hp_worker_health: {
         Args: {
           at?: string;
@@ -730,6 +758,7 @@ export type Database = {
         };
         Returns: Record<string, unknown>;
       };
+      hp_worker_page: { Args: { worker_name: string }; Returns: Json };
     };
     Enums: {
       [_ in never]: never;

@@ -1,0 +1,320 @@
+import type { FleetState } from '../fleet/fleet.ts';
+import type { GroupSettings } from '../fleet/group.ts';
+import { workerHealth, type Health, type Watch } from '../fleet/health.ts';
+import { readSnapshot, type SnapshotWire } from '../fleet/message.ts';
+import { isTickLate } from '../fleet/tick.ts';
+import { tally, type GroupTally } from '../fleet/tally.ts';
+import { turns, watchOf } from '../fleet/turns.ts';
+import type { Worker } from '../fleet/worker.ts';
+import { follow, type Connection } from '../realtime/follow.ts';
+import { Clock, systemTicker, type Ticker } from '../time/clock.svelte.ts';
+import { isOpen, mergeCommands, readCommand, type Command } from './commands.ts';
+import { readDetails, type Details } from './details.ts';
+import { mergeEvents, readEvent, type WorkerEvent } from './events.ts';
+import { PAGE_OF } from './page-of.ts';
+import { Scope } from './scope.ts';
+import type { DeskSource, LogLine, WorkerPage } from './source.ts';
+
+/** Details are fetched again at most so often, however much happens. */
+const DETAILS_EVERY_MS = 1_000;
+/** After a plain beat, which changes figures alone. */
+const FIGURES_EVERY_MS = 10_000;
+/** While something is asked of the worker and no word of it comes, we look. */
+const OPEN_EVERY_MS = 3_000;
+
+/** A worker of the same group, and what its row means now. */
+export interface Sibling {
+  readonly worker: Worker;
+  readonly health: Health;
+}
+
+/**
+ * One worker as its page sees it: begins with what the server rendered, then follows. Its row comes by the fleet's
+ * messages; what only this page shows, by the worker's own channel, and is fetched again when something was missed.
+ */
+export class Desk {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly #ticker: Ticker;
+  readonly #scope = new Scope();
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nobody shows who listens
+  readonly #listeners = new Set<(lines: readonly LogLine[]) => void>();
+  #state = $state.raw() as FleetState;
+  #details: Details | null = $state.raw(null);
+  #events: readonly WorkerEvent[] = $state.raw([]);
+  #commands: readonly Command[] = $state.raw([]);
+  /** Whether there is more before what is known. */
+  #more = $state.raw({ events: false, commands: false });
+  #connection: Connection = $state.raw('connecting');
+  #tickAt: Date | null = $state.raw(null);
+  #toldAt = $state.raw(0);
+  #refresh: (() => Promise<void>) | null = null;
+  /** When details were last asked for, by the ticker; and by when they are wanted again. */
+  #askedAt = -Infinity;
+  #wantedAt = Infinity;
+  #asking = false;
+
+  readonly #turns: readonly number[] = $derived(turns(this.#state));
+  readonly #turned = $derived(
+    this.#connection === 'live' ? this.#turns.findLast((turn) => turn <= this.clock.now) : undefined,
+  );
+  readonly #watch: Watch = $derived(watchOf(this.#state.header, this.#turned));
+  readonly #all: readonly Sibling[] = $derived(
+    [...this.#state.workers.values()].map((worker) => ({
+      worker,
+      health: workerHealth(
+        worker,
+        this.#watch,
+        worker.type === null ? null : this.#state.groups.get(worker.type),
+      ),
+    })),
+  );
+  readonly #own = $derived(this.#all.find(({ worker }) => worker.name === this.name) ?? null);
+
+  constructor(name: string, page: WorkerPage, ticker: Ticker = systemTicker) {
+    this.name = name;
+    this.#ticker = ticker;
+    const snapshot = readSnapshot(page.snapshot);
+    this.clock = new Clock(snapshot.header.now, ticker);
+    this.#state = this.#scope.begin(snapshot);
+    this.#tickAt = snapshot.header.tickAt;
+    this.#toldAt = snapshot.header.now.getTime();
+    this.#take(page);
+  }
+
+  /** The worker; null once it was removed. */
+  get worker(): Worker | null {
+    return this.#own?.worker ?? null;
+  }
+
+  get health(): Health | null {
+    return this.#own?.health ?? null;
+  }
+
+  get details(): Details | null {
+    return this.#details;
+  }
+
+  /** The latest first. */
+  get events(): readonly WorkerEvent[] {
+    return this.#events;
+  }
+
+  /** What was asked of it, the latest first. */
+  get commands(): readonly Command[] {
+    return this.#commands;
+  }
+
+  /** What people have set for its group; null: nothing, or it is in none. */
+  get group(): GroupSettings | null {
+    const type = this.worker?.type ?? null;
+    return type === null ? null : (this.#state.groups.get(type) ?? null);
+  }
+
+  /** Others that do the same work, as far as they were told of. */
+  get siblings(): readonly Sibling[] {
+    const own = this.worker;
+    if (own?.type == null) return [];
+    return this.#all.filter(({ worker }) => worker.type === own.type && worker !== own);
+  }
+
+  /** The tally of its group; null where the group is larger than what was told of. */
+  get tally(): GroupTally | null {
+    const members = this.siblings.length + 1;
+    if (!this.#own || this.worker?.type == null || (this.#details?.group.workers ?? 0) > members) return null;
+    return tally([this.#own, ...this.siblings], this.#watch, this.group);
+  }
+
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  get heardUntil(): Date {
+    return this.#state.header.heardUntil;
+  }
+
+  get tickAt(): Date | null {
+    return this.#tickAt;
+  }
+
+  get tickEverySeconds(): number {
+    return this.#state.header.tickEverySeconds;
+  }
+
+  get tickLate(): boolean {
+    const knownUntil = this.#connection === 'live' ? this.clock.now : this.#toldAt;
+    return isTickLate(this.#tickAt, this.tickEverySeconds, knownUntil);
+  }
+
+  get impairedSince(): Date | null {
+    return this.#state.header.impairedSince;
+  }
+
+  /** Hands on the lines of its log as they come; returns what ends it. */
+  readonly subscribe = (listener: (lines: readonly LogLine[]) => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Follows the source until the returned function is called. */
+  start(source: DeskSource): () => void {
+    const tickEverySeconds = () => this.tickEverySeconds;
+    const stopClock = this.clock.start();
+    const following = follow(
+      {
+        snapshot: async () => {
+          this.#askedAt = this.#ticker.now();
+          const page = await source.page();
+          this.#take(page);
+          return readSnapshot(page.snapshot);
+        },
+        watch: () => source.watch(),
+        listen: (listener) =>
+          source.listen(listener, {
+            joined: () => this.#want(0),
+            event: (wire) => this.#news(() => (this.#events = mergeEvents(this.#events, [readEvent(wire)]))),
+            command: (wire) =>
+              this.#news(() => (this.#commands = mergeCommands(this.#commands, [readCommand(wire)]))),
+            log: (lines) => this.#listeners.forEach((hand) => hand(lines)),
+          }),
+      },
+      {
+        apply: (message) => {
+          if (message.header) this.#heard(message.header.now, message.header.tickAt);
+          const { state, lost } = this.#scope.apply(this.#state, message);
+          this.#become(state);
+          return lost;
+        },
+        replace: (snapshot) => {
+          this.#heard(snapshot.header.now, snapshot.header.tickAt);
+          this.#become(this.#scope.begin(snapshot, this.#state));
+        },
+        connection: (connection) => (this.#connection = connection),
+        watched: ({ now, tickAt }) => this.#heard(now, tickAt),
+        get tickEverySeconds() {
+          return tickEverySeconds();
+        },
+      },
+      this.#ticker,
+    );
+    this.#refresh = following.refresh;
+    const stopLooking = this.#ticker.every(500, () => void this.#look(source));
+    return () => {
+      this.#refresh = null;
+      following.stop();
+      stopLooking();
+      stopClock();
+    };
+  }
+
+  /** Takes all of it anew. Does nothing before {@link start}. */
+  async refresh(): Promise<void> {
+    await this.#refresh?.();
+  }
+
+  /** Takes note of what somebody has just asked for here. */
+  asked(wire: unknown): void {
+    this.#news(() => (this.#commands = mergeCommands(this.#commands, [readCommand(wire)])));
+    this.#want(DETAILS_EVERY_MS);
+  }
+
+  /** Whether older events or commands can be fetched. */
+  hasOlder(kind: 'events' | 'commands'): boolean {
+    return this.#more[kind];
+  }
+
+  /** Adds a page of older events or commands. */
+  older(kind: 'events' | 'commands', wires: readonly unknown[]): void {
+    if (kind === 'events') this.#events = mergeEvents(this.#events, wires.map(readEvent));
+    else this.#commands = mergeCommands(this.#commands, wires.map(readCommand));
+    this.#more = { ...this.#more, [kind]: wires.length >= PAGE_OF };
+  }
+
+  #take({ details, events, commands }: WorkerPage): void {
+    this.#details = details == null ? null : readDetails(details);
+    this.#events = this.#joined('events', this.#events, events.map(readEvent), mergeEvents);
+    this.#commands = this.#joined('commands', this.#commands, commands.map(readCommand), mergeCommands);
+    this.#wantedAt = Infinity;
+  }
+
+  /** A full page without one that is known leaves a gap of unknown length: then it is begun anew. */
+  #joined<T extends { id: number }>(
+    kind: 'events' | 'commands',
+    known: readonly T[],
+    news: readonly T[],
+    merge: (known: readonly T[], news: readonly T[]) => readonly T[],
+  ): readonly T[] {
+    const overlap = news.some(({ id }) => known.some((one) => one.id === id));
+    if (news.length < PAGE_OF || overlap) return merge(known, news);
+    this.#more = { ...this.#more, [kind]: true };
+    return news;
+  }
+
+  #become(state: FleetState): void {
+    const before = this.worker;
+    this.#state = state;
+    const now = this.worker;
+    if (!before || !now || before === now) return;
+    if (before.revision !== now.revision) this.#want(0);
+    // A beat's tuple carries no CPU, memory or metadata.
+    else if (now.lastHeartbeat && before.lastHeartbeat && now.lastHeartbeat > before.lastHeartbeat)
+      this.#want(Math.max(0, this.#askedAt + FIGURES_EVERY_MS - this.#ticker.now()));
+  }
+
+  /** A message that cannot be read is no reason to break the page: what it told is fetched. */
+  #news(read: () => void): void {
+    try {
+      read();
+    } catch {
+      this.#want(0);
+    }
+  }
+
+  #want(afterMs: number): void {
+    this.#wantedAt = Math.min(this.#wantedAt, this.#ticker.now() + afterMs);
+  }
+
+  async #look(source: DeskSource): Promise<void> {
+    const now = this.#ticker.now();
+    if (this.#commands.some(isOpen)) this.#want(Math.max(0, this.#askedAt + OPEN_EVERY_MS - now));
+    const unseen = typeof document !== 'undefined' && document.hidden;
+    if (this.#asking || unseen || now < this.#wantedAt || now < this.#askedAt + DETAILS_EVERY_MS) return;
+    this.#asking = true;
+    this.#askedAt = now;
+    this.#wantedAt = Infinity;
+    try {
+      const page = await source.page();
+      this.#take(page);
+      this.#figures(readSnapshot(page.snapshot as SnapshotWire).workers);
+    } catch {
+      // Whether we are signed out or cut off, the follower finds out and says so.
+      this.#want(OPEN_EVERY_MS);
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  /** Rows as new as ours or newer take their place; older ones were overtaken by a message. */
+  #figures(workers: readonly Worker[]): void {
+    const { workers: known } = this.#state;
+    const fresh = workers.filter((worker) => {
+      const old = known.get(worker.id);
+      return old && worker.revision >= old.revision && time(worker) >= time(old);
+    });
+    if (fresh.length === 0) return;
+    // eslint-disable-next-line svelte/prefer-svelte-reactivity -- replaced as a whole
+    const all = new Map(known);
+    for (const worker of fresh) all.set(worker.id, worker);
+    this.#state = { ...this.#state, workers: all };
+  }
+
+  #heard(now: Date, tickAt: Date | null): void {
+    this.clock.observe(now);
+    this.#toldAt = Math.max(this.#toldAt, now.getTime());
+    if (tickAt && (!this.#tickAt || tickAt > this.#tickAt)) this.#tickAt = tickAt;
+  }
+}
+
+function time({ lastHeartbeat }: Worker): number {
+  return lastHeartbeat?.getTime() ?? -Infinity;
+}

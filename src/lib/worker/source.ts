@@ -1,0 +1,35 @@
+import type { SnapshotWire } from '../fleet/message.ts';
+import type { Listener } from '../realtime/source.ts';
+
+/** All that the page of a worker begins with, as the server tells it. */
+export interface WorkerPage {
+  /** The worker and those of its group; without workers: there is none of that name (any more). */
+  readonly snapshot: SnapshotWire;
+  /** For `readDetails`; null where there is no such worker. */
+  readonly details: unknown;
+  /** For `readEvent`, the latest first. */
+  readonly events: readonly unknown[];
+  /** For `readCommand`, the latest first. */
+  readonly commands: readonly unknown[];
+}
+
+/** A line of a worker's log, as its channel and `hp_worker_logs` tell it; the log's viewer reads it. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+/** What comes by the worker's own channel, as it is. */
+export interface DeskNews {
+  /** From now on nothing of it is missed; what came before was. */
+  joined(): void;
+  event(wire: unknown): void;
+  command(wire: unknown): void;
+  log(lines: readonly LogLine[]): void;
+}
+
+/** Where the page's news comes from. Supabase's is `lib/realtime/desk.ts`; tests bring their own. */
+export interface DeskSource {
+  /** @throws {SignedOut} */
+  page(): Promise<WorkerPage>;
+  /** Says that somebody watches the fleet, and this worker. @throws {SignedOut} */
+  watch(): Promise<{ now: Date; tickAt: Date | null }>;
+  listen(listener: Listener, news: DeskNews): () => void;
+}

@@ -1,0 +1,7 @@
+import { answer } from '$lib/server/answer.ts';
+import { keepWatchingWorker } from '$lib/server/worker.ts';
+import type { RequestHandler } from './$types';
+
+/** "Somebody watches this worker": asked once a minute by its open page. */
+export const POST: RequestHandler = ({ locals, params }) =>
+  answer(() => keepWatchingWorker(locals.session, params.name));

@@ -1,0 +1,23 @@
+import { error, redirect } from '@sveltejs/kit';
+import { advice } from '$lib/server/advice.ts';
+import { configuration } from '$lib/server/configuration.ts';
+import { Refused } from '$lib/server/fleet.ts';
+import { requireMember } from '$lib/server/member.ts';
+import { readWorker } from '$lib/server/worker.ts';
+import type { PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async (event) => {
+  const { params, locals } = event;
+  if (params.name === '') redirect(307, '/');
+  const member = await requireMember(event);
+  const page = await readWorker(locals.session, params.name).catch((refused: unknown) => {
+    if (!(refused instanceof Refused)) throw refused;
+    error(refused.status, advice(refused));
+  });
+  if (page.details === null)
+    error(404, {
+      message: 'There is no such worker',
+      advice: `No worker named ${params.name} has ever reported, or it was removed.`,
+    });
+  return { name: params.name, page, member, realtime: configuration() };
+};
