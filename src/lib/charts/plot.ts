@@ -7,9 +7,9 @@ import { markWords, timeMarks } from './time-axis.ts';
 /** Room for the labels of the scale, CSS pixels: "1,204", "98.8M", "250 ms". */
 const SCALE_WIDTH = 50;
 /** What a label of the time takes with its distance to the next. */
-const MARK_WIDTH = 64;
+const MARK_WIDTH = 50;
 /** A page of A4 or letter has room for this, and its layout for this height (Chart.svelte); CSS pixels. */
-const ON_A_PAGE = { width: 640, height: 152 };
+const ON_A_PAGE = { width: 620, height: 152 };
 const MANY_WHOLE = [1, 2, 5, 10, 20, 50]
   .flatMap((n) => [1, 100, 10_000, 1_000_000].map((ten) => n * ten))
   .sort((a, b) => a - b);
