@@ -10,6 +10,9 @@ import type { PageServerLoad } from './$types';
 export const load: PageServerLoad = async (event) => {
   // Untracked: a search or a filter changes the address, and needs nothing from here.
   const address = event.untrack(() => event.url.pathname + event.url.search);
+  // A mailed link whose way back is not on the project's list of addresses leads here, to its "Site URL". First of all:
+  // the end of a session of another time would take the link's secret with it.
+  if (/[?&]code=/.test(address)) redirect(303, `/login/confirm${address.slice(1)}`);
   try {
     const params = event.untrack(() => event.url.searchParams);
     return {
@@ -47,7 +50,5 @@ async function asMember(event: RequestEvent) {
 }
 
 function signInAt(address: string): string {
-  // A mailed link whose way back is not on the project's list of addresses leads here, to its "Site URL".
-  if (/[?&]code=/.test(address)) return `/login/confirm${address.slice(1)}`;
   return address === '/' ? '/login' : `/login?next=${encodeURIComponent(address)}`;
 }

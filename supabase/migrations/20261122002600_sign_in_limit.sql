@@ -1,4 +1,4 @@
--- How often somebody may try to sign in through the dashboard. Supabase Auth limits by address, and behind the dashboard
+-- How often somebody may try to sign in through the dashboard, to make an account, or to have a link mailed. Supabase Auth limits by address, and behind the dashboard
 -- all come from one: without this, whoever guesses passwords through it has the dashboard's allowance, and uses up everybody's.
 --
 -- Serverless functions remember nothing together, so tries are counted here, by where they come from and by that and
@@ -42,13 +42,29 @@ as $$
   end;
 $$;
 
+drop function if exists public.hp_admit_sign_in(text, text);
+
+-- What there is to try, and how often within ten minutes: from one network in all, and from one network for one account (or
+-- one link). Each is counted by itself. Making accounts and asking for mails is for a newcomer, a few times; a mail goes to
+-- somebody who may not have asked for it.
+create or replace function hp_private.sign_in_limits(kind text, out from_network integer, out for_account integer)
+language sql immutable set search_path = ''
+begin atomic
+  select l.from_network, l.for_account
+  from (values ('sign-in', 100, 10), ('sign-up', 20, 5), ('link', 30, 3), ('confirm', 100, 10))
+    l (kind, from_network, for_account)
+  where l.kind = sign_in_limits.kind;
+end;
+
 -- SECURITY DEFINER because nobody signed in yet may write. `network` is what the dashboard knows of the caller's address.
-create or replace function public.hp_admit_sign_in(network text, email text) returns integer
+create or replace function public.hp_admit_sign_in(network text, email text, kind text default 'sign-in') returns integer
 language plpgsql security definer set search_path = ''
 as $$
 declare
   v_span constant interval := '10 minutes';
   v_account constant text := lower(trim(hp_admit_sign_in.email));
+  v_most constant record := hp_private.sign_in_limits(hp_admit_sign_in.kind);
+  v_network text;
 begin
   if network is null or char_length(network) > 128 then
     raise exception 'network must have at most 128 characters' using errcode = 'PT400';
@@ -56,10 +72,14 @@ begin
   if v_account is null or char_length(v_account) > 320 then
     raise exception 'email must have at most 320 characters' using errcode = 'PT400';
   end if;
+  if v_most.from_network is null then
+    raise exception 'kind must be sign-in, sign-up, link or confirm' using errcode = 'PT400';
+  end if;
+  v_network := network || case when hp_admit_sign_in.kind = 'sign-in' then '' else E'\t' || hp_admit_sign_in.kind end;
   -- Both are counted, whatever the first one says.
   return greatest(
-    hp_private.count_try(network, 100, v_span, now()),
-    hp_private.count_try(network || E'\n' || v_account, 10, v_span, now()));
+    hp_private.count_try(v_network, v_most.from_network, v_span, now()),
+    hp_private.count_try(v_network || E'\n' || v_account, v_most.for_account, v_span, now()));
 end
 $$;
 
@@ -73,11 +93,13 @@ as $$
 $$;
 
 revoke all on function hp_private.count_try(text, integer, interval, timestamptz) from public;
-revoke all on function public.hp_admit_sign_in(text, text) from public, anon, authenticated, service_role;
+revoke all on function hp_private.sign_in_limits(text) from public;
+revoke all on function public.hp_admit_sign_in(text, text, text) from public, anon, authenticated, service_role;
 revoke all on function public.hp_forget_sign_in(text) from public, anon, authenticated, service_role;
-grant execute on function public.hp_admit_sign_in(text, text) to anon, authenticated, service_role;
+grant execute on function public.hp_admit_sign_in(text, text, text) to anon, authenticated, service_role;
 grant execute on function public.hp_forget_sign_in(text) to authenticated;
 
 comment on function hp_private.count_try(text, integer, interval, timestamptz) is 'Counts a try; gives the seconds to wait where there were more than so many in a span.';
-comment on function public.hp_admit_sign_in(text, text) is 'Counts a try to sign in: 0, or how many seconds to wait. Errors: PT400 network, email.';
+comment on function hp_private.sign_in_limits(text) is 'How often something may be tried within ten minutes; null for what there is not.';
+comment on function public.hp_admit_sign_in(text, text, text) is 'Counts a try to sign in, to sign up, to have a link mailed or to use one: 0, or how many seconds to wait. Errors: PT400 network, email, kind.';
 comment on function public.hp_forget_sign_in(text) is 'Forgets the tries for the caller''s own account from this network, after signing in.';

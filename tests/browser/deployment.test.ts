@@ -15,7 +15,11 @@ let browser: Browser;
 const stackLog: string[] = [];
 beforeAll(async () => {
   stack = await startTestStack({ log: (line) => stackLog.push(line) });
-  deployment = await deploy(stack, { CRON_SECRET, SUPABASE_SECRET_KEY: stack.secretKey });
+  deployment = await deploy(stack, {
+    CRON_SECRET,
+    SUPABASE_SECRET_KEY: stack.secretKey,
+    PUBLIC_MAGIC_LINK: 'on',
+  });
   browser = await launchBrowser();
 });
 afterAll(async () => {
@@ -192,6 +196,45 @@ describe('guessing a password', () => {
     for (let n = 0; n < 9; n++) expect(await guess('198.51.100.3')).toBe(400);
     expect((await sendForm('mallory', origin(), { from: '198.51.100.3' })).status).toBe(303);
     for (let n = 0; n < 9; n++) expect(await guess('198.51.100.3')).toBe(400);
+  });
+});
+
+describe('an account, a mail and a mailed link', () => {
+  const post = (path: string, from: string, fields: Record<string, string>) =>
+    ask(path, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+      headers: { origin: `https://${host()}`, accept: 'text/html', 'x-forwarded-for': from },
+    });
+
+  it.each([
+    ['asked for by mail, for one address', '/login/link', 3, (_n: number) => 'carol@example.com', 200],
+    ['asked for by mail, in all', '/login/link', 30, (n: number) => `nobody-${n}@example.com`, 200],
+    ['made under one address', '/signup', 5, (_n: number) => 'carol@example.com', 400],
+  ])(
+    '%s: only so often from one network, and words for what comes after',
+    async (what, path, most, email, status) => {
+      const from = `203.0.113.${what.length}`;
+      const attempt = (n: number) => post(path, from, { email: email(n), password: 'long enough, this' });
+      for (let n = 0; n < most; n++) expect((await attempt(n)).status).toBe(status);
+      const refused = await attempt(most);
+      expect(refused.status).toBe(429);
+      expect(await refused.text()).toMatch(/Too many attempts\. Wait \d+ minutes and try again\./);
+      // Signing in has a count of its own.
+      expect((await sendForm('carol', `https://${host()}`, { from })).status).toBe(303);
+    },
+  );
+
+  it('opened again and again is no longer tried, and says how long', async () => {
+    const open = async () =>
+      (await ask('/login/confirm?code=guess', { headers: { 'x-forwarded-for': '203.0.113.9' } })).headers.get(
+        'location',
+      );
+    for (let n = 0; n < 10; n++) expect(await open()).toBe('/login?stale');
+    const location = await open();
+    expect(location).toMatch(/^\/login\?wait=\d+$/);
+    expect(await (await ask(location!)).text()).toMatch(/Too many attempts\. Wait \d+ minutes/);
+    expect(await (await ask('/login?wait=1e9')).text()).not.toContain('Too many');
   });
 });
 

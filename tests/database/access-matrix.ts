@@ -77,7 +77,7 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_bar(text)': ['hp_bar()',
     '-', '-', '+', '+', '+', '+'],
   // prettier-ignore
-  'hp_admit_sign_in(text,text)': ["hp_admit_sign_in('network', 'alice@example.com')",
+  'hp_admit_sign_in(text,text,text)': ["hp_admit_sign_in('network', 'alice@example.com')",
     '+', '+', '+', '+', '+', '+'],
   // prettier-ignore
   'hp_claim_invite()': ['hp_claim_invite()',

@@ -8,17 +8,19 @@ import { TooManyTries } from './sign-in-limit.ts';
  * @throws what is no refusal
  */
 export function refuse(error: unknown, email: string, otherwise: string) {
-  if (error instanceof TooManyTries) {
-    const minutes = Math.ceil(error.seconds / 60);
-    const wait = minutes === 1 ? 'a minute' : `${minutes} minutes`;
-    return fail(429, { email, message: `Too many attempts. Wait ${wait} and try again.` });
-  }
+  if (error instanceof TooManyTries) return fail(429, { email, message: tooMany(error.seconds) });
   if (isAuthRetryableFetchError(error) || (isAuthApiError(error) && error.status >= 500))
     return fail(503, { email, message: 'Supabase could not be reached. Try again in a moment.' });
   if (!isAuthApiError(error)) throw error;
   if (error.status === 429)
     return fail(429, { email, message: 'Too many attempts. Wait a minute and try again.' });
   return fail(400, { email, message: WORDS[error.code ?? ''] ?? otherwise });
+}
+
+/** @param seconds to wait */
+export function tooMany(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60);
+  return `Too many attempts. Wait ${minutes === 1 ? 'a minute' : `${minutes} minutes`} and try again.`;
 }
 
 const WORDS: Record<string, string> = {

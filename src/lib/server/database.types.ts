@@ -673,7 +673,7 @@ export type Database = {
     };
     Functions: {
       hp_add_member: { Args: { email: string; role?: string }; Returns: undefined };
-      hp_admit_sign_in: { Args: { email: string; network: string }; Returns: number };
+      hp_admit_sign_in: { Args: { email: string; kind?: string; network: string }; Returns: number };
       hp_bar: { Args: { embed_key?: string }; Returns: Json };
       hp_claim_invite: { Args: Record<PropertyKey, never>; Returns: string };
       hp_claim_lease: {

@@ -10,7 +10,7 @@ import type { RequestEvent } from '@sveltejs/kit';
 import { configuration } from './configuration.ts';
 import type { Database } from './database.types.ts';
 import { Refused } from './fleet.ts';
-import { admitSignIn, forgetSignIn } from './sign-in-limit.ts';
+import { admitSignIn, forgetSignIn, type Attempt } from './sign-in-limit.ts';
 
 /** A Supabase request that takes longer counts as unreachable. */
 const TIME_LIMIT_MS = 10_000;
@@ -73,11 +73,10 @@ export class Session {
 
   /** Signs in; the cookies go out with the response. @throws {AuthError} of which one is {@link TooManyTries} */
   async begin(email: string, password: string): Promise<void> {
-    const address = this.#event.getClientAddress();
-    await admitSignIn(this.client, address, email);
+    await this.#admit('sign-in', email);
     const { error } = await this.client.auth.signInWithPassword({ email, password });
     if (error) throw error;
-    await forgetSignIn(this.client, address);
+    await forgetSignIn(this.client, this.#event.getClientAddress());
   }
 
   /**
@@ -88,7 +87,7 @@ export class Session {
    * @throws {AuthError}
    */
   async signUp(email: string, password: string, redirectTo: string): Promise<boolean> {
-    await admitSignIn(this.client, this.#event.getClientAddress(), email);
+    await this.#admit('sign-up', email);
     const options = { emailRedirectTo: redirectTo };
     const { data, error } = await this.client.auth.signUp({ email, password, options });
     if (error) throw error;
@@ -97,7 +96,7 @@ export class Session {
 
   /** Has a link mailed that signs in. Somebody without an account gets one, if the project lets people sign up. @throws {AuthError} */
   async mailLink(email: string, redirectTo: string): Promise<void> {
-    await admitSignIn(this.client, this.#event.getClientAddress(), email);
+    await this.#admit('link', email);
     const { error } = await this.client.auth.signInWithOtp({
       email,
       options: { emailRedirectTo: redirectTo },
@@ -107,12 +106,14 @@ export class Session {
 
   /** Signs in with what a mailed link brings back to the browser that asked for it. @throws {AuthError} */
   async redeemCode(code: string): Promise<void> {
+    await this.#admit('confirm', code);
     const { error } = await this.client.auth.exchangeCodeForSession(code);
     if (error) throw error;
   }
 
   /** The same for a link that carries the hash of a one-time password itself. @throws {AuthError} */
   async redeemHash(hash: string, type: EmailOtpType): Promise<void> {
+    await this.#admit('confirm', hash);
     const { error } = await this.client.auth.verifyOtp({ token_hash: hash, type });
     if (error) throw error;
   }
@@ -125,15 +126,24 @@ export class Session {
    */
   async end(scope: 'local' | 'global' = 'local'): Promise<void> {
     if (this.#hasCookie()) await this.client.auth.signOut({ scope }).catch(() => {});
-    for (const { name } of this.#event.cookies.getAll()) {
-      if (name.startsWith(cookieName())) this.#event.cookies.delete(name, { path: '/' });
-    }
+    for (const name of this.#cookies()) this.#event.cookies.delete(name, { path: '/' });
     this.#client = null;
   }
 
+  #admit(kind: Attempt, account: string): Promise<void> {
+    return admitSignIn(this.client, this.#event.getClientAddress(), account, kind);
+  }
+
   #hasCookie(): boolean {
-    const prefix = cookieName();
-    return this.#event.cookies.getAll().some(({ name }) => name.startsWith(prefix));
+    return this.#cookies().length > 0;
+  }
+
+  /** Those of the session. The secret of a link that was asked for is not among them: it is there before any session is. */
+  #cookies(): string[] {
+    return this.#event.cookies
+      .getAll()
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith(cookieName()) && !name.endsWith('-code-verifier'));
   }
 
   #create(): SupabaseClient<Database> {

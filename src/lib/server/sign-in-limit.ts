@@ -14,20 +14,26 @@ export class TooManyTries extends AuthApiError {
   }
 }
 
+/** What can be tried; each has limits of its own. */
+export type Attempt = 'sign-in' | 'sign-up' | 'link' | 'confirm';
+
 /**
  * Counts a try to sign in, in the database, which all instances of a serverless dashboard share. Where it can't be
  * counted the try goes on: Supabase Auth has limits of its own, and says itself when it is away.
  *
+ * @param account the address that somebody gives; of a mailed link, what it carries
  * @throws {TooManyTries}
  */
 export async function admitSignIn(
   client: SupabaseClient<Database>,
   address: string,
-  email: string,
+  account: string,
+  kind: Attempt,
 ): Promise<void> {
   const { data: seconds } = await client.rpc('hp_admit_sign_in', {
     network: network(address),
-    email: email.slice(0, 320),
+    email: account.slice(0, 320),
+    kind,
   });
   if (seconds) throw new TooManyTries(seconds);
 }

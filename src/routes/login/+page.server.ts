@@ -1,6 +1,6 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { authSettings } from '$lib/server/auth-settings.ts';
-import { refuse } from '$lib/server/auth-words.ts';
+import { refuse, tooMany } from '$lib/server/auth-words.ts';
 import { safePath } from '$lib/server/redirect.ts';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -13,11 +13,18 @@ export const load: PageServerLoad = async ({ locals, url }) => {
     signUp,
     magicLink,
     query: next === '/' ? '' : `?next=${encodeURIComponent(next)}`,
-    trouble: url.searchParams.has('stale')
-      ? 'That link is used up, too old, or was asked for in another browser. Sign in here, or ask for a new one.'
-      : null,
+    trouble: troubleOf(url.searchParams),
   };
 };
+
+/** What became of a mailed link. */
+function troubleOf(said: URLSearchParams): string | null {
+  const wait = Number(said.get('wait'));
+  if (wait > 0 && wait <= 600) return tooMany(wait);
+  return said.has('stale')
+    ? 'That link is used up, too old, or was asked for in another browser. Sign in here, or ask for a new one.'
+    : null;
+}
 
 export const actions: Actions = {
   default: async ({ request, locals, url }) => {

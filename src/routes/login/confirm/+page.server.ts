@@ -1,6 +1,7 @@
 import { redirect } from '@sveltejs/kit';
 import { isAuthError, type EmailOtpType } from '@supabase/supabase-js';
 import { safePath } from '$lib/server/redirect.ts';
+import { TooManyTries } from '$lib/server/sign-in-limit.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 const TYPES: readonly string[] = ['signup', 'invite', 'magiclink', 'recovery', 'email', 'email_change'];
@@ -38,6 +39,8 @@ async function redeem(attempt: () => Promise<void>): Promise<void> {
   try {
     await attempt();
   } catch (error) {
+    // The link itself is still good.
+    if (error instanceof TooManyTries) redirect(303, `/login?wait=${error.seconds}`);
     if (!isAuthError(error)) throw error;
     redirect(303, '/login?stale');
   }
