@@ -57,7 +57,11 @@ insert into public.hp_setting (key, value, description) values
   ('beats_per_second', '200', 'Beats a second that the whole fleet may send, activity included.'),
   ('event_days', '90', 'Days for which events are kept.'),
   ('cleanup_after_s', '86400', 'Seconds after which stopped and crashed workers that are not expected are removed; 0: never.'),
-  ('instance_days', '7', 'Days for which ended instances are kept.')
+  ('instance_days', '7', 'Days for which ended instances are kept.'),
+  ('log_lines', '500', 'Lines of its log that are kept of each worker.'),
+  ('log_days', '7', 'Days for which lines of logs are kept.'),
+  ('logs_mb', '50', 'Megabytes that the logs of all workers may hold together; the oldest lines go first.'),
+  ('command_days', '365', 'Days for which commands are kept: the audit log.')
 on conflict (key) do nothing;
 
 -- A setting that is missing or no number is a broken installation: null then makes the caller's default count.
@@ -173,6 +177,8 @@ create table if not exists public.hp_worker_status (
   paused_until timestamptz,
   paused_reason text
     constraint hp_worker_status_paused_reason_check check (char_length(paused_reason) <= 500),
+  seen_at timestamptz,
+  seen_by uuid,
 
   -- process
   instance_id uuid,
@@ -217,6 +223,7 @@ create table if not exists public.hp_worker_status (
     constraint hp_worker_status_revision_check check (revision >= 0),
 
   -- work
+  draining boolean not null default false,
   jobs_active integer not null default 0
     constraint hp_worker_status_jobs_active_check check (jobs_active >= 0),
   current_status text
@@ -332,6 +339,8 @@ comment on column public.hp_worker_status.expected is 'Whether it should be runn
 comment on column public.hp_worker_status.is_public is 'Whether the public status page may show it.';
 comment on column public.hp_worker_status.paused_until is 'Until when its silence is intended.';
 comment on column public.hp_worker_status.paused_reason is 'Why it is paused.';
+comment on column public.hp_worker_status.seen_at is 'When somebody marked its trouble as seen; null again with its next transition.';
+comment on column public.hp_worker_status.seen_by is 'Who did.';
 comment on column public.hp_worker_status.instance_id is 'The process that holds this row.';
 comment on column public.hp_worker_status.epoch is 'Number of that process; the server hands it out and it only grows.';
 comment on column public.hp_worker_status.started_at is 'When that process started, by the server''s clock.';
@@ -354,6 +363,7 @@ comment on column public.hp_worker_status.lost_after_intervals is 'Intervals of 
 comment on column public.hp_worker_status.lease_expires_at is 'How long the last beat vouches for it; null when nothing is vouched for.';
 comment on column public.hp_worker_status.clock_skew_ms is 'Worker''s clock minus server''s clock, network time included.';
 comment on column public.hp_worker_status.revision is 'Grows over the whole fleet with every change of a worker''s state; not with activity or a plain beat.';
+comment on column public.hp_worker_status.draining is 'Whether it takes no more work until it is told to resume.';
 comment on column public.hp_worker_status.jobs_active is 'Jobs running now.';
 comment on column public.hp_worker_status.current_status is 'What it is doing, in words.';
 comment on column public.hp_worker_status.current_job_id is 'Job it is working on.';
@@ -422,7 +432,9 @@ create table if not exists public.hp_worker_instance (
   took_over_at timestamptz,
   superseded_at timestamptz,
   ended_at timestamptz,
-  last_exit jsonb
+  last_exit jsonb,
+  log_line bigint not null default 0,
+  logs_dropped bigint not null default 0
 );
 
 create index if not exists hp_worker_instance_worker_name_idx
@@ -458,6 +470,8 @@ comment on column public.hp_worker_instance.took_over_at is 'When it last took t
 comment on column public.hp_worker_instance.superseded_at is 'When a newer instance took the row from it; null while none has.';
 comment on column public.hp_worker_instance.ended_at is 'When it said goodbye or its last words; null for one that fell silent.';
 comment on column public.hp_worker_instance.last_exit is 'Its last words.';
+comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that has come; a line that is sent again is known by it.';
+comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, as it says.';
 
 -- 20261122000600_worker_event.sql
 -- Append-only history of transitions. A row says what changed, when it counts from, and what was lost with it.
@@ -611,6 +625,8 @@ create table if not exists hp_private.pulse (
   impaired_since timestamptz,
   digest_at timestamptz,
   watched_until timestamptz,
+  followed_until timestamptz,
+  commands_open boolean not null default false,
   live_workers integer not null default 0,
   stretch double precision not null default 1
     constraint pulse_stretch_check check (stretch >= 1 and stretch < 'infinity'),
@@ -641,6 +657,8 @@ comment on column hp_private.pulse.gap_s is 'Seconds for which it had not run th
 comment on column hp_private.pulse.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';
 comment on column hp_private.pulse.digest_at is 'When the last digest was sent.';
 comment on column hp_private.pulse.watched_until is 'Until when somebody watches.';
+comment on column hp_private.pulse.followed_until is 'Until when somebody follows any one worker (hp_watch_worker).';
+comment on column hp_private.pulse.commands_open is 'Whether a command is open; beats look for commands only then.';
 comment on column hp_private.pulse.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
 comment on column hp_private.pulse.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
 comment on column hp_private.pulse.activity_every_s is 'Seconds between two beats with which a worker may report changed activity, so that these stay below it too.';
@@ -651,7 +669,7 @@ comment on column hp_private.pulse.pruned_at is 'When old events and instances w
 create table if not exists hp_private.message_budget (
   kind text
     constraint message_budget_pkey primary key
-    constraint message_budget_kind_check check (kind in ('transition', 'activity')),
+    constraint message_budget_kind_check check (kind in ('transition', 'activity', 'log')),
   stored double precision not null,
   filled_at timestamptz not null,
   sent_at timestamptz not null,
@@ -659,7 +677,8 @@ create table if not exists hp_private.message_budget (
 ) with (fillfactor = 50);
 
 insert into hp_private.message_budget (kind, stored, filled_at, sent_at)
-values ('transition', 0, '-infinity', '-infinity'), ('activity', 0, '-infinity', '-infinity')
+values ('transition', 0, '-infinity', '-infinity'), ('activity', 0, '-infinity', '-infinity'),
+  ('log', 0, '-infinity', '-infinity')
 on conflict (kind) do nothing;
 
 alter table hp_private.message_budget enable row level security;
@@ -755,12 +774,13 @@ comment on function hp_private.count_message(text, bigint) is 'Keeps account of 
 -- sent by accident.
 create or replace view hp_private.worker_state with (security_invoker = true) as
 select
-  worker_id, worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason,
+  worker_id, worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason, seen_at,
   instance_id, epoch, started_at, hostname, pid, version, runtime, last_exit, name_conflict_since,
   status, status_since, status_reason, last_heartbeat, heartbeat_interval_s, requested_interval_s, interval_override_s,
   late_after_intervals,
   lost_after_intervals, lease_expires_at, clock_skew_ms, revision,
-  jobs_active, current_status, current_job_id, current_job_type, status_updated_at, poll_interval_s, last_run_at,
+  -- Left out of the JSON where it is false.
+  nullif(draining, false) as draining, jobs_active, current_status, current_job_id, current_job_type, status_updated_at, poll_interval_s, last_run_at,
   last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule, jobs_processed, error_count,
   last_error, last_error_at,
   circuit_breaker_open, circuit_breaker_state, circuit_breaker_failures, circuit_breaker_threshold,
@@ -966,14 +986,26 @@ create or replace trigger _900_send_removed after delete on public.hp_worker_gro
   referencing old table as gone for each statement execute function hp_private.tg_hp_worker_group__send();
 
 -- The only thing that may be declared in the realtime schema of a hosted project: who may listen.
+-- One policy for all that somebody who is signed in may hear; the nudge of a process says nothing, so nobody need be a member.
 drop policy if exists "members listen to the fleet" on realtime.messages;
 create policy "members listen to the fleet" on realtime.messages
   for select to authenticated using (
     realtime.messages.extension = 'broadcast'
-    and (select realtime.topic()) = 'hp:fleet'
-    and (select hp_private.is_member())
+    and (
+      ((select realtime.topic()) = 'hp:fleet' and (select hp_private.is_member()))
+      or ((select realtime.topic()) like 'hp:worker:%' and (select hp_private.is_member()))
+      or (select realtime.topic()) like 'hp:nudge:%'
+    )
   );
--- note: no insert policy; only the database speaks on this channel.
+
+-- A worker listens with the publishable key, and comes as nobody in particular.
+drop policy if exists "workers listen for their nudge" on realtime.messages;
+create policy "workers listen for their nudge" on realtime.messages
+  for select to anon using (
+    realtime.messages.extension = 'broadcast'
+    and (select realtime.topic()) like 'hp:nudge:%'
+  );
+-- note: no insert policy; only the database speaks on these channels.
 
 -- 20261122001100_worker_transition.sql
 -- What happens to a row of hp_worker_status whoever writes it: it gets its number, its revision moves when its
@@ -1030,6 +1062,8 @@ begin
     or old.is_public is distinct from new.is_public
     or old.paused_until is distinct from new.paused_until
     or old.paused_reason is distinct from new.paused_reason
+    or old.seen_at is distinct from new.seen_at
+    or old.draining is distinct from new.draining
     or old.interval_override_s is distinct from new.interval_override_s
     or old.requested_interval_s is distinct from new.requested_interval_s
     or old.grace_s is distinct from new.grace_s
@@ -1050,6 +1084,9 @@ begin
     or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
   then
     new.transitioned_at := clock_timestamp();
+    -- Whoever has seen its trouble has not seen this.
+    new.seen_at := null;
+    new.seen_by := null;
   end if;
   return new;
 end
@@ -1062,12 +1099,20 @@ declare
   v_old public.hp_worker_status;
   v_old_status text;
   v_old_breaker text;
+  v_paused boolean;
 begin
   if tg_op = 'UPDATE' then
     v_old := old;
   end if;
   v_old_status := coalesce(v_old.status, 'unknown');
   v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+
+  -- Whoever tells people of trouble leaves these out.
+  if new.paused_until > now() or exists (
+    select from public.hp_worker_group g where g.worker_type = new.worker_type and g.paused_until > now())
+  then
+    v_paused := true;
+  end if;
 
   if new.instance_id is distinct from v_old.instance_id then
     insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch)
@@ -1090,7 +1135,7 @@ begin
       new.instance_id, new.epoch,
       jsonb_strip_nulls(jsonb_build_object(
         'current_status', v_old.current_status, 'current_job_id', v_old.current_job_id,
-        'current_job_type', v_old.current_job_type,
+        'current_job_type', v_old.current_job_type, 'paused', v_paused,
         'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
   end if;
 
@@ -1103,7 +1148,8 @@ begin
     values (new.worker_name,
       coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
       'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
-      jsonb_build_object('failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold));
+      jsonb_strip_nulls(jsonb_build_object(
+        'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));
   end if;
 
   if (new.name_conflict_since is null) is distinct from (v_old.name_conflict_since is null) then
@@ -1792,7 +1838,8 @@ begin
       circuit_breaker_state text, circuit_breaker_failures integer, circuit_breaker_threshold integer,
       circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason text,
       cpu_percent real, memory_percent real, memory_rss_bytes bigint, event_loop_lag_ms real,
-      event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[]
+      event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[],
+      draining boolean, commands jsonb, logs jsonb, logs_dropped bigint
     );
   end if;
 end
@@ -1887,10 +1934,10 @@ begin
   if least(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.jobs_active, b.pid, b.uptime_ms,
       b.status_age_ms, b.last_run_age_ms, b.last_run_duration_ms, b.processed_count, b.last_run_errors,
       b.next_run_in_ms, b.last_error_age_ms, b.circuit_breaker_failures, b.circuit_breaker_opened_age_ms,
-      b.circuit_breaker_retry_in_ms, b.memory_rss_bytes, b.event_loop_blocked_ms, b.epoch) < 0
+      b.circuit_breaker_retry_in_ms, b.memory_rss_bytes, b.event_loop_blocked_ms, b.epoch, b.logs_dropped) < 0
     or least(b.cpu_percent, b.memory_percent, b.event_loop_lag_ms) < 0
   then
-    select e.key into v_field from jsonb_each_text(to_jsonb(b) - 'sent_at_ms' - 'metadata' - 'last_exit') e
+    select e.key into v_field from jsonb_each_text(to_jsonb(b) - 'sent_at_ms' - 'metadata' - 'last_exit' - 'commands' - 'logs') e
     where e.value ~ '^-\d' and jsonb_typeof(to_jsonb(b) -> e.key) = 'number' limit 1;
     return hp_private.beat_error(v_field, 'must not be negative');
   end if;
@@ -1905,9 +1952,9 @@ begin
     return hp_private.beat_error(v_field, format('must be at most %s (ten years)', c_ten_years));
   end if;
 
-  if greatest(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors) > c_most_jobs then
+  if greatest(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.logs_dropped) > c_most_jobs then
     select f.field into v_field
-    from unnest(array['jobs_total', 'errors_total', 'counted_jobs', 'counted_errors']) f (field)
+    from unnest(array['jobs_total', 'errors_total', 'counted_jobs', 'counted_errors', 'logs_dropped']) f (field)
     where (to_jsonb(b) ->> f.field)::bigint > c_most_jobs limit 1;
     return hp_private.beat_error(v_field, format('must be at most %s', c_most_jobs));
   end if;
@@ -2117,6 +2164,7 @@ begin
     error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
+    draining = coalesce(b.draining, false) and b.status not in ('stopped', 'crashed'),
     jobs_active = case when b.status in ('stopped', 'crashed') then 0 else coalesce(b.jobs_active, 0) end,
     current_status = case when b.status not in ('stopped', 'crashed') then b.current_status end,
     current_job_id = case when b.status not in ('stopped', 'crashed') then b.current_job_id end,
@@ -2258,8 +2306,10 @@ begin
     -- The breaker of the old process ended with it.
     circuit_breaker_state = 'closed', circuit_breaker_open = false, circuit_breaker_failures = 0,
     circuit_breaker_opened_at = null, circuit_breaker_retry_at = null, circuit_breaker_reason = null,
-    name_conflict_since = null, event_loop_blocked_ms = null
+    draining = false, name_conflict_since = null, event_loop_blocked_ms = null
   where w.worker_name = worker.worker_name;
+
+  perform hp_private.note_successor(to_instance, at);
 end
 $$;
 
@@ -2557,7 +2607,7 @@ begin
   marked as (
     update public.hp_worker_status w set
       status = 'crashed', status_since = s.deadline, status_reason = s.reason,
-      lease_expires_at = null, jobs_active = 0, current_status = null, current_job_id = null,
+      lease_expires_at = null, draining = false, jobs_active = 0, current_status = null, current_job_id = null,
       current_job_type = null, status_updated_at = s.deadline, activity_seen_at = clock_timestamp(), last_exit = null
     from silent s where w.worker_name = s.worker_name
     returning w.worker_name
@@ -2771,6 +2821,10 @@ begin
   delete from public.hp_worker_token t
   where least(t.revoked_at, t.expires_at)
     < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+  delete from public.hp_worker_command c
+  where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
+    and c.state not in ('requested', 'delivered', 'acknowledged');
+  perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then
     perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
   end if;
@@ -2859,6 +2913,12 @@ begin
   update public.hp_worker_status w set name_conflict_since = null from settled s where w.worker_name = s.worker_name;
 
   perform hp_private.release_leases(at);
+  if v_pulse.commands_open then
+    perform hp_private.follow_commands(at);
+  end if;
+  if v_pulse.followed_until > at then
+    perform hp_private.follow_workers(at);
+  end if;
   perform hp_private.prune(at);
 
   v_watched := coalesce(v_pulse.watched_until > at, false);
@@ -2991,6 +3051,7 @@ declare
   v_names text[];
   v_distinct integer;
   v_leases boolean;
+  v_more boolean;
   v_pulse record;
   v_pacing jsonb := '{}';
   v_left integer;
@@ -3009,14 +3070,15 @@ begin
     raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
   end if;
 
-  select p.tick_at, p.watched_until, p.activity_every_s, p.stretch,
+  select p.tick_at, p.watched_until, p.activity_every_s, p.stretch, p.commands_open, p.followed_until,
     (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
       where g.heartbeat_interval_s is not null) as group_intervals
   into v_pulse
   from hp_private.pulse p;
   select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
-  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
-  into v_names, v_distinct, v_leases
+  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
+    bool_or(b.commands is not null or b.logs is not null)
+  into v_names, v_distinct, v_leases, v_more
   from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
 
   -- A misplaced name must not cost the others of its process. Looking through the names is cheap; through the beats not.
@@ -3039,8 +3101,9 @@ begin
     if v_left = 0 then
       return null;
     end if;
-    select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
-    into v_names, v_distinct, v_leases
+    select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
+      bool_or(b.commands is not null or b.logs is not null)
+    into v_names, v_distinct, v_leases, v_more
     from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
   end if;
 
@@ -3102,6 +3165,19 @@ begin
 
   if v_leases then
     v_answers := hp_private.answer_leases(v_beats, v_answers, at);
+  end if;
+  if v_more then
+    v_answers := hp_private.store_logs(v_beats, v_answers, at);
+    perform hp_private.take_reports(v_beats, v_answers, at);
+  end if;
+  if v_pulse.commands_open then
+    v_answers := hp_private.answer_commands(v_beats, v_answers, at);
+  end if;
+  if v_pulse.followed_until > at then
+    v_answers := hp_private.answer_followed(v_beats, v_answers, v_pulse.activity_every_s, at);
+    if v_more then
+      perform hp_private.send_logs(v_names, at);
+    end if;
   end if;
 
   if v_pulse.watched_until > at then
@@ -4823,6 +4899,1136 @@ revoke all on function public.hp_diagnosis() from public, anon, authenticated, s
 grant execute on function public.hp_diagnosis() to service_role;
 
 comment on function public.hp_diagnosis() is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
+
+-- 20261122002900_worker_command.sql
+-- What people ask of workers, who asked, and what came of it: the commands on their way, and the audit log. Also what
+-- people do by the database alone (a pause, its end, a trouble seen) and what was refused to them.
+--
+-- A command is for one process. A new process of the same worker never gets what the old one was asked: a restart that
+-- followed a worker from process to process would never end.
+create table if not exists public.hp_worker_command (
+  id bigint generated always as identity
+    constraint hp_worker_command_pkey primary key,
+  worker_name text
+    constraint hp_worker_command_worker_name_check check (char_length(worker_name) <= 128),
+  worker_type text
+    constraint hp_worker_command_worker_type_check check (char_length(worker_type) <= 128),
+  instance_id uuid,
+  command text not null
+    constraint hp_worker_command_command_check check (
+      command in ('restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level',
+        'pause', 'unpause', 'seen')
+      or (state = 'refused' and char_length(command) <= 64)),
+  args jsonb not null default '{}'
+    constraint hp_worker_command_args_check check (pg_column_size(args) <= 2048),
+  reason text
+    constraint hp_worker_command_reason_check check (
+      char_length(reason) <= 500
+      and (coalesce(reason, '') <> '' or command in ('unpause', 'seen') or state = 'refused')),
+  state text not null
+    constraint hp_worker_command_state_check check (
+      state in ('requested', 'delivered', 'acknowledged', 'done', 'failed', 'expired', 'refused')),
+  requested_by uuid,
+  requested_as text not null
+    constraint hp_worker_command_requested_as_check check (
+      requested_as in ('owner', 'operator', 'viewer', 'stranger', 'secret key')),
+  requested_at timestamptz not null default now(),
+  delivered_at timestamptz,
+  acknowledged_at timestamptz,
+  instance_ended_at timestamptz,
+  new_instance_id uuid,
+  finished_at timestamptz,
+  expires_at timestamptz,
+  message text
+    constraint hp_worker_command_message_check check (char_length(message) <= 500),
+  tries integer not null default 1
+    constraint hp_worker_command_tries_check check (tries >= 1)
+);
+
+create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
+create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id)
+  where state in ('requested', 'delivered', 'acknowledged');
+-- What was refused to somebody lately, so that a flood of tries is counted rather than kept.
+create index if not exists hp_worker_command_refused_idx on public.hp_worker_command (requested_by, requested_at desc)
+  where state = 'refused';
+
+alter table public.hp_worker_command enable row level security;
+
+drop policy if exists "members read every command" on public.hp_worker_command;
+create policy "members read every command" on public.hp_worker_command
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_worker_command from anon, authenticated, service_role;
+-- note: not requested_by: hp_worker_commands() says who it was as far as the reader may know.
+grant select (
+    id, worker_name, worker_type, instance_id, command, args, reason, state, requested_as, requested_at, delivered_at,
+    acknowledged_at, instance_ended_at, new_instance_id, finished_at, expires_at, message, tries
+  ) on table public.hp_worker_command to authenticated;
+grant select on table public.hp_worker_command to service_role;
+-- note: nobody may insert, update or delete; what is written here was asked for through a function that looks who asks.
+
+comment on table public.hp_worker_command is 'What people asked of workers, and what came of it; kept for as many days as the setting command_days says.';
+comment on column public.hp_worker_command.id is 'Order of asking.';
+comment on column public.hp_worker_command.worker_name is 'The worker; null for what was done to a group. No foreign key: the log outlives its worker.';
+comment on column public.hp_worker_command.worker_type is 'The group, where it was done to one.';
+comment on column public.hp_worker_command.instance_id is 'The process that it is for, and no other.';
+comment on column public.hp_worker_command.command is 'What was asked. pause, unpause and seen are done by the database itself.';
+comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
+comment on column public.hp_worker_command.reason is 'Why, in the words of who asked.';
+comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker is at it. done, failed, expired (not heard in time), refused (by the database or by the worker).';
+comment on column public.hp_worker_command.requested_by is 'Auth user who asked; null for the secret key.';
+comment on column public.hp_worker_command.requested_as is 'As what they asked.';
+comment on column public.hp_worker_command.requested_at is 'When.';
+comment on column public.hp_worker_command.delivered_at is 'When it first was in the answer to a beat.';
+comment on column public.hp_worker_command.acknowledged_at is 'When the worker said that it is at it.';
+comment on column public.hp_worker_command.instance_ended_at is 'When the process that was to restart or stop had ended.';
+comment on column public.hp_worker_command.new_instance_id is 'The process that came after a restart.';
+comment on column public.hp_worker_command.finished_at is 'When it was done, or came to nothing.';
+comment on column public.hp_worker_command.expires_at is 'When it comes to nothing in its present state.';
+comment on column public.hp_worker_command.message is 'What the worker or the database says of it.';
+comment on column public.hp_worker_command.tries is 'How many refused tries stand in this row.';
+
+-- As what the caller asks. Without a token it is the SQL editor, which may do what the secret key may.
+create or replace function hp_private.asks_as() returns text
+language sql stable set search_path = ''
+return case
+  when coalesce(nullif(auth.role(), ''), 'service_role') = 'service_role' then 'secret key'
+  else coalesce(hp_private.member_role(), 'stranger')
+end;
+
+-- Who asked, as far as the reader may know: an address is for owners.
+create or replace function hp_private.asked_by(command public.hp_worker_command, reader_as text) returns text
+language sql stable set search_path = ''
+return case
+  when command.requested_as = 'secret key' then 'the secret key'
+  when command.requested_by = auth.uid() then 'you'
+  when reader_as = 'owner' then coalesce((select u.email from auth.users u where u.id = command.requested_by), 'a user who was removed')
+  when command.requested_as in ('owner', 'operator') then 'an ' || command.requested_as
+  else 'a ' || command.requested_as
+end;
+
+-- A command as pages get it. reader_as: null where it is told to many.
+create or replace function hp_private.command_state(command public.hp_worker_command, reader_as text) returns jsonb
+language sql stable set search_path = ''
+return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries')
+  || jsonb_build_object('requested_by', hp_private.asked_by(command, reader_as))
+  || case when command.tries > 1 then jsonb_build_object('tries', command.tries) else '{}' end;
+
+-- Writes down a try that was refused, and refuses it. A refusal is returned with its HTTP status, not raised: raised, it
+-- would take the record back with it.
+--
+-- One account gets 20 rows an hour; the same try again, and what comes above that, is counted in a row that is there.
+create or replace function hp_private.refuse_command(
+  worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
+  status integer, message text, hint text default null
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  c_most constant integer := 20;
+  v_as constant text := hp_private.asks_as();
+  v_by constant uuid := case when v_as <> 'secret key' then auth.uid() end;
+  v_command constant text := left(coalesce(refuse_command.command, ''), 64);
+  v_worker_name constant text := left(refuse_command.worker_name, 128);
+  v_lately bigint[];
+  v_same bigint;
+begin
+  -- One account's tries one after the other, so that they can be counted.
+  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, ''), 0));
+  select array_agg(c.id order by c.id desc),
+    max(c.id) filter (where c.command = v_command and c.worker_name is not distinct from v_worker_name
+      and c.message = left(refuse_command.message, 500))
+  into v_lately, v_same
+  from public.hp_worker_command c
+  where c.state = 'refused' and c.requested_by is not distinct from v_by
+    and c.requested_at > now() - interval '1 hour';
+  v_same := coalesce(v_same, case when cardinality(v_lately) >= c_most then v_lately[1] end);
+
+  if v_same is not null then
+    update public.hp_worker_command c set tries = least(c.tries, 2000000000) + 1, finished_at = now() where c.id = v_same;
+  else
+    insert into public.hp_worker_command (
+      worker_name, worker_type, instance_id, command, args, reason, state, requested_by, requested_as, finished_at, message)
+    values (v_worker_name, left(refuse_command.worker_type, 128), refuse_command.instance_id, v_command,
+      case when octet_length(refuse_command.args::text) <= 1024 then coalesce(refuse_command.args, '{}') else '{}' end,
+      left(refuse_command.reason, 500), 'refused', v_by, v_as, now(), left(refuse_command.message, 500));
+  end if;
+  return hp_private.refuse(status, refuse_command.message, hint, 0);
+end
+$$;
+
+-- What is wrong with a reason, or null.
+create or replace function hp_private.reason_problem(reason text, needed boolean) returns text
+language sql immutable set search_path = ''
+return case
+  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: say why, for whoever reads the log'
+  when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
+end;
+
+revoke all on function hp_private.asks_as() from public;
+revoke all on function hp_private.asked_by(public.hp_worker_command, text) from public;
+revoke all on function hp_private.command_state(public.hp_worker_command, text) from public;
+revoke all on function hp_private.refuse_command(text, text, uuid, text, jsonb, text, integer, text, text) from public;
+revoke all on function hp_private.reason_problem(text, boolean) from public;
+
+comment on function hp_private.asks_as() is 'As what the caller asks: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.asked_by(public.hp_worker_command, text) is 'Who asked for a command, in words that the reader may know.';
+comment on function hp_private.command_state(public.hp_worker_command, text) is 'A command as docs/wire.md has it.';
+comment on function hp_private.refuse_command(text, text, uuid, text, jsonb, text, integer, text, text) is 'Records a refused try, sets the response''s status and returns the body that says why.';
+comment on function hp_private.reason_problem(text, boolean) is 'What is wrong with a reason, or null.';
+
+-- Who may ask what of whom is asked here, and said with the HTTP status of the answer.
+create or replace function public.hp_request_command(
+  worker_name text, command text, reason text, args jsonb default '{}', instance_id uuid default null
+) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_as constant text := hp_private.asks_as();
+  v_args constant jsonb := coalesce(hp_request_command.args, '{}');
+  v_worker public.hp_worker_status;
+  v_instance uuid;
+  v_vouched timestamptz;
+  v_open public.hp_worker_command;
+  v_command public.hp_worker_command;
+  v_status integer := 400;
+  v_problem text;
+  v_hint text;
+begin
+  if v_as not in ('operator', 'owner', 'secret key') then
+    v_status := 403;
+    v_problem := 'only an operator or an owner may give commands';
+  elsif hp_request_command.command is null or hp_request_command.command not in (
+    'restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level')
+  then
+    v_problem := format('command is %s; it must be one of restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level',
+      coalesce(left(hp_request_command.command, 64), 'missing'));
+  elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
+    v_problem := hp_private.reason_problem(hp_request_command.reason, true);
+  elsif hp_request_command.command = 'log_level'
+    and (v_args - 'level' <> '{}' or coalesce(v_args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
+  then
+    v_problem := 'args must be {"level": "debug"}, "info", "warn" or "error"';
+  elsif hp_request_command.command <> 'log_level' and v_args <> '{}' then
+    v_problem := format('args must be {}: %s takes none', hp_request_command.command);
+  end if;
+
+  if v_problem is null then
+    -- Requests one after the other, so that the tick can tell for certain that none is open (hp_private.follow_commands).
+    perform pg_advisory_xact_lock(hashtext('hp_worker_command'), 0);
+    select * into v_worker from public.hp_worker_status w
+    where w.worker_name = hp_request_command.worker_name for no key update;
+    v_instance := coalesce(hp_request_command.instance_id, v_worker.instance_id);
+    v_vouched := hp_private.instance_lease(v_worker.worker_name, v_instance);
+    select * into v_open from public.hp_worker_command c
+    where c.worker_name = v_worker.worker_name and c.instance_id = v_instance
+      and c.state in ('requested', 'delivered', 'acknowledged')
+      and (c.command in ('restart', 'stop') or (c.command = hp_request_command.command and c.args = v_args))
+    order by c.id limit 1;
+
+    v_status := 409;
+    if v_worker.worker_name is null then
+      v_status := 404;
+      v_problem := format('there is no worker named %s', left(coalesce(hp_request_command.worker_name, 'null'), 128));
+    elsif v_instance is null then
+      v_problem := 'it reports by plain writes, and takes no commands';
+      v_hint := 'Commands need the heartbeat module.';
+    elsif hp_request_command.instance_id is not null and hp_request_command.instance_id is distinct from v_worker.instance_id
+      and not exists (select from public.hp_worker_instance i
+        where i.instance_id = hp_request_command.instance_id and i.worker_name = v_worker.worker_name)
+    then
+      v_problem := 'that process is none of this worker';
+    elsif coalesce(v_vouched, '-infinity') <= now() then
+      v_problem := case
+        when v_instance is distinct from v_worker.instance_id then 'that process has ended'
+        when v_worker.kind = 'scheduled' then 'no process of it is running now'
+        else 'no process of it is alive'
+      end;
+      v_hint := (select g.restart_hint from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
+    elsif v_open.id is not null and (v_open.command = hp_request_command.command or hp_request_command.command not in ('beat', 'log_level')) then
+      v_problem := format('%s was asked for at %s UTC and is under way', v_open.command,
+        to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
+    end if;
+  end if;
+
+  if v_problem is not null then
+    return hp_private.refuse_command(hp_request_command.worker_name, null, hp_request_command.instance_id,
+      hp_request_command.command, v_args, hp_request_command.reason, v_status, v_problem, v_hint);
+  end if;
+
+  update hp_private.pulse p set commands_open = true where p.id and not p.commands_open;
+  insert into public.hp_worker_command (
+    worker_name, instance_id, command, args, reason, state, requested_by, requested_as, expires_at)
+  values (v_worker.worker_name, v_instance, hp_request_command.command, v_args, btrim(hp_request_command.reason), 'requested',
+    case when v_as <> 'secret key' then auth.uid() end, v_as,
+    now() + greatest(interval '2 minutes', make_interval(secs => 3 * v_worker.heartbeat_interval_s)))
+  returning * into v_command;
+  -- Whoever hears it beats at once, and finds the command in the answer: there is nothing in the message to trust.
+  perform realtime.send('{}', 'nudge', 'hp:nudge:' || v_instance, true);
+  return hp_private.command_state(v_command, v_as);
+end
+$$;
+
+-- SECURITY DEFINER for the address that an owner is shown; it asks for a member.
+create or replace function public.hp_worker_commands(
+  worker_name text default null, worker_type text default null, before bigint default null, most integer default 50
+) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_as constant text := hp_private.asks_as();
+  v_most constant integer := least(greatest(coalesce(most, 50), 1), 500);
+begin
+  if v_as = 'stranger' then
+    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+  end if;
+  return (
+    select jsonb_build_object(
+      'commands', coalesce(jsonb_agg(hp_private.command_state(p.command, v_as) order by (p.command).id desc)
+        filter (where p.place <= v_most), '[]'),
+      'more', count(*) > v_most)
+    from (
+      select c as command, row_number() over (order by c.id desc) as place
+      from public.hp_worker_command c
+      where (hp_worker_commands.before is null or c.id < hp_worker_commands.before)
+        and case
+          when hp_worker_commands.worker_name is not null then
+            c.worker_name = hp_worker_commands.worker_name or (c.worker_name is null and c.worker_type = (
+              select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name))
+          when hp_worker_commands.worker_type is not null then
+            c.worker_name is null and c.worker_type = hp_worker_commands.worker_type
+          else true
+        end
+      order by c.id desc limit v_most + 1
+    ) p);
+end
+$$;
+
+revoke all on function public.hp_request_command(text, text, text, jsonb, uuid) from public, anon, authenticated, service_role;
+revoke all on function public.hp_worker_commands(text, text, bigint, integer) from public, anon, authenticated, service_role;
+grant execute on function public.hp_request_command(text, text, text, jsonb, uuid) to authenticated, service_role;
+grant execute on function public.hp_worker_commands(text, text, bigint, integer) to authenticated, service_role;
+
+comment on function public.hp_request_command(text, text, text, jsonb, uuid) is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
+comment on function public.hp_worker_commands(text, text, bigint, integer) is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
+
+-- 20261122002910_deliver_commands.sql
+-- How commands come to the processes that they are for, and what is heard of them. They travel in the answers to beats, with
+-- each answer until the worker speaks of them, and the worker's word comes back in its beats: at least once, both ways.
+--
+-- Who writes a command holds its worker's row, or skips what is locked (the tick).
+
+-- What beats say of commands. A restart is done when a new process is there, and a stop when the worker has said goodbye:
+-- of these "done" means no more than "at it". What comes after the time was over still counts, for it was done.
+create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_again boolean;
+begin
+  with said as (
+    select b.worker_name, b.instance_id, b.status, b.ordinality, r.ordinality as line,
+      case when r.value ->> 'id' ~ '^[0-9]{1,18}$' then (r.value ->> 'id')::bigint end as id,
+      r.value ->> 'state' as state, left(r.value ->> 'message', 500) as message
+    from unnest(take_reports.beats) with ordinality b
+    cross join lateral jsonb_array_elements(
+      case when jsonb_typeof(b.commands) = 'array' then b.commands else '[]' end) with ordinality r
+    where (take_reports.answers[b.ordinality] ->> 'ok')::boolean and r.ordinality <= 100 and jsonb_typeof(r.value) = 'object'
+  ),
+  last_word as (
+    select distinct on (s.id) s.*,
+      case
+        when s.state = 'done' and exists (select from public.hp_worker_command c
+          where c.id = s.id and (c.command = 'restart' or (c.command = 'stop' and s.status <> 'stopped'))) then 'acknowledged'
+        else s.state
+      end as now_is
+    from said s
+    where s.id is not null and s.state in ('acknowledged', 'done', 'failed', 'refused')
+    order by s.id, s.ordinality desc, s.line desc
+  ),
+  written as (
+    update public.hp_worker_command c set
+      state = l.now_is,
+      acknowledged_at = case when l.now_is in ('acknowledged', 'done') then coalesce(c.acknowledged_at, at) else c.acknowledged_at end,
+      finished_at = case when l.now_is <> 'acknowledged' then at end,
+      -- A worker drains for as long as its jobs last.
+      expires_at = case when l.now_is = 'acknowledged' then at + interval '1 hour' end,
+      message = nullif(coalesce(l.message, case when c.state <> 'expired' then c.message end), '')
+    from last_word l
+    where c.id = l.id and c.worker_name = l.worker_name and c.instance_id = l.instance_id and c.delivered_at is not null
+      and (c.state in ('delivered', 'expired') or (c.state = 'acknowledged' and l.now_is <> 'acknowledged'))
+    returning c.state
+  )
+  select bool_or(w.state = 'acknowledged') into v_again from written w;
+  if v_again then
+    update hp_private.pulse p set commands_open = true where p.id and not p.commands_open;
+  end if;
+end
+$$;
+
+-- What becomes of the commands of processes that have ended. how: stopped, for one that said goodbye, or crashed.
+create or replace function hp_private.settle_commands(instances uuid[], hows text[], ends timestamptz[], at timestamptz) returns void
+language sql set search_path = ''
+begin atomic
+  with open as materialized (
+    select c.id, e.how, e.ended_at
+    from unnest(instances, hows, ends) e (instance_id, how, ended_at)
+    join public.hp_worker_command c on c.instance_id = e.instance_id
+    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null
+    order by c.id for update of c skip locked
+  )
+  update public.hp_worker_command c set
+    instance_ended_at = o.ended_at,
+    state = case
+      when c.state = 'requested' then 'expired'
+      when c.command = 'restart' then 'acknowledged'
+      when c.command = 'stop' and o.how = 'stopped' then 'done'
+      else 'failed'
+    end,
+    acknowledged_at = case
+      when c.state <> 'requested' and (c.command = 'restart' or (c.command = 'stop' and o.how = 'stopped'))
+        then coalesce(c.acknowledged_at, at)
+      else c.acknowledged_at
+    end,
+    finished_at = case when c.state = 'requested' or c.command <> 'restart' then at end,
+    expires_at = case
+      when c.state <> 'requested' and c.command = 'restart' then greatest(o.ended_at, c.requested_at) + greatest(interval '2 minutes', (
+        select make_interval(secs => 3 * w.heartbeat_interval_s)
+        from public.hp_worker_status w where w.worker_name = c.worker_name))
+    end,
+    message = case
+      when c.state = 'requested' then 'the process ended before it heard of it'
+      when c.command = 'restart' then case when o.how = 'stopped' then 'it has ended; waiting for a new instance'
+        else 'it ended without a goodbye; waiting for a new instance' end
+      when c.command = 'stop' and o.how = 'stopped' then c.message
+      when c.command = 'stop' then 'it ended without a goodbye'
+      else 'the process ended before it was done'
+    end
+  from open o where c.id = o.id;
+end;
+
+-- A new process has taken a worker's row: what was asked of the one before it has come about.
+create or replace function hp_private.note_successor(successor public.hp_worker_instance, at timestamptz) returns void
+language sql set search_path = ''
+begin atomic
+  update public.hp_worker_command c set
+    state = 'done', finished_at = at, new_instance_id = (successor).instance_id, expires_at = null,
+    acknowledged_at = coalesce(c.acknowledged_at, at),
+    message = case when c.state = 'failed'
+      then format('a new instance has come, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
+      else 'a new instance has come' end
+  where c.worker_name = (successor).worker_name and c.command = 'restart'
+    and (c.state in ('delivered', 'acknowledged')
+      -- Later than was waited for, but it came.
+      or (c.state = 'failed' and c.instance_ended_at is not null and c.finished_at > at - interval '1 hour'))
+    and c.instance_id <> (successor).instance_id
+    -- Not one that was there before: an older process gets the row back when the newer one ends.
+    and (successor).registered_at >= c.delivered_at;
+end;
+
+-- Adds to the answers of beats what their processes are to do.
+create or replace function hp_private.answer_commands(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
+language plpgsql set search_path = ''
+as $$
+declare
+  v_place bigint;
+  v_commands jsonb;
+  v_ended record;
+begin
+  for v_place, v_commands in
+    with mine as materialized (
+      select b.ordinality as place, c.id, c.command, c.args, c.reason, c.state
+      from unnest(answer_commands.beats) with ordinality b
+      join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
+      where c.state in ('requested', 'delivered') and c.expires_at > answer_commands.at
+        and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
+    ),
+    delivered as (
+      update public.hp_worker_command c set state = 'delivered', delivered_at = answer_commands.at
+      from (select distinct m.id from mine m where m.state = 'requested') m where c.id = m.id
+    )
+    select m.place, jsonb_agg(jsonb_build_object('id', m.id, 'command', m.command, 'args', m.args, 'reason', m.reason) order by m.id)
+    from mine m group by m.place
+  loop
+    answers[v_place] := answers[v_place] || jsonb_build_object('commands', v_commands);
+  end loop;
+
+  select array_agg(b.instance_id) as instances, array_agg(b.status) as hows, array_agg(answer_commands.at) as ends into v_ended
+  from unnest(beats) with ordinality b
+  where b.status in ('stopped', 'crashed') and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean;
+  if v_ended.instances is not null then
+    perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
+  end if;
+  return answers;
+end
+$$;
+
+-- What the tick does: commands that nobody hears expire, those whose process is gone are settled, and a restart after which
+-- none came has failed. Then beats need not look any more, where none is open.
+create or replace function hp_private.follow_commands(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_ended record;
+begin
+  select array_agg(e.instance_id) as instances, array_agg(e.how) as hows, array_agg(e.ended_at) as ends into v_ended
+  from (
+    select distinct on (c.instance_id) c.instance_id, g.how, g.ended_at
+    from public.hp_worker_command c
+    cross join hp_private.pulse p
+    left join public.hp_worker_status w on w.worker_name = c.worker_name
+    left join public.hp_worker_instance i on i.instance_id = c.instance_id
+    cross join lateral (
+      select
+        case
+          -- Its own last words; or silence, of which judge_silence() knows whether it is ours. A stop by hand is neither.
+          when w.instance_id = c.instance_id and w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then w.status
+          when w.instance_id = c.instance_id then case
+            when w.status = 'crashed' or (w.status = 'stopped' and silent.until <= at) then 'crashed'
+          end
+          when i.ended_at is not null then i.status
+          when i.instance_id is null or (silent.until <= at and i.lease_expires_at is not null) then 'crashed'
+        end as how,
+        case
+          when w.instance_id = c.instance_id then w.status_since
+          else coalesce(i.ended_at, i.lease_expires_at, at)
+        end as ended_at
+      from (
+        select make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+          + greatest(case when w.instance_id = c.instance_id then w.last_heartbeat else i.last_heartbeat end, p.ticking_since) as until
+      ) silent
+    ) g
+    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null and g.how is not null
+  ) e;
+  if v_ended.instances is not null then
+    perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
+  end if;
+
+  with late as materialized (
+    select c.id from public.hp_worker_command c
+    where c.state in ('requested', 'delivered', 'acknowledged') and c.expires_at <= at
+    order by c.id for update skip locked
+  )
+  update public.hp_worker_command c set
+    state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
+    message = case
+      when c.state = 'requested' then 'it was not heard in ' || hp_private.in_words(at - c.requested_at)
+      when c.state = 'delivered' then 'it was delivered, but the worker said nothing of it'
+      when c.instance_ended_at is not null then
+        format('it ended %s ago, and no new instance came', hp_private.in_words(at - c.instance_ended_at))
+      else format('it began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
+    end
+  from late l where c.id = l.id;
+
+  -- Under the lock of those who ask, in a statement of its own: none can come unseen.
+  if pg_try_advisory_xact_lock(hashtext('hp_worker_command'), 0) then
+    update hp_private.pulse p set commands_open = false
+    where p.id and p.commands_open and not exists (
+      select from public.hp_worker_command c where c.state in ('requested', 'delivered', 'acknowledged'));
+  end if;
+end
+$$;
+
+revoke all on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) from public;
+revoke all on function hp_private.settle_commands(uuid[], text[], timestamptz[], timestamptz) from public;
+revoke all on function hp_private.note_successor(public.hp_worker_instance, timestamptz) from public;
+revoke all on function hp_private.answer_commands(hp_private.beat[], jsonb[], timestamptz) from public;
+revoke all on function hp_private.follow_commands(timestamptz) from public;
+
+comment on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) is 'Takes down what beats say of commands.';
+comment on function hp_private.settle_commands(uuid[], text[], timestamptz[], timestamptz) is 'Settles the open commands of processes that have ended: how, and when.';
+comment on function hp_private.note_successor(public.hp_worker_instance, timestamptz) is 'A restart is done: another process has the worker''s row.';
+comment on function hp_private.answer_commands(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats the commands of their processes.';
+comment on function hp_private.follow_commands(timestamptz) is 'Expires commands that nobody heard, follows those that somebody did.';
+
+-- 20261122002950_maintenance.sql
+-- What operators do about a worker without asking it: pause it, or its whole group, until a time, end that, and mark a trouble
+-- as seen. Each is done by the database at once, and written down with the commands (hp_worker_command).
+--
+-- A paused worker is inactive and out of every count; its transitions are recorded as ever, and marked so that nobody is told
+-- of them as trouble. A pause ends by itself: whoever judges a row compares paused_until with the time.
+
+-- The record of what was done.
+create or replace function hp_private.record_done(
+  worker_name text, worker_type text, command text, args jsonb, reason text
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_as constant text := hp_private.asks_as();
+  v_command public.hp_worker_command;
+begin
+  insert into public.hp_worker_command (
+    worker_name, worker_type, command, args, reason, state, requested_by, requested_as, finished_at)
+  values (record_done.worker_name, record_done.worker_type, record_done.command, record_done.args,
+    nullif(btrim(record_done.reason), ''), 'done', case when v_as <> 'secret key' then auth.uid() end, v_as, now())
+  returning * into v_command;
+  return hp_private.command_state(v_command, v_as);
+end
+$$;
+
+-- Open pages are told of the worker's new state; of a group's its own trigger tells them.
+create or replace function hp_private.tell_edit(worker_name text, began timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_pulse hp_private.pulse;
+begin
+  select * into v_pulse from hp_private.pulse;
+  if v_pulse.watched_until > now() then
+    perform hp_private.tell(array[tell_edit.worker_name], began, v_pulse.activity_every_s);
+  end if;
+end
+$$;
+
+-- pause, and unpause where until is null. Exactly one of worker_name and worker_type.
+create or replace function hp_private.set_pause(
+  command text, worker_name text, worker_type text, until timestamptz, reason text
+) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_as constant text := hp_private.asks_as();
+  v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
+  v_reason constant text := nullif(btrim(set_pause.reason), '');
+  v_found boolean;
+  v_paused_until timestamptz;
+  v_status integer := 400;
+  v_problem text;
+begin
+  if v_as not in ('operator', 'owner', 'secret key') then
+    v_status := 403;
+    v_problem := format('only an operator or an owner may %s workers', command);
+  elsif (set_pause.worker_name is null) = (set_pause.worker_type is null) then
+    v_problem := 'name a worker_name or a worker_type, one of the two';
+  elsif command = 'pause' and (until is null or until <= now()) then
+    v_problem := format('until is %s; it must be a time to come', coalesce(until::text, 'missing'));
+  else
+    v_problem := hp_private.reason_problem(set_pause.reason, command = 'pause');
+  end if;
+
+  if v_problem is null then
+    if set_pause.worker_name is not null then
+      select true, w.paused_until into v_found, v_paused_until from public.hp_worker_status w
+      where w.worker_name = set_pause.worker_name for no key update;
+    else
+      select true, g.paused_until into v_found, v_paused_until
+      from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
+      where g.worker_type is not null
+        or exists (select from public.hp_worker_status w where w.worker_type = set_pause.worker_type);
+    end if;
+    if v_found is null then
+      v_status := 404;
+      v_problem := format('there is no %s', left(coalesce('worker named ' || set_pause.worker_name, 'group named ' || set_pause.worker_type), 150));
+    elsif command = 'unpause' and coalesce(v_paused_until, '-infinity') <= now() then
+      v_status := 409;
+      v_problem := 'it is not paused';
+    end if;
+  end if;
+
+  if v_problem is not null then
+    return hp_private.refuse_command(set_pause.worker_name, set_pause.worker_type, null, command, v_args, set_pause.reason,
+      v_status, v_problem);
+  end if;
+
+  if set_pause.worker_name is not null then
+    update public.hp_worker_status w set paused_until = until, paused_reason = case when until is not null then v_reason end
+    where w.worker_name = set_pause.worker_name;
+    perform hp_private.tell_edit(set_pause.worker_name, v_began);
+  else
+    insert into public.hp_worker_group as g (worker_type, paused_until, paused_reason)
+    values (set_pause.worker_type, until, v_reason)
+    on conflict on constraint hp_worker_group_pkey do update
+    set paused_until = excluded.paused_until, paused_reason = case when until is not null then excluded.paused_reason end;
+  end if;
+  return hp_private.record_done(set_pause.worker_name, set_pause.worker_type, command, v_args, v_reason);
+end
+$$;
+
+create or replace function public.hp_pause(
+  worker_name text default null, worker_type text default null, until timestamptz default null, reason text default null
+) returns jsonb
+language sql security definer set search_path = ''
+return hp_private.set_pause('pause', hp_pause.worker_name, hp_pause.worker_type, hp_pause.until, hp_pause.reason);
+
+create or replace function public.hp_unpause(
+  worker_name text default null, worker_type text default null, reason text default null
+) returns jsonb
+language sql security definer set search_path = ''
+return hp_private.set_pause('unpause', hp_unpause.worker_name, hp_unpause.worker_type, null, hp_unpause.reason);
+
+-- Whoever looks after a trouble says so, and the banner leaves it to them until something changes (the revision's trigger
+-- forgets it with the worker's next transition).
+create or replace function public.hp_mark_seen(worker_name text, reason text default null) returns jsonb
+language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_as constant text := hp_private.asks_as();
+  v_worker public.hp_worker_status;
+  v_status integer := 400;
+  v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
+begin
+  if v_as not in ('operator', 'owner', 'secret key') then
+    v_status := 403;
+    v_problem := 'only an operator or an owner may mark a trouble as seen';
+  elsif v_problem is null then
+    select * into v_worker from public.hp_worker_status w where w.worker_name = hp_mark_seen.worker_name for no key update;
+    if not found then
+      v_status := 404;
+      v_problem := format('there is no worker named %s', left(coalesce(hp_mark_seen.worker_name, 'null'), 128));
+    elsif (select h.level from public.hp_worker_health(v_worker) h) not in ('critical', 'warning') then
+      v_status := 409;
+      v_problem := 'it has no trouble to be seen';
+    end if;
+  end if;
+  if v_problem is not null then
+    return hp_private.refuse_command(hp_mark_seen.worker_name, null, null, 'seen', '{}', hp_mark_seen.reason, v_status, v_problem);
+  end if;
+
+  update public.hp_worker_status w set seen_at = now(), seen_by = case when v_as <> 'secret key' then auth.uid() end
+  where w.worker_name = hp_mark_seen.worker_name;
+  perform hp_private.tell_edit(hp_mark_seen.worker_name, v_began);
+  return hp_private.record_done(hp_mark_seen.worker_name, null, 'seen', '{}', hp_mark_seen.reason);
+end
+$$;
+
+revoke all on function hp_private.record_done(text, text, text, jsonb, text) from public;
+revoke all on function hp_private.tell_edit(text, timestamptz) from public;
+revoke all on function hp_private.set_pause(text, text, text, timestamptz, text) from public;
+revoke all on function public.hp_pause(text, text, timestamptz, text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_unpause(text, text, text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_mark_seen(text, text) from public, anon, authenticated, service_role;
+grant execute on function public.hp_pause(text, text, timestamptz, text) to authenticated, service_role;
+grant execute on function public.hp_unpause(text, text, text) to authenticated, service_role;
+grant execute on function public.hp_mark_seen(text, text) to authenticated, service_role;
+
+comment on function hp_private.record_done(text, text, text, jsonb, text) is 'Writes down what the database has done for somebody; returns it as a command.';
+comment on function hp_private.tell_edit(text, timestamptz) is 'Tells open pages of a worker that was edited.';
+comment on function hp_private.set_pause(text, text, text, timestamptz, text) is 'hp_pause and hp_unpause.';
+comment on function public.hp_pause(text, text, timestamptz, text) is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
+comment on function public.hp_unpause(text, text, text) is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';
+comment on function public.hp_mark_seen(text, text) is 'Marks a worker''s trouble as seen, until its next transition. Refusals by response.status: 400, 403 not an operator, 404, 409 no trouble.';
+
+-- 20261122003000_worker_log.sql
+-- What workers say: the last lines of each, kept to be looked at when something went wrong, and no more than that. They come
+-- with beats; a line is known by its process and its number there, so that one that is sent again is not there twice. A
+-- number that is missing is a line that was dropped.
+create table if not exists public.hp_worker_log (
+  id bigint generated always as identity
+    constraint hp_worker_log_pkey primary key,
+  worker_name text not null,
+  instance_id uuid not null,
+  line bigint not null,
+  at timestamptz not null,
+  level text not null
+    constraint hp_worker_log_level_check check (level in ('debug', 'info', 'warn', 'error')),
+  message text not null,
+  dropped bigint not null default 0
+);
+
+create index if not exists hp_worker_log_worker_name_idx on public.hp_worker_log (worker_name, id desc);
+
+alter table public.hp_worker_log enable row level security;
+
+drop policy if exists "members read every log" on public.hp_worker_log;
+create policy "members read every log" on public.hp_worker_log
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_worker_log from anon, authenticated, service_role;
+grant select on table public.hp_worker_log to authenticated, service_role;
+-- note: nobody writes it but the functions of the heartbeat.
+
+comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb say how much of it is kept.';
+comment on column public.hp_worker_log.id is 'Order of coming.';
+comment on column public.hp_worker_log.worker_name is 'The worker. No foreign key: the log of a replica outlives it, for as many days as logs are kept.';
+comment on column public.hp_worker_log.instance_id is 'The process that said it, whoever held the worker''s row.';
+comment on column public.hp_worker_log.line is 'Its number, from the start of that process.';
+comment on column public.hp_worker_log.at is 'When it was said, by the server''s clock.';
+comment on column public.hp_worker_log.level is 'debug, info, warn or error.';
+comment on column public.hp_worker_log.message is 'What was said.';
+comment on column public.hp_worker_log.dropped is 'How many lines of that process are missing before it.';
+
+-- Only the first 100 lines and 64 KB of a beat are taken; the answer says how far they were, and the worker sends the rest
+-- again. A line that can't be read is passed over, and said: it must cost neither the beat nor the lines beside it.
+create or replace function hp_private.read_logs(
+  logs jsonb, after bigint, at timestamptz,
+  out lines public.hp_worker_log[], out last_line bigint, out problem jsonb
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  c_ten_years constant bigint := 315360000000;
+  v_entry jsonb;
+  v_place bigint;
+  v_bytes bigint := 0;
+  v_before bigint := after;
+  v_line bigint;
+  v_why text;
+  v_read public.hp_worker_log;
+begin
+  last_line := after;
+  if jsonb_typeof(logs) <> 'array' then
+    problem := hp_private.beat_error('logs', 'must be an array of [line, age_ms, level, message]');
+    return;
+  end if;
+  for v_entry, v_place in select e.value, e.ordinality from jsonb_array_elements(logs) with ordinality e loop
+    v_bytes := v_bytes + octet_length(v_entry::text);
+    if v_place > 100 or v_bytes > 65536 then
+      problem := coalesce(problem, hp_private.beat_error('logs', format(
+        'holds %s lines and %s bytes; at most 100 and 65536: the rest was not taken', jsonb_array_length(logs),
+        octet_length(logs::text))));
+      return;
+    end if;
+
+    v_line := case
+      when jsonb_typeof(v_entry) = 'array' and jsonb_typeof(v_entry -> 0) = 'number' and v_entry ->> 0 ~ '^[0-9]{1,15}$'
+        then (v_entry ->> 0)::bigint
+    end;
+    v_why := case
+      when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
+      when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
+        or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)
+      when coalesce(v_entry ->> 2, '') not in ('debug', 'info', 'warn', 'error') then 'level must be debug, info, warn or error'
+      when jsonb_typeof(v_entry -> 3) is distinct from 'string' then 'message must be a text'
+      when char_length(v_entry ->> 3) > 2000 then format('message is %s characters long; at most 2000', char_length(v_entry ->> 3))
+    end;
+    if v_why is not null then
+      problem := coalesce(problem, hp_private.beat_error(format('logs[%s]', v_place - 1), v_why));
+    end if;
+    -- Sent again, or out of order.
+    continue when v_line is null or v_line <= last_line;
+    last_line := v_line;
+    continue when v_why is not null;
+
+    v_read.line := v_line;
+    v_read.at := at - make_interval(secs => (v_entry ->> 1)::double precision / 1000);
+    v_read.level := v_entry ->> 2;
+    v_read.message := v_entry ->> 3;
+    v_read.dropped := v_line - v_before - 1;
+    v_before := v_line;
+    lines := lines || v_read;
+  end loop;
+end
+$$;
+
+-- Keeps the lines that beats bring, and adds to their answers how far they have come. Workers are locked: nobody else keeps
+-- lines of the same process now. Trimmed each time that an instance has said another 50 lines, so a few more are kept.
+create or replace function hp_private.store_logs(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
+language plpgsql set search_path = ''
+as $$
+declare
+  v_most constant integer := coalesce(hp_private.setting('log_lines'), 500);
+  b hp_private.beat;
+  v_place bigint;
+  v_instance public.hp_worker_instance;
+  v_read record;
+begin
+  for v_place in
+    select u.ordinality from unnest(beats) with ordinality u where u.logs is not null order by u.worker_name, u.ordinality
+  loop
+    continue when not (answers[v_place] ->> 'ok')::boolean;
+    b := beats[v_place];
+    select * into v_instance from public.hp_worker_instance i where i.instance_id = b.instance_id;
+    continue when not found;
+    v_read := hp_private.read_logs(b.logs, v_instance.log_line, at);
+
+    insert into public.hp_worker_log (worker_name, instance_id, line, at, level, message, dropped)
+    select b.worker_name, b.instance_id, l.line, l.at, l.level, l.message, l.dropped
+    from unnest(v_read.lines) l where v_most > 0 order by l.line;
+    if v_read.last_line > v_instance.log_line or b.logs_dropped > v_instance.logs_dropped then
+      update public.hp_worker_instance i
+      set log_line = v_read.last_line, logs_dropped = greatest(i.logs_dropped, b.logs_dropped)
+      where i.instance_id = b.instance_id;
+    end if;
+    if v_read.last_line / 50 > v_instance.log_line / 50 then
+      delete from public.hp_worker_log l
+      where l.worker_name = b.worker_name and l.id <= (
+        select k.id from public.hp_worker_log k where k.worker_name = b.worker_name
+        order by k.id desc offset v_most limit 1);
+    end if;
+
+    answers[v_place] := answers[v_place] || jsonb_build_object('logs_to', v_read.last_line)
+      || case when v_read.problem is not null then jsonb_build_object('ignored', v_read.problem) else '{}' end;
+  end loop;
+  return answers;
+end
+$$;
+
+-- A level is that and what is worse. What is hidden by a level or a search still counts as said; what was dropped between
+-- two lines that are shown is told with the second.
+create or replace function public.hp_worker_logs(
+  worker_name text, most integer default 100, level text default 'debug', search text default null, before bigint default null
+) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_most constant integer := least(greatest(coalesce(most, 100), 1), 500);
+  v_levels constant text[] := (array['debug', 'info', 'warn', 'error'])[
+    coalesce(array_position(array['debug', 'info', 'warn', 'error'], hp_worker_logs.level), 1):];
+  v_search constant text := lower(left(coalesce(hp_worker_logs.search, ''), 200));
+begin
+  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
+  if current_user = 'authenticated' then
+    if not hp_private.is_member() then
+      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+    end if;
+  end if;
+  if hp_worker_logs.level is not null and hp_worker_logs.level not in ('debug', 'info', 'warn', 'error') then
+    raise exception 'level is %; it must be debug, info, warn or error', left(hp_worker_logs.level, 64) using errcode = 'PT400';
+  end if;
+  return (
+    with kept as (
+      select l.*, sum(l.dropped) over (partition by l.instance_id order by l.id) as dropped_before
+      from public.hp_worker_log l
+      where l.worker_name = hp_worker_logs.worker_name and (hp_worker_logs.before is null or l.id < hp_worker_logs.before)
+    ),
+    found as (
+      select k.*, row_number() over (order by k.id desc) as place,
+        k.dropped_before - coalesce(lag(k.dropped_before) over (partition by k.instance_id order by k.id),
+          k.dropped_before - k.dropped) as dropped_since
+      from kept k
+      where k.level = any (v_levels) and (v_search = '' or strpos(lower(k.message), v_search) > 0)
+    )
+    select jsonb_build_object(
+      'lines', coalesce(jsonb_agg(jsonb_build_object('id', f.id, 'at', f.at, 'level', f.level, 'message', f.message,
+          'instance_id', f.instance_id, 'line', f.line)
+          || case when f.dropped_since > 0 then jsonb_build_object('dropped', f.dropped_since) else '{}' end
+        order by f.id) filter (where f.place <= v_most), '[]'),
+      'more', count(*) > v_most)
+    from found f);
+end
+$$;
+
+-- Old lines, and the oldest of all where they are too many together.
+create or replace function hp_private.prune_logs(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_most_bytes constant double precision := coalesce(hp_private.setting('logs_mb'), 50) * 1e6;
+begin
+  -- note: by the index on id. Lines come in the order of their numbers, nearly; a line's own time may be long before.
+  delete from public.hp_worker_log l
+  where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
+  -- Asked for exactly only where the table is large, holes and all.
+  if pg_total_relation_size('public.hp_worker_log') > v_most_bytes then
+    delete from public.hp_worker_log l where l.id <= (
+      select s.id from (
+        -- 90: the row's head, its numbers and its place in two indexes.
+        select k.id, sum(90 + pg_column_size(k.message) + octet_length(k.worker_name)) over (order by k.id desc) as bytes
+        from public.hp_worker_log k
+      ) s
+      where s.bytes > v_most_bytes order by s.id desc limit 1);
+  end if;
+end
+$$;
+
+revoke all on function hp_private.read_logs(jsonb, bigint, timestamptz) from public;
+revoke all on function hp_private.store_logs(hp_private.beat[], jsonb[], timestamptz) from public;
+revoke all on function hp_private.prune_logs(timestamptz) from public;
+revoke all on function public.hp_worker_logs(text, integer, text, text, bigint) from public, anon, authenticated, service_role;
+grant execute on function public.hp_worker_logs(text, integer, text, text, bigint) to authenticated, service_role;
+
+comment on function hp_private.read_logs(jsonb, bigint, timestamptz) is 'The lines of a beat after one, how far they go, and what is wrong with the first that can''t be read.';
+comment on function hp_private.store_logs(hp_private.beat[], jsonb[], timestamptz) is 'Keeps the lines that beats bring; adds to the answers how far.';
+comment on function hp_private.prune_logs(timestamptz) is 'Removes lines that are too old, or too many.';
+comment on function public.hp_worker_logs(text, integer, text, text, bigint) is 'Last lines of a worker''s log, oldest first: {lines, more}. level: that and worse. before: an id. Errors: PT400 level, PT403 not a member.';
+
+-- 20261122003050_worker_channel.sql
+-- A page that shows one worker hears more of it: its log, its events, its commands, on the worker's own channel
+-- hp:worker:<worker_name>, members only (the policy stands with the fleet's). Nothing is sent there unless somebody said in
+-- the last 150 s that they look. What is sent is a hint: a page asks for what it missed.
+create table if not exists hp_private.followed_worker (
+  worker_name text
+    constraint followed_worker_pkey primary key,
+  until timestamptz not null,
+  log_id bigint not null default 0,
+  sent_at timestamptz not null default '-infinity'
+);
+
+alter table hp_private.followed_worker enable row level security;
+revoke all on table hp_private.followed_worker from public, anon, authenticated, service_role;
+-- note: no policy and no grant; only the functions below use it.
+
+comment on table hp_private.followed_worker is 'Workers of which somebody looks at the page.';
+comment on column hp_private.followed_worker.worker_name is 'The worker.';
+comment on column hp_private.followed_worker.until is 'Until when somebody looks.';
+comment on column hp_private.followed_worker.log_id is 'Last line of its log that was told.';
+comment on column hp_private.followed_worker.sent_at is 'When lines were last told.';
+
+-- SECURITY DEFINER: a viewer may say that it looks at a worker and may write nothing else. A worker that nobody followed
+-- is nudged, so that it learns at once that its log is wanted.
+create or replace function public.hp_watch_worker(worker_name text) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_until constant timestamptz :=
+    now() + make_interval(secs => coalesce(hp_private.setting('watch_lasts_s'), 150)::double precision);
+  v_worker public.hp_worker_status;
+  v_before timestamptz;
+  v_log_id bigint;
+begin
+  if hp_private.asks_as() = 'stranger' then
+    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+  end if;
+  select * into v_worker from public.hp_worker_status w where w.worker_name = hp_watch_worker.worker_name;
+  if not found then
+    raise exception 'there is no worker named %', left(hp_watch_worker.worker_name, 128) using errcode = 'PT404';
+  end if;
+  select f.until into v_before from hp_private.followed_worker f where f.worker_name = v_worker.worker_name;
+  select coalesce(max(l.id), 0) into v_log_id from public.hp_worker_log l where l.worker_name = v_worker.worker_name;
+  insert into hp_private.followed_worker as f (worker_name, until, log_id) values (v_worker.worker_name, v_until, v_log_id)
+  on conflict on constraint followed_worker_pkey do update set until = excluded.until,
+    -- What came while nobody looked is not told.
+    log_id = case when f.until <= now() then excluded.log_id else f.log_id end;
+  update hp_private.pulse p set followed_until = v_until where p.id;
+  if coalesce(v_before, '-infinity') <= now() and v_worker.instance_id is not null
+    and hp_private.instance_lease(v_worker.worker_name, v_worker.instance_id) > now()
+  then
+    perform realtime.send('{}', 'nudge', 'hp:nudge:' || v_worker.instance_id, true);
+  end if;
+  return jsonb_build_object('now', now(), 'watched_until', v_until);
+end
+$$;
+
+-- One message a second of a worker at most. Few lines are in it; of many only that they are there (8 KB at most: broadcasts
+-- are rows that are kept for days), and then the page asks for them.
+create or replace function hp_private.send_logs(names text[], at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_followed record;
+  v_lines jsonb;
+begin
+  for v_followed in
+    select f.worker_name, f.log_id, l.last_id
+    from hp_private.followed_worker f
+    cross join lateral (
+      select max(k.id) as last_id from public.hp_worker_log k where k.worker_name = f.worker_name) l
+    where f.until > at and f.sent_at <= at - interval '1 second' and l.last_id > f.log_id
+      and (names is null or f.worker_name = any (names))
+    order by f.worker_name for no key update of f skip locked
+  loop
+    -- The store of activity is not asked: who follows one log wants to, and is told more rarely when this one is used up.
+    exit when not hp_private.take_message('log',
+      coalesce(hp_private.setting('activity_store'), 600)::double precision,
+      1 / greatest(coalesce(hp_private.setting('activity_refill_s'), 10), 0.1)::double precision, '0', at);
+    select jsonb_agg(jsonb_build_object('id', l.id, 'at', l.at, 'level', l.level, 'message', l.message,
+        'instance_id', l.instance_id, 'line', l.line)
+        || case when l.dropped > 0 then jsonb_build_object('dropped', l.dropped) else '{}' end order by l.id)
+    into v_lines
+    from (
+      select k.* from public.hp_worker_log k
+      where k.worker_name = v_followed.worker_name and k.id > v_followed.log_id order by k.id limit 101
+    ) l;
+    update hp_private.followed_worker f set log_id = v_followed.last_id, sent_at = at
+    where f.worker_name = v_followed.worker_name;
+    perform realtime.send(
+      jsonb_build_object('after', v_followed.log_id, 'to', v_followed.last_id)
+        || case
+          when jsonb_array_length(v_lines) <= 100 and octet_length(v_lines::text) <= 8000
+            then jsonb_build_object('lines', v_lines)
+          else '{}'
+        end,
+      'log', 'hp:worker:' || v_followed.worker_name, true);
+  end loop;
+end
+$$;
+
+-- Tells who looks at a worker of something that it is as well to know at once, where the store of transitions lasts.
+create or replace function hp_private.tell_follower(worker_name text, event text, payload jsonb) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if exists (select from hp_private.followed_worker f where f.worker_name = tell_follower.worker_name and f.until > now())
+    and hp_private.take_message('transition',
+      coalesce(hp_private.setting('transition_store'), 20)::double precision,
+      coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
+  then
+    perform realtime.send(payload, event, 'hp:worker:' || tell_follower.worker_name, true);
+  end if;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_event__tell() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if new.worker_name is not null and exists (select from hp_private.pulse p where p.followed_until > now()) then
+    perform hp_private.tell_follower(new.worker_name, 'event', jsonb_build_object('event', jsonb_strip_nulls(to_jsonb(new))));
+  end if;
+  return null;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_command__tell() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if new.worker_name is not null and exists (select from hp_private.pulse p where p.followed_until > now()) then
+    perform hp_private.tell_follower(new.worker_name, 'command',
+      jsonb_build_object('command', hp_private.command_state(new, null) - 'requested_by'));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger _900_tell after insert on public.hp_worker_event
+  for each row execute function hp_private.tg_hp_worker_event__tell();
+create or replace trigger _900_tell_asked after insert on public.hp_worker_command
+  for each row execute function hp_private.tg_hp_worker_command__tell();
+create or replace trigger _900_tell_moved after update on public.hp_worker_command
+  for each row when (old.state is distinct from new.state or old.instance_ended_at is distinct from new.instance_ended_at)
+  execute function hp_private.tg_hp_worker_command__tell();
+
+-- Adds to the answers of beats of workers whose log somebody follows how often it is wanted.
+create or replace function hp_private.answer_followed(
+  beats hp_private.beat[], answers jsonb[], every_s double precision, at timestamptz
+) returns jsonb[]
+language plpgsql set search_path = ''
+as $$
+declare
+  v_place bigint;
+begin
+  for v_place in
+    select b.ordinality from unnest(beats) with ordinality b
+    join hp_private.followed_worker f on f.worker_name = b.worker_name and f.until > answer_followed.at
+    where (answer_followed.answers[b.ordinality] ->> 'ok')::boolean
+  loop
+    answers[v_place] := answers[v_place] || jsonb_build_object('logs_every_s', every_s);
+  end loop;
+  return answers;
+end
+$$;
+
+-- The tick's part: what the last beats of a second left untold, and who does not look any more.
+create or replace function hp_private.follow_workers(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  perform hp_private.send_logs(null, at);
+  delete from hp_private.followed_worker f where f.until <= at - interval '1 hour';
+end
+$$;
+
+revoke all on function public.hp_watch_worker(text) from public, anon, authenticated, service_role;
+revoke all on function hp_private.send_logs(text[], timestamptz) from public;
+revoke all on function hp_private.tell_follower(text, text, jsonb) from public;
+revoke all on function hp_private.tg_hp_worker_event__tell() from public;
+revoke all on function hp_private.tg_hp_worker_command__tell() from public;
+revoke all on function hp_private.answer_followed(hp_private.beat[], jsonb[], double precision, timestamptz) from public;
+revoke all on function hp_private.follow_workers(timestamptz) from public;
+grant execute on function public.hp_watch_worker(text) to authenticated, service_role;
+
+comment on function public.hp_watch_worker(text) is 'Says that somebody looks at a worker; its channel speaks only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
+comment on function hp_private.send_logs(text[], timestamptz) is 'Tells new lines of these workers, or of all, to who follows them.';
+comment on function hp_private.tell_follower(text, text, jsonb) is 'Sends one message on a worker''s channel, where somebody looks.';
+comment on function hp_private.tg_hp_worker_event__tell() is 'Tells who looks at a worker of its new event.';
+comment on function hp_private.tg_hp_worker_command__tell() is 'Tells who looks at a worker of a command that was asked for or moved on.';
+comment on function hp_private.answer_followed(hp_private.beat[], jsonb[], double precision, timestamptz) is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
+comment on function hp_private.follow_workers(timestamptz) is 'Tells lines that are untold; forgets who does not look any more.';
 
 -- 20261122009900_tick_schedule.sql
 -- Who runs hp_tick(). Where there is pg_cron, as on hosted projects, it does: every 5 seconds where it takes seconds (1.5

@@ -37,7 +37,11 @@ insert into public.hp_setting (key, value, description) values
   ('beats_per_second', '200', 'Beats a second that the whole fleet may send, activity included.'),
   ('event_days', '90', 'Days for which events are kept.'),
   ('cleanup_after_s', '86400', 'Seconds after which stopped and crashed workers that are not expected are removed; 0: never.'),
-  ('instance_days', '7', 'Days for which ended instances are kept.')
+  ('instance_days', '7', 'Days for which ended instances are kept.'),
+  ('log_lines', '500', 'Lines of its log that are kept of each worker.'),
+  ('log_days', '7', 'Days for which lines of logs are kept.'),
+  ('logs_mb', '50', 'Megabytes that the logs of all workers may hold together; the oldest lines go first.'),
+  ('command_days', '365', 'Days for which commands are kept: the audit log.')
 on conflict (key) do nothing;
 
 -- A setting that is missing or no number is a broken installation: null then makes the caller's default count.

@@ -23,6 +23,8 @@ create table if not exists public.hp_worker_status (
   paused_until timestamptz,
   paused_reason text
     constraint hp_worker_status_paused_reason_check check (char_length(paused_reason) <= 500),
+  seen_at timestamptz,
+  seen_by uuid,
 
   -- process
   instance_id uuid,
@@ -67,6 +69,7 @@ create table if not exists public.hp_worker_status (
     constraint hp_worker_status_revision_check check (revision >= 0),
 
   -- work
+  draining boolean not null default false,
   jobs_active integer not null default 0
     constraint hp_worker_status_jobs_active_check check (jobs_active >= 0),
   current_status text
@@ -182,6 +185,8 @@ comment on column public.hp_worker_status.expected is 'Whether it should be runn
 comment on column public.hp_worker_status.is_public is 'Whether the public status page may show it.';
 comment on column public.hp_worker_status.paused_until is 'Until when its silence is intended.';
 comment on column public.hp_worker_status.paused_reason is 'Why it is paused.';
+comment on column public.hp_worker_status.seen_at is 'When somebody marked its trouble as seen; null again with its next transition.';
+comment on column public.hp_worker_status.seen_by is 'Who did.';
 comment on column public.hp_worker_status.instance_id is 'The process that holds this row.';
 comment on column public.hp_worker_status.epoch is 'Number of that process; the server hands it out and it only grows.';
 comment on column public.hp_worker_status.started_at is 'When that process started, by the server''s clock.';
@@ -204,6 +209,7 @@ comment on column public.hp_worker_status.lost_after_intervals is 'Intervals of 
 comment on column public.hp_worker_status.lease_expires_at is 'How long the last beat vouches for it; null when nothing is vouched for.';
 comment on column public.hp_worker_status.clock_skew_ms is 'Worker''s clock minus server''s clock, network time included.';
 comment on column public.hp_worker_status.revision is 'Grows over the whole fleet with every change of a worker''s state; not with activity or a plain beat.';
+comment on column public.hp_worker_status.draining is 'Whether it takes no more work until it is told to resume.';
 comment on column public.hp_worker_status.jobs_active is 'Jobs running now.';
 comment on column public.hp_worker_status.current_status is 'What it is doing, in words.';
 comment on column public.hp_worker_status.current_job_id is 'Job it is working on.';

@@ -23,7 +23,9 @@ create table if not exists public.hp_worker_instance (
   took_over_at timestamptz,
   superseded_at timestamptz,
   ended_at timestamptz,
-  last_exit jsonb
+  last_exit jsonb,
+  log_line bigint not null default 0,
+  logs_dropped bigint not null default 0
 );
 
 create index if not exists hp_worker_instance_worker_name_idx
@@ -59,3 +61,5 @@ comment on column public.hp_worker_instance.took_over_at is 'When it last took t
 comment on column public.hp_worker_instance.superseded_at is 'When a newer instance took the row from it; null while none has.';
 comment on column public.hp_worker_instance.ended_at is 'When it said goodbye or its last words; null for one that fell silent.';
 comment on column public.hp_worker_instance.last_exit is 'Its last words.';
+comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that has come; a line that is sent again is known by it.';
+comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, as it says.';

@@ -2,7 +2,7 @@
 create table if not exists hp_private.message_budget (
   kind text
     constraint message_budget_pkey primary key
-    constraint message_budget_kind_check check (kind in ('transition', 'activity')),
+    constraint message_budget_kind_check check (kind in ('transition', 'activity', 'log')),
   stored double precision not null,
   filled_at timestamptz not null,
   sent_at timestamptz not null,
@@ -10,7 +10,8 @@ create table if not exists hp_private.message_budget (
 ) with (fillfactor = 50);
 
 insert into hp_private.message_budget (kind, stored, filled_at, sent_at)
-values ('transition', 0, '-infinity', '-infinity'), ('activity', 0, '-infinity', '-infinity')
+values ('transition', 0, '-infinity', '-infinity'), ('activity', 0, '-infinity', '-infinity'),
+  ('log', 0, '-infinity', '-infinity')
 on conflict (kind) do nothing;
 
 alter table hp_private.message_budget enable row level security;

@@ -2,12 +2,13 @@
 -- sent by accident.
 create or replace view hp_private.worker_state with (security_invoker = true) as
 select
-  worker_id, worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason,
+  worker_id, worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason, seen_at,
   instance_id, epoch, started_at, hostname, pid, version, runtime, last_exit, name_conflict_since,
   status, status_since, status_reason, last_heartbeat, heartbeat_interval_s, requested_interval_s, interval_override_s,
   late_after_intervals,
   lost_after_intervals, lease_expires_at, clock_skew_ms, revision,
-  jobs_active, current_status, current_job_id, current_job_type, status_updated_at, poll_interval_s, last_run_at,
+  -- Left out of the JSON where it is false.
+  nullif(draining, false) as draining, jobs_active, current_status, current_job_id, current_job_type, status_updated_at, poll_interval_s, last_run_at,
   last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule, jobs_processed, error_count,
   last_error, last_error_at,
   circuit_breaker_open, circuit_breaker_state, circuit_breaker_failures, circuit_breaker_threshold,

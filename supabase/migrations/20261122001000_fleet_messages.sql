@@ -152,11 +152,23 @@ create or replace trigger _900_send_removed after delete on public.hp_worker_gro
   referencing old table as gone for each statement execute function hp_private.tg_hp_worker_group__send();
 
 -- The only thing that may be declared in the realtime schema of a hosted project: who may listen.
+-- One policy for all that somebody who is signed in may hear; the nudge of a process says nothing, so nobody need be a member.
 drop policy if exists "members listen to the fleet" on realtime.messages;
 create policy "members listen to the fleet" on realtime.messages
   for select to authenticated using (
     realtime.messages.extension = 'broadcast'
-    and (select realtime.topic()) = 'hp:fleet'
-    and (select hp_private.is_member())
+    and (
+      ((select realtime.topic()) = 'hp:fleet' and (select hp_private.is_member()))
+      or ((select realtime.topic()) like 'hp:worker:%' and (select hp_private.is_member()))
+      or (select realtime.topic()) like 'hp:nudge:%'
+    )
   );
--- note: no insert policy; only the database speaks on this channel.
+
+-- A worker listens with the publishable key, and comes as nobody in particular.
+drop policy if exists "workers listen for their nudge" on realtime.messages;
+create policy "workers listen for their nudge" on realtime.messages
+  for select to anon using (
+    realtime.messages.extension = 'broadcast'
+    and (select realtime.topic()) like 'hp:nudge:%'
+  );
+-- note: no insert policy; only the database speaks on these channels.

@@ -52,6 +52,8 @@ begin
     or old.is_public is distinct from new.is_public
     or old.paused_until is distinct from new.paused_until
     or old.paused_reason is distinct from new.paused_reason
+    or old.seen_at is distinct from new.seen_at
+    or old.draining is distinct from new.draining
     or old.interval_override_s is distinct from new.interval_override_s
     or old.requested_interval_s is distinct from new.requested_interval_s
     or old.grace_s is distinct from new.grace_s
@@ -72,6 +74,9 @@ begin
     or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
   then
     new.transitioned_at := clock_timestamp();
+    -- Whoever has seen its trouble has not seen this.
+    new.seen_at := null;
+    new.seen_by := null;
   end if;
   return new;
 end
@@ -84,12 +89,20 @@ declare
   v_old public.hp_worker_status;
   v_old_status text;
   v_old_breaker text;
+  v_paused boolean;
 begin
   if tg_op = 'UPDATE' then
     v_old := old;
   end if;
   v_old_status := coalesce(v_old.status, 'unknown');
   v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+
+  -- Whoever tells people of trouble leaves these out.
+  if new.paused_until > now() or exists (
+    select from public.hp_worker_group g where g.worker_type = new.worker_type and g.paused_until > now())
+  then
+    v_paused := true;
+  end if;
 
   if new.instance_id is distinct from v_old.instance_id then
     insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch)
@@ -112,7 +125,7 @@ begin
       new.instance_id, new.epoch,
       jsonb_strip_nulls(jsonb_build_object(
         'current_status', v_old.current_status, 'current_job_id', v_old.current_job_id,
-        'current_job_type', v_old.current_job_type,
+        'current_job_type', v_old.current_job_type, 'paused', v_paused,
         'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
   end if;
 
@@ -125,7 +138,8 @@ begin
     values (new.worker_name,
       coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
       'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
-      jsonb_build_object('failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold));
+      jsonb_strip_nulls(jsonb_build_object(
+        'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));
   end if;
 
   if (new.name_conflict_since is null) is distinct from (v_old.name_conflict_since is null) then

@@ -15,7 +15,8 @@ begin
       circuit_breaker_state text, circuit_breaker_failures integer, circuit_breaker_threshold integer,
       circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason text,
       cpu_percent real, memory_percent real, memory_rss_bytes bigint, event_loop_lag_ms real,
-      event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[]
+      event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[],
+      draining boolean, commands jsonb, logs jsonb, logs_dropped bigint
     );
   end if;
 end
@@ -110,10 +111,10 @@ begin
   if least(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.jobs_active, b.pid, b.uptime_ms,
       b.status_age_ms, b.last_run_age_ms, b.last_run_duration_ms, b.processed_count, b.last_run_errors,
       b.next_run_in_ms, b.last_error_age_ms, b.circuit_breaker_failures, b.circuit_breaker_opened_age_ms,
-      b.circuit_breaker_retry_in_ms, b.memory_rss_bytes, b.event_loop_blocked_ms, b.epoch) < 0
+      b.circuit_breaker_retry_in_ms, b.memory_rss_bytes, b.event_loop_blocked_ms, b.epoch, b.logs_dropped) < 0
     or least(b.cpu_percent, b.memory_percent, b.event_loop_lag_ms) < 0
   then
-    select e.key into v_field from jsonb_each_text(to_jsonb(b) - 'sent_at_ms' - 'metadata' - 'last_exit') e
+    select e.key into v_field from jsonb_each_text(to_jsonb(b) - 'sent_at_ms' - 'metadata' - 'last_exit' - 'commands' - 'logs') e
     where e.value ~ '^-\d' and jsonb_typeof(to_jsonb(b) -> e.key) = 'number' limit 1;
     return hp_private.beat_error(v_field, 'must not be negative');
   end if;
@@ -128,9 +129,9 @@ begin
     return hp_private.beat_error(v_field, format('must be at most %s (ten years)', c_ten_years));
   end if;
 
-  if greatest(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors) > c_most_jobs then
+  if greatest(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.logs_dropped) > c_most_jobs then
     select f.field into v_field
-    from unnest(array['jobs_total', 'errors_total', 'counted_jobs', 'counted_errors']) f (field)
+    from unnest(array['jobs_total', 'errors_total', 'counted_jobs', 'counted_errors', 'logs_dropped']) f (field)
     where (to_jsonb(b) ->> f.field)::bigint > c_most_jobs limit 1;
     return hp_private.beat_error(v_field, format('must be at most %s', c_most_jobs));
   end if;

@@ -70,6 +70,7 @@ begin
     error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
+    draining = coalesce(b.draining, false) and b.status not in ('stopped', 'crashed'),
     jobs_active = case when b.status in ('stopped', 'crashed') then 0 else coalesce(b.jobs_active, 0) end,
     current_status = case when b.status not in ('stopped', 'crashed') then b.current_status end,
     current_job_id = case when b.status not in ('stopped', 'crashed') then b.current_job_id end,

@@ -57,8 +57,10 @@ begin
     -- The breaker of the old process ended with it.
     circuit_breaker_state = 'closed', circuit_breaker_open = false, circuit_breaker_failures = 0,
     circuit_breaker_opened_at = null, circuit_breaker_retry_at = null, circuit_breaker_reason = null,
-    name_conflict_since = null, event_loop_blocked_ms = null
+    draining = false, name_conflict_since = null, event_loop_blocked_ms = null
   where w.worker_name = worker.worker_name;
+
+  perform hp_private.note_successor(to_instance, at);
 end
 $$;
 

@@ -43,7 +43,7 @@ begin
   marked as (
     update public.hp_worker_status w set
       status = 'crashed', status_since = s.deadline, status_reason = s.reason,
-      lease_expires_at = null, jobs_active = 0, current_status = null, current_job_id = null,
+      lease_expires_at = null, draining = false, jobs_active = 0, current_status = null, current_job_id = null,
       current_job_type = null, status_updated_at = s.deadline, activity_seen_at = clock_timestamp(), last_exit = null
     from silent s where w.worker_name = s.worker_name
     returning w.worker_name

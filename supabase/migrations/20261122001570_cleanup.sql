@@ -44,6 +44,10 @@ begin
   delete from public.hp_worker_token t
   where least(t.revoked_at, t.expires_at)
     < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+  delete from public.hp_worker_command c
+  where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
+    and c.state not in ('requested', 'delivered', 'acknowledged');
+  perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then
     perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
   end if;

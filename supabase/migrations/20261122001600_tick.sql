@@ -46,6 +46,12 @@ begin
   update public.hp_worker_status w set name_conflict_since = null from settled s where w.worker_name = s.worker_name;
 
   perform hp_private.release_leases(at);
+  if v_pulse.commands_open then
+    perform hp_private.follow_commands(at);
+  end if;
+  if v_pulse.followed_until > at then
+    perform hp_private.follow_workers(at);
+  end if;
   perform hp_private.prune(at);
 
   v_watched := coalesce(v_pulse.watched_until > at, false);

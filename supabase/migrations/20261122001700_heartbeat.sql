@@ -76,6 +76,7 @@ declare
   v_names text[];
   v_distinct integer;
   v_leases boolean;
+  v_more boolean;
   v_pulse record;
   v_pacing jsonb := '{}';
   v_left integer;
@@ -94,14 +95,15 @@ begin
     raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
   end if;
 
-  select p.tick_at, p.watched_until, p.activity_every_s, p.stretch,
+  select p.tick_at, p.watched_until, p.activity_every_s, p.stretch, p.commands_open, p.followed_until,
     (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
       where g.heartbeat_interval_s is not null) as group_intervals
   into v_pulse
   from hp_private.pulse p;
   select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
-  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
-  into v_names, v_distinct, v_leases
+  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
+    bool_or(b.commands is not null or b.logs is not null)
+  into v_names, v_distinct, v_leases, v_more
   from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
 
   -- A misplaced name must not cost the others of its process. Looking through the names is cheap; through the beats not.
@@ -124,8 +126,9 @@ begin
     if v_left = 0 then
       return null;
     end if;
-    select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null)
-    into v_names, v_distinct, v_leases
+    select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
+      bool_or(b.commands is not null or b.logs is not null)
+    into v_names, v_distinct, v_leases, v_more
     from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
   end if;
 
@@ -187,6 +190,19 @@ begin
 
   if v_leases then
     v_answers := hp_private.answer_leases(v_beats, v_answers, at);
+  end if;
+  if v_more then
+    v_answers := hp_private.store_logs(v_beats, v_answers, at);
+    perform hp_private.take_reports(v_beats, v_answers, at);
+  end if;
+  if v_pulse.commands_open then
+    v_answers := hp_private.answer_commands(v_beats, v_answers, at);
+  end if;
+  if v_pulse.followed_until > at then
+    v_answers := hp_private.answer_followed(v_beats, v_answers, v_pulse.activity_every_s, at);
+    if v_more then
+      perform hp_private.send_logs(v_names, at);
+    end if;
   end if;
 
   if v_pulse.watched_until > at then

@@ -33,6 +33,9 @@ beforeAll(async () => {
   await crawler.send({ worker_type: 'crawl' });
   await sql`insert into hp_worker_group (worker_type, desired) values ('crawl', 3) on conflict do nothing`;
   await sql`insert into hp_worker_status (worker_name, status) values ('dead-worker', 'crashed')`;
+  await sql`select hp_request_command('crawl-worker', 'beat', 'something in the table')`;
+  await sql`select hp_watch_worker('crawl-worker')`;
+  await crawler.send({ logs: [[1, 0, 'info', 'a line']] });
   await sql`select hp_create_worker_token('a label', 'crawl-%')`;
   await sql`select hp_create_embed_key('a label')`;
   await sql`insert into hp_member_invite (email) values ('invited@example.com')`;

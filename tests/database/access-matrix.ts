@@ -18,6 +18,8 @@ type Line = readonly [string, string, string, string, string, string];
  */
 export const relations: Record<string, Line> = {
   // prettier-ignore
+  'hp_private.followed_worker': ['-', '-', '-',  '-',    '-',    '-'],
+  // prettier-ignore
   'hp_private.group_state':    ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
   'hp_private.mass_silence':   ['-', '-', '-',   '-',    '-',    '-'],
@@ -47,6 +49,9 @@ export const relations: Record<string, Line> = {
   hp_member_invite:            ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   hp_setting:                  ['-', 'e', 'r',   'r',    'r',    'riu'],
+  // A viewer reads what was asked and as what, and not by whom: hp_worker_commands() says that as far as they may know.
+  // prettier-ignore
+  hp_worker_command:           ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
   hp_worker_event:             ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
@@ -55,6 +60,8 @@ export const relations: Record<string, Line> = {
   hp_worker_group_health:      ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
   hp_worker_instance:          ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  hp_worker_log:               ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
   hp_worker_stats:             ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
@@ -113,8 +120,15 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_list_worker_tokens()': ['hp_list_worker_tokens()',
     '-', '-', '-', '-', '+', '+'],
   // prettier-ignore
+  'hp_mark_seen(text,text)': ["hp_mark_seen('crawl-worker')",
+    '-', '-', '-', '+', '+', '+'],
+  // prettier-ignore
   'hp_members()': ['hp_members()',
     '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_pause(text,text,timestamp with time zone,text)': [
+    "hp_pause('crawl-worker', null, now() + interval '1 hour', 'a reason')",
+    '-', '-', '-', '+', '+', '+'],
   // Name, health and last seen of workers marked public; null while the public page is off.
   // prettier-ignore
   'hp_public_status()': ['hp_public_status()',
@@ -128,6 +142,10 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_remove_member(uuid)': ['hp_remove_member(gen_random_uuid())',
     '-', '-', '-', '-', '+', '-'],
+  // Every try of who is signed in is recorded, and answered with what is wrong with it.
+  // prettier-ignore
+  'hp_request_command(text,text,text,jsonb,uuid)': ["hp_request_command('crawl-worker', 'restart', 'a reason')",
+    '-', '-', '-', '+', '+', '+'],
   // prettier-ignore
   'hp_revoke_embed_key(uuid)': ['hp_revoke_embed_key(gen_random_uuid())',
     '-', '-', '-', '-', '+', '+'],
@@ -150,11 +168,23 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_tick()': ['hp_tick()',
     '-', '-', '-', '-', '-', '+'],
   // prettier-ignore
+  'hp_unpause(text,text,text)': ["hp_unpause('crawl-worker')",
+    '-', '-', '-', '+', '+', '+'],
+  // prettier-ignore
   'hp_watch()': ['hp_watch()',
+    '-', '-', '+', '+', '+', '+'],
+  // prettier-ignore
+  'hp_watch_worker(text)': ["hp_watch_worker('crawl-worker')",
     '-', '-', '+', '+', '+', '+'],
   // prettier-ignore
   'hp_withdraw_invite(text)': ["hp_withdraw_invite('nobody@example.com')",
     '-', '-', '-', '-', '+', '-'],
+  // prettier-ignore
+  'hp_worker_commands(text,text,bigint,integer)': ["hp_worker_commands('crawl-worker')",
+    '-', '-', '+', '+', '+', '+'],
+  // prettier-ignore
+  'hp_worker_logs(text,integer,text,text,bigint)': ["hp_worker_logs('crawl-worker')",
+    '-', '-', '+', '+', '+', '+'],
   // prettier-ignore
   'hp_worker_events(text,timestamp with time zone,bigint,text[],integer)': ["hp_worker_events('crawl-worker')",
     '-', '-', '+', '+', '+', '+'],
@@ -193,11 +223,18 @@ export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key
 export const channels: Record<string, Line> = {
   // prettier-ignore
   'hp:fleet':   ['-', '-', 'l', 'l', 'l', 'ls'],
+  // And the name of a worker.
+  // prettier-ignore
+  'hp:worker:': ['-', '-', 'l', 'l', 'l', 'ls'],
+  // And the id of a process, which listens with the publishable key. Its messages are empty.
+  // prettier-ignore
+  'hp:nudge:':  ['l', 'l', 'l', 'l', 'l', 'ls'],
   // prettier-ignore
   'hp:another': ['-', '-', '-', '-', '-', 'ls'],
 };
 
-/** Every policy that lets somebody into a channel, and the channel. */
-export const channelPolicies: Record<string, keyof typeof channels> = {
-  'members listen to the fleet': 'hp:fleet',
+/** Every policy that lets somebody into a channel, and the channels. */
+export const channelPolicies: Record<string, (keyof typeof channels)[]> = {
+  'members listen to the fleet': ['hp:fleet', 'hp:worker:', 'hp:nudge:'],
+  'workers listen for their nudge': ['hp:nudge:'],
 };

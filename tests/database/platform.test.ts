@@ -140,13 +140,17 @@ describe('the PostgreSQL of the run', () => {
       hp_heartbeat: 'a worker has no right on any table; it asks for a worker token or the secret key',
       hp_invite_member: 'an owner invites an address; it asks for the role',
       hp_list_worker_tokens: 'shows all of a token but its hash, and who made it; it asks for an owner',
+      hp_mark_seen: 'an operator marks a trouble as seen; it asks for the role and writes each try down',
       hp_members: 'an owner sees members with their addresses, which nobody may read; it asks for the role',
+      hp_pause: 'an operator pauses a worker or a group; it asks for the role and writes each try down',
       hp_public_status:
         'anyone reads name, health and last seen of workers marked public, while owners show them',
       hp_release_dead_worker_leases:
         'an operator may release what dead processes hold and write nothing else; it asks for the role',
       hp_release_lease: 'a worker has no right on any table; it asks for a worker token or the secret key',
       hp_remove_member: 'an owner removes a member, never the last owner; it asks for the role',
+      hp_request_command:
+        'an operator asks a worker for something; it asks for the role and writes each try down',
       hp_revoke_embed_key: 'an owner may revoke keys for the status line; it asks for the role',
       hp_revoke_worker_token: 'nobody has a right on the hashes; it asks for an owner',
       hp_set_frame_ancestors: 'an owner may say who embeds the status line; it asks for the role',
@@ -154,8 +158,12 @@ describe('the PostgreSQL of the run', () => {
       hp_set_public_page:
         'an owner may show the page and mark workers public, and write nothing else; it asks for the role',
       hp_stop_worker: 'an operator may mark a worker as stopped and write nothing else; it asks for the role',
+      hp_unpause: 'an operator ends a pause; it asks for the role and writes each try down',
       hp_watch: 'a member may say that it watches and write nothing else; it asks for the membership',
+      hp_watch_worker:
+        'a member may say that it looks at a worker and write nothing else; it asks for the membership',
       hp_withdraw_invite: 'an owner takes an invite back; it asks for the role',
+      hp_worker_commands: 'shows who asked for what, addresses to owners alone; it asks for the membership',
     };
     const db = await createDatabase();
     const found = await db.sql`

@@ -16,6 +16,10 @@ export interface Answer {
   interval_s?: number;
   activity_every_s?: number;
   again_ms?: number;
+  commands?: { id: number; command: string; args: object; reason: string }[];
+  logs_to?: number;
+  logs_every_s?: number;
+  ignored?: { field: string; message: string };
   error?: { field: string; message: string };
 }
 

@@ -139,6 +139,73 @@ export type Database = {
         };
         Relationships: [];
       };
+      hp_worker_command: {
+        Row: {
+          acknowledged_at: string | null;
+          args: NonNullable<Json>;
+          command: string;
+          delivered_at: string | null;
+          expires_at: string | null;
+          finished_at: string | null;
+          id: number;
+          instance_ended_at: string | null;
+          instance_id: string | null;
+          message: string | null;
+          new_instance_id: string | null;
+          reason: string | null;
+          requested_as: string;
+          requested_at: string;
+          requested_by: string | null;
+          state: string;
+          tries: number;
+          worker_name: string | null;
+          worker_type: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          acknowledged_at?: string | null;
+          args?: NonNullable<Json>;
+          command: string;
+          delivered_at?: string | null;
+          expires_at?: string | null;
+          finished_at?: string | null;
+          id?: never;
+          instance_ended_at?: string | null;
+          instance_id?: string | null;
+          message?: string | null;
+          new_instance_id?: string | null;
+          reason?: string | null;
+          requested_as: string;
+          requested_at?: string;
+          requested_by?: string | null;
+          state: string;
+          tries?: number;
+          worker_name?: string | null;
+          worker_type?: string | null;
+        };
+        Update: {
+          acknowledged_at?: string | null;
+          args?: NonNullable<Json>;
+          command?: string;
+          delivered_at?: string | null;
+          expires_at?: string | null;
+          finished_at?: string | null;
+          id?: never;
+          instance_ended_at?: string | null;
+          instance_id?: string | null;
+          message?: string | null;
+          new_instance_id?: string | null;
+          reason?: string | null;
+          requested_as?: string;
+          requested_at?: string;
+          requested_by?: string | null;
+          state?: string;
+          tries?: number;
+          worker_name?: string | null;
+          worker_type?: string | null;
+        };
+        Relationships: [];
+      };
       hp_worker_event: {
         Row: {
           at: string;
@@ -239,6 +306,8 @@ export type Database = {
           last_exit: Json | null;
           last_heartbeat: string;
           lease_expires_at: string | null;
+          log_line: number;
+          logs_dropped: number;
           pid: number | null;
           registered_at: string;
           runtime: string | null;
@@ -261,6 +330,8 @@ export type Database = {
           last_exit?: Json | null;
           last_heartbeat: string;
           lease_expires_at?: string | null;
+          log_line?: number;
+          logs_dropped?: number;
           pid?: number | null;
           registered_at: string;
           runtime?: string | null;
@@ -282,6 +353,8 @@ export type Database = {
           last_exit?: Json | null;
           last_heartbeat?: string;
           lease_expires_at?: string | null;
+          log_line?: number;
+          logs_dropped?: number;
           pid?: number | null;
           registered_at?: string;
           runtime?: string | null;
@@ -317,6 +390,40 @@ export type Database = {
           },
         ];
       };
+      hp_worker_log: {
+        Row: {
+          at: string;
+          dropped: number;
+          id: number;
+          instance_id: string;
+          level: string;
+          line: number;
+          message: string;
+          worker_name: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          at: string;
+          dropped?: number;
+          id?: never;
+          instance_id: string;
+          level: string;
+          line: number;
+          message: string;
+          worker_name: string;
+        };
+        Update: {
+          at?: string;
+          dropped?: number;
+          id?: never;
+          instance_id?: string;
+          level?: string;
+          line?: number;
+          message?: string;
+          worker_name?: string;
+        };
+        Relationships: [];
+      };
       hp_worker_status: {
         Row: {
           activity_seen_at: string | null;
@@ -336,6 +443,7 @@ export type Database = {
           current_job_type: string | null;
           current_status: string | null;
           description: string | null;
+          draining: boolean;
           epoch: number | null;
           error_count: number;
           event_loop_blocked_ms: number | null;
@@ -376,6 +484,8 @@ export type Database = {
           revision: number;
           runtime: string | null;
           schedule: string | null;
+          seen_at: string | null;
+          seen_by: string | null;
           sequence: number;
           started_at: string | null;
           status: string;
@@ -408,6 +518,7 @@ export type Database = {
           current_job_type?: string | null;
           current_status?: string | null;
           description?: string | null;
+          draining?: boolean;
           epoch?: number | null;
           error_count?: number;
           event_loop_blocked_ms?: number | null;
@@ -448,6 +559,8 @@ export type Database = {
           revision?: number;
           runtime?: string | null;
           schedule?: string | null;
+          seen_at?: string | null;
+          seen_by?: string | null;
           sequence?: number;
           started_at?: string | null;
           status?: string;
@@ -479,6 +592,7 @@ export type Database = {
           current_job_type?: string | null;
           current_status?: string | null;
           description?: string | null;
+          draining?: boolean;
           epoch?: number | null;
           error_count?: number;
           event_loop_blocked_ms?: number | null;
@@ -519,6 +633,8 @@ export type Database = {
           revision?: number;
           runtime?: string | null;
           schedule?: string | null;
+          seen_at?: string | null;
+          seen_by?: string | null;
           sequence?: number;
           started_at?: string | null;
           status?: string;
@@ -692,6 +808,7 @@ export type Database = {
       hp_heartbeat: { Args: { beats: Json }; Returns: Json };
       hp_invite_member: { Args: { email: string; role?: string }; Returns: undefined };
       hp_list_worker_tokens: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_mark_seen: { Args: { reason?: string; worker_name: string }; Returns: Json };
       hp_members: {
         Args: Record<PropertyKey, never>;
         Returns: {
@@ -704,6 +821,10 @@ export type Database = {
           user_id: string;
         }[];
       };
+      hp_pause: {
+        Args: { reason?: string; until?: string; worker_name?: string; worker_type?: string };
+        Returns: Json;
+      };
       hp_public_status: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_release_dead_worker_leases: { Args: Record<PropertyKey, never>; Returns: number };
       hp_release_lease: {
@@ -711,6 +832,10 @@ export type Database = {
         Returns: Json;
       };
       hp_remove_member: { Args: { user_id: string }; Returns: undefined };
+      hp_request_command: {
+        Args: { args?: Json; command: string; instance_id?: string; reason: string; worker_name: string };
+        Returns: Json;
+      };
       hp_revoke_embed_key: { Args: { id: string }; Returns: boolean };
       hp_revoke_worker_token: { Args: { token_id: number }; Returns: Json };
       hp_set_frame_ancestors: { Args: { sources: string }; Returns: undefined };
@@ -718,8 +843,14 @@ export type Database = {
       hp_set_public_page: { Args: { shown: boolean; workers: string[] }; Returns: undefined };
       hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_unpause: { Args: { reason?: string; worker_name?: string; worker_type?: string }; Returns: Json };
       hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };
+      hp_watch_worker: { Args: { worker_name: string }; Returns: Json };
       hp_withdraw_invite: { Args: { email: string }; Returns: undefined };
+      hp_worker_commands: {
+        Args: { before?: number; most?: number; worker_name?: string; worker_type?: string };
+        Returns: Json;
+      };
       hp_worker_events: {
         Args: {
           before?: string;
@@ -757,6 +888,10 @@ export type Database = {
           >;
         };
         Returns: Record<string, unknown>;
+      };
+      hp_worker_logs: {
+        Args: { before?: number; level?: string; most?: number; search?: string; worker_name: string };
+        Returns: Json;
       };
       hp_worker_page: { Args: { worker_name: string }; Returns: Json };
     };

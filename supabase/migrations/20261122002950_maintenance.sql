@@ -1,0 +1,168 @@
+-- What operators do about a worker without asking it: pause it, or its whole group, until a time, end that, and mark a trouble
+-- as seen. Each is done by the database at once, and written down with the commands (hp_worker_command).
+--
+-- A paused worker is inactive and out of every count; its transitions are recorded as ever, and marked so that nobody is told
+-- of them as trouble. A pause ends by itself: whoever judges a row compares paused_until with the time.
+
+-- The record of what was done.
+create or replace function hp_private.record_done(
+  worker_name text, worker_type text, command text, args jsonb, reason text
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_as constant text := hp_private.asks_as();
+  v_command public.hp_worker_command;
+begin
+  insert into public.hp_worker_command (
+    worker_name, worker_type, command, args, reason, state, requested_by, requested_as, finished_at)
+  values (record_done.worker_name, record_done.worker_type, record_done.command, record_done.args,
+    nullif(btrim(record_done.reason), ''), 'done', case when v_as <> 'secret key' then auth.uid() end, v_as, now())
+  returning * into v_command;
+  return hp_private.command_state(v_command, v_as);
+end
+$$;
+
+-- Open pages are told of the worker's new state; of a group's its own trigger tells them.
+create or replace function hp_private.tell_edit(worker_name text, began timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_pulse hp_private.pulse;
+begin
+  select * into v_pulse from hp_private.pulse;
+  if v_pulse.watched_until > now() then
+    perform hp_private.tell(array[tell_edit.worker_name], began, v_pulse.activity_every_s);
+  end if;
+end
+$$;
+
+-- pause, and unpause where until is null. Exactly one of worker_name and worker_type.
+create or replace function hp_private.set_pause(
+  command text, worker_name text, worker_type text, until timestamptz, reason text
+) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_as constant text := hp_private.asks_as();
+  v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
+  v_reason constant text := nullif(btrim(set_pause.reason), '');
+  v_found boolean;
+  v_paused_until timestamptz;
+  v_status integer := 400;
+  v_problem text;
+begin
+  if v_as not in ('operator', 'owner', 'secret key') then
+    v_status := 403;
+    v_problem := format('only an operator or an owner may %s workers', command);
+  elsif (set_pause.worker_name is null) = (set_pause.worker_type is null) then
+    v_problem := 'name a worker_name or a worker_type, one of the two';
+  elsif command = 'pause' and (until is null or until <= now()) then
+    v_problem := format('until is %s; it must be a time to come', coalesce(until::text, 'missing'));
+  else
+    v_problem := hp_private.reason_problem(set_pause.reason, command = 'pause');
+  end if;
+
+  if v_problem is null then
+    if set_pause.worker_name is not null then
+      select true, w.paused_until into v_found, v_paused_until from public.hp_worker_status w
+      where w.worker_name = set_pause.worker_name for no key update;
+    else
+      select true, g.paused_until into v_found, v_paused_until
+      from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
+      where g.worker_type is not null
+        or exists (select from public.hp_worker_status w where w.worker_type = set_pause.worker_type);
+    end if;
+    if v_found is null then
+      v_status := 404;
+      v_problem := format('there is no %s', left(coalesce('worker named ' || set_pause.worker_name, 'group named ' || set_pause.worker_type), 150));
+    elsif command = 'unpause' and coalesce(v_paused_until, '-infinity') <= now() then
+      v_status := 409;
+      v_problem := 'it is not paused';
+    end if;
+  end if;
+
+  if v_problem is not null then
+    return hp_private.refuse_command(set_pause.worker_name, set_pause.worker_type, null, command, v_args, set_pause.reason,
+      v_status, v_problem);
+  end if;
+
+  if set_pause.worker_name is not null then
+    update public.hp_worker_status w set paused_until = until, paused_reason = case when until is not null then v_reason end
+    where w.worker_name = set_pause.worker_name;
+    perform hp_private.tell_edit(set_pause.worker_name, v_began);
+  else
+    insert into public.hp_worker_group as g (worker_type, paused_until, paused_reason)
+    values (set_pause.worker_type, until, v_reason)
+    on conflict on constraint hp_worker_group_pkey do update
+    set paused_until = excluded.paused_until, paused_reason = case when until is not null then excluded.paused_reason end;
+  end if;
+  return hp_private.record_done(set_pause.worker_name, set_pause.worker_type, command, v_args, v_reason);
+end
+$$;
+
+create or replace function public.hp_pause(
+  worker_name text default null, worker_type text default null, until timestamptz default null, reason text default null
+) returns jsonb
+language sql security definer set search_path = ''
+return hp_private.set_pause('pause', hp_pause.worker_name, hp_pause.worker_type, hp_pause.until, hp_pause.reason);
+
+create or replace function public.hp_unpause(
+  worker_name text default null, worker_type text default null, reason text default null
+) returns jsonb
+language sql security definer set search_path = ''
+return hp_private.set_pause('unpause', hp_unpause.worker_name, hp_unpause.worker_type, null, hp_unpause.reason);
+
+-- Whoever looks after a trouble says so, and the banner leaves it to them until something changes (the revision's trigger
+-- forgets it with the worker's next transition).
+create or replace function public.hp_mark_seen(worker_name text, reason text default null) returns jsonb
+language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_as constant text := hp_private.asks_as();
+  v_worker public.hp_worker_status;
+  v_status integer := 400;
+  v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
+begin
+  if v_as not in ('operator', 'owner', 'secret key') then
+    v_status := 403;
+    v_problem := 'only an operator or an owner may mark a trouble as seen';
+  elsif v_problem is null then
+    select * into v_worker from public.hp_worker_status w where w.worker_name = hp_mark_seen.worker_name for no key update;
+    if not found then
+      v_status := 404;
+      v_problem := format('there is no worker named %s', left(coalesce(hp_mark_seen.worker_name, 'null'), 128));
+    elsif (select h.level from public.hp_worker_health(v_worker) h) not in ('critical', 'warning') then
+      v_status := 409;
+      v_problem := 'it has no trouble to be seen';
+    end if;
+  end if;
+  if v_problem is not null then
+    return hp_private.refuse_command(hp_mark_seen.worker_name, null, null, 'seen', '{}', hp_mark_seen.reason, v_status, v_problem);
+  end if;
+
+  update public.hp_worker_status w set seen_at = now(), seen_by = case when v_as <> 'secret key' then auth.uid() end
+  where w.worker_name = hp_mark_seen.worker_name;
+  perform hp_private.tell_edit(hp_mark_seen.worker_name, v_began);
+  return hp_private.record_done(hp_mark_seen.worker_name, null, 'seen', '{}', hp_mark_seen.reason);
+end
+$$;
+
+revoke all on function hp_private.record_done(text, text, text, jsonb, text) from public;
+revoke all on function hp_private.tell_edit(text, timestamptz) from public;
+revoke all on function hp_private.set_pause(text, text, text, timestamptz, text) from public;
+revoke all on function public.hp_pause(text, text, timestamptz, text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_unpause(text, text, text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_mark_seen(text, text) from public, anon, authenticated, service_role;
+grant execute on function public.hp_pause(text, text, timestamptz, text) to authenticated, service_role;
+grant execute on function public.hp_unpause(text, text, text) to authenticated, service_role;
+grant execute on function public.hp_mark_seen(text, text) to authenticated, service_role;
+
+comment on function hp_private.record_done(text, text, text, jsonb, text) is 'Writes down what the database has done for somebody; returns it as a command.';
+comment on function hp_private.tell_edit(text, timestamptz) is 'Tells open pages of a worker that was edited.';
+comment on function hp_private.set_pause(text, text, text, timestamptz, text) is 'hp_pause and hp_unpause.';
+comment on function public.hp_pause(text, text, timestamptz, text) is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
+comment on function public.hp_unpause(text, text, text) is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';
+comment on function public.hp_mark_seen(text, text) is 'Marks a worker''s trouble as seen, until its next transition. Refusals by response.status: 400, 403 not an operator, 404, 409 no trouble.';
