@@ -309,7 +309,7 @@ function openLine(url, key, token) {
       // A single lost request is ordinary.
       if (advice || failures > 1) {
         say(
-          `not reported, trying again: ${advice || 'Supabase cannot be reached'} (${cause?.code ?? words(error)})`,
+          `not reported, trying again: ${advice || (status === 429 ? 'too many requests' : 'Supabase cannot be reached')} (${cause?.code ?? words(error)})`,
           'down',
         );
       }

@@ -70,6 +70,19 @@ describe('while Supabase is away', () => {
     },
   );
 
+  it('says so where it was told to wait, and tries on', async () => {
+    world.recorder.fault = (_, response) =>
+      world.recorder.requests.length > 2
+        ? undefined
+        : response.writeHead(429, { 'retry-after': '7' }).end('{"message":"wait for 7 s"}');
+    start({ interval: 1 }).idle();
+    await until(() => world.lines.length, { timeout: 15_000 });
+    expect(world.lines[0]).toBe(
+      '[heartbeat] crawl-worker: not reported, trying again: too many requests (HTTP 429, wait for 7 s)',
+    );
+    await until(() => world.lines.includes('[heartbeat] crawl-worker: reported again'));
+  });
+
   it('never lets two requests overlap', async () => {
     let open = 0;
     let most = 0;

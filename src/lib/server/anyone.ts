@@ -8,14 +8,22 @@ let client: SupabaseClient<Database> | null = null;
 
 /** A client that acts for somebody without a session, whoever asks. */
 export function anyone(): SupabaseClient<Database> {
-  if (client) return client;
+  return (client ??= create());
+}
+
+/** A client that acts for whom an access token of Supabase Auth names. */
+export function bearer(accessToken: string): SupabaseClient<Database> {
+  return create({ authorization: `Bearer ${accessToken}` });
+}
+
+function create(headers: Record<string, string> = {}): SupabaseClient<Database> {
   const { url, publishableKey } = configuration();
-  client = createClient<Database>(url, publishableKey, {
+  return createClient<Database>(url, publishableKey, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     global: {
+      headers,
       fetch: (input, init) =>
         fetch(input, { ...init, signal: init?.signal ?? AbortSignal.timeout(TIME_LIMIT_MS) }),
     },
   });
-  return client;
 }

@@ -1,3 +1,4 @@
+import { favicon } from '../components/favicon.ts';
 import { bar, type Bar } from '../fleet/bar.ts';
 import { readSnapshot } from '../fleet/message.ts';
 import { anyone } from './anyone.ts';
@@ -10,7 +11,8 @@ import type { Session } from './session.ts';
 export const BAR_LASTS_S = 5;
 
 export interface BarAnswer {
-  bar: Bar;
+  /** With the icon of a tab that shows it, made here: the page would load what the fleet page loads as well. */
+  bar: Bar & { icon: string };
   /** Who may embed it: sources of a CSP. */
   frameAncestors: readonly string[];
 }
@@ -35,5 +37,6 @@ async function ask(client: Session['client'], key?: string): Promise<BarAnswer> 
   const { data, error, status } = await client.rpc('hp_bar', key === undefined ? {} : { embed_key: key });
   if (error) throw refusal(status, error.code, error.message);
   const { frame_ancestors: sources } = data as { frame_ancestors: unknown };
-  return { bar: bar(readSnapshot(data)), frameAncestors: frameAncestors(sources) };
+  const line = bar(readSnapshot(data));
+  return { bar: { ...line, icon: favicon(line.level) }, frameAncestors: frameAncestors(sources) };
 }

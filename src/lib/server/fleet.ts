@@ -1,4 +1,5 @@
 import type { SnapshotWire } from '$lib/fleet/message.ts';
+import { bearer } from './anyone.ts';
 import { configuration } from './configuration.ts';
 import type { Session } from './session.ts';
 
@@ -30,6 +31,11 @@ export async function readFleet(session: Session): Promise<SnapshotWire> {
   return (await call(session, 'hp_fleet')) as SnapshotWire;
 }
 
+/** The same for a script that brings a member's access token itself; the database verifies it. @throws {Refused} */
+export async function readFleetWith(accessToken: string): Promise<SnapshotWire> {
+  return (await ask(bearer(accessToken), 'hp_fleet')) as SnapshotWire;
+}
+
 /**
  * Says that somebody watches, so that digests flow. Every open page does once a minute: so this is also where those are
  * found out who were signed out from another device. Who was removed from the members is told by the database itself.
@@ -43,7 +49,11 @@ export async function keepWatching(session: Session): Promise<{ now: string; tic
 
 async function call(session: Session, name: 'hp_fleet' | 'hp_watch'): Promise<unknown> {
   if (!(await session.token())) throw new Refused('signed-out', 'no session');
-  const { data, error, status } = await session.client.rpc(name);
+  return ask(session.client, name);
+}
+
+async function ask(client: Session['client'], name: 'hp_fleet' | 'hp_watch'): Promise<unknown> {
+  const { data, error, status } = await client.rpc(name);
   if (!error) return data;
   throw refusal(status, error.code, error.message);
 }

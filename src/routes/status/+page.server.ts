@@ -2,6 +2,11 @@ import { error } from '@sveltejs/kit';
 import { anyonesFor } from '$lib/server/anyones.ts';
 import { Refused } from '$lib/server/fleet.ts';
 import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/server/public-status.ts';
+import { favicon } from '$lib/components/favicon.ts';
+import { LEVEL_WORDS } from '$lib/components/words.ts';
+import { verdict, type PublicStatus, type PublicWorker } from '$lib/fleet/public-status.ts';
+import { LEVELS } from '$lib/fleet/tally.ts';
+import { absolute, ago } from '$lib/time/words.ts';
 import type { PageServerLoad } from './$types';
 
 /** Without scripts: there is nothing to click, and anyone gets it, on any device. */
@@ -19,5 +24,31 @@ export const load: PageServerLoad = async (event) => {
   });
   anyonesFor(PUBLIC_STATUS_LASTS_S, event);
   if (!status) error(404, 'There is no such page');
-  return { status };
+  return shown(status);
 };
+
+/**
+ * What the page shows, in words. Made here, icons included: what this page and the fleet page both load would be cut into
+ * pieces for both of them, and nothing runs here that could use it.
+ */
+function shown({ now, workers }: PublicStatus) {
+  const { level, words } = verdict(workers);
+  const worst = (one: PublicWorker) => LEVELS.indexOf(one.level);
+  return {
+    level,
+    words,
+    icon: favicon(level),
+    at: absolute(new Date(now)),
+    workers: workers
+      .toSorted((one, other) => worst(one) - worst(other))
+      .map((worker) => ({
+        ...worker,
+        icon: favicon(worker.level),
+        sign: LEVEL_WORDS[worker.level],
+        seen: worker.last_seen && {
+          title: absolute(new Date(worker.last_seen)),
+          words: ago(Date.parse(now) - Date.parse(worker.last_seen)),
+        },
+      })),
+  };
+}

@@ -1,9 +1,15 @@
 import { fleetJson } from '$lib/fleet/fleet-json.ts';
 import { readSnapshot } from '$lib/fleet/message.ts';
 import { answer } from '$lib/server/answer.ts';
-import { readFleet } from '$lib/server/fleet.ts';
+import { readFleet, readFleetWith, Refused } from '$lib/server/fleet.ts';
 import type { RequestHandler } from './$types';
 
-/** Every worker, and what its row means now, for members: docs/api.md. */
-export const GET: RequestHandler = ({ locals }) =>
-  answer(async () => fleetJson(readSnapshot(await readFleet(locals.session))));
+/** Every worker, and what its row means now, for members: with their session, or with their access token (docs/api.md). */
+export const GET: RequestHandler = ({ locals, request }) =>
+  answer(async () => {
+    const given = request.headers.get('authorization');
+    if (given === null) return fleetJson(readSnapshot(await readFleet(locals.session)));
+    const [, token] = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i.exec(given) ?? [];
+    if (!token) throw new Refused('signed-out', 'Authorization is not "Bearer " and an access token');
+    return fleetJson(readSnapshot(await readFleetWith(token)));
+  });

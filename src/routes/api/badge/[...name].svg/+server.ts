@@ -9,11 +9,14 @@ import type { RequestHandler } from './$types';
  * difference: the answer is the same to the letter, and does not repeat the name.
  */
 export const GET: RequestHandler = async (event) => {
-  anyonesFor(PUBLIC_STATUS_LASTS_S, event);
+  let away = false;
   const status = await publicStatus().catch((error: unknown) => {
-    if (error instanceof Refused) return null;
-    throw error;
+    if (!(error instanceof Refused)) throw error;
+    away = true;
+    return null;
   });
+  // A badge is grey while Supabase is away, and must not stay so when it is back.
+  if (!away) anyonesFor(PUBLIC_STATUS_LASTS_S, event);
   const worker = status?.workers.find(({ name }) => name === event.params.name);
   const svg = worker ? badge(worker.name, worker.words, worker.level) : badge('worker', 'unknown', 'unknown');
   return new Response(svg, { headers: { 'content-type': 'image/svg+xml; charset=utf-8' } });
