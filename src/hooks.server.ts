@@ -13,8 +13,10 @@ export const handle: Handle = async ({ event, resolve }) => {
   event.locals.frameAncestors = [];
   const response = await resolve(event);
   const { headers } = response;
-  // What passes here is one person's: pages, tokens, snapshots. Only what says of itself that it is public is not.
-  if (!headers.get('cache-control')?.startsWith('public')) headers.set('cache-control', 'private, no-store');
+  // What passes here is one person's: pages, tokens, snapshots. Only what says of itself that it is public is not; and
+  // what changes but once a minute may be kept by the browser of the one who asked.
+  if (!/^(public|private, max-age)/.test(headers.get('cache-control') ?? ''))
+    headers.set('cache-control', 'private, no-store');
   secure(headers, {
     // Under development Vite has a socket of its own.
     connect: import.meta.env.DEV ? [...projectOrigins(), 'ws:'] : projectOrigins(),

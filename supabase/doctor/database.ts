@@ -17,6 +17,7 @@ export interface Diagnosis {
     } | null;
   };
   tick: { age_s: number | null; every_s: number | null; impaired_since: string | null } | null;
+  history: { failed_since: string | null; failure: string | null } | null;
   digest_every_s: number | null;
   objects: Record<string, string[]>;
   unguarded: string[];

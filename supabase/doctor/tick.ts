@@ -4,7 +4,7 @@ import { fine, trouble, warning, type Finding } from './finding.ts';
 const GUIDE = 'docs/scheduling.md has the rest.';
 
 /** Whether something runs `hp_tick()`, and often enough. */
-export function inspectTick({ tick, cron }: Diagnosis): Finding[] {
+export function inspectTick({ tick, cron, history }: Diagnosis): Finding[] {
   const every = tick?.every_s ?? 5;
   const age = tick?.age_s ?? null;
   // Beats and open pages run one that is two periods late: up to there it says nothing of the scheduler.
@@ -38,6 +38,15 @@ export function inspectTick({ tick, cron }: Diagnosis): Finding[] {
         'the watch',
         `is in doubt since ${tick.impaired_since}: about half of the fleet went silent together, or the tick paused`,
         'Nobody is called crashed meanwhile. It ends when they are heard again, or after three leases.',
+      ),
+    );
+  }
+  if (history?.failure) {
+    findings.push(
+      warning(
+        'the history',
+        `is not kept up to date since ${history.failed_since}: ${history.failure}`,
+        'Charts have a gap from then on; the watch itself goes on. The tick tries again each time.',
       ),
     );
   }

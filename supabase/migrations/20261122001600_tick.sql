@@ -71,6 +71,7 @@ begin
   elsif v_watched and v_judged.crashed is not null then
     perform hp_private.send_transition(v_judged.crashed);
   end if;
+  perform hp_private.keep_history(at);
   return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_judged.crashed), 0));
 end
 $$;

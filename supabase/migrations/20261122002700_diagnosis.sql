@@ -33,6 +33,8 @@ begin
       select jsonb_build_object('age_s', extract(epoch from clock_timestamp() - p.tick_at),
         'every_s', hp_private.setting('tick_every_s'), 'impaired_since', p.impaired_since)
       from hp_private.pulse p),
+    'history', (
+      select jsonb_build_object('failed_since', h.failed_at, 'failure', h.failure) from hp_private.history h),
     'digest_every_s', hp_private.setting('digest_every_s'),
     -- What is there, and who may use it.
     'objects', (
@@ -47,12 +49,12 @@ begin
           select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
           from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ('r', 'v') and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
+        where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
       ) o),
     'unguarded', (
       select coalesce(jsonb_agg(c.relname order by c.relname), '[]')
       from pg_catalog.pg_class c
-      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname like 'hp\_%' and not c.relrowsecurity),
+      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname like 'hp\_%' and not c.relrowsecurity),
     'listen_policy', exists (
       select from pg_catalog.pg_policies p
       where p.schemaname = 'realtime' and p.tablename = 'messages' and p.policyname = 'members listen to the fleet'),

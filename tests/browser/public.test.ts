@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FleetJson } from '../../src/lib/fleet/fleet-json.ts';
+import type { Sparks, Throughput, WorkerHistory } from '../../src/lib/fleet/history.ts';
 import type { PublicStatus } from '../../src/lib/fleet/public-status.ts';
 import { launchBrowser } from '../support/browser.ts';
 import { startDashboard, type Dashboard } from '../support/dashboard.ts';
@@ -262,6 +263,72 @@ describe('/api/fleet.json', () => {
       error_count: 2,
       last_error: hostile(2000),
     });
+  });
+});
+
+describe('the history of a worker', () => {
+  const asked = (path: string) => alice.page.request.get(dashboard.url + path);
+  const Discovery = '/api/workers/Discovery/history';
+
+  beforeAll(async () => {
+    // The last minute that is over, as the tick would have written it.
+    await stack.database.sql`
+      insert into hp_worker_bucket
+      select 86400, date_bin('1 day', now(), 'epoch') - interval '24 hours', w.worker_id / 128, f.up, f.up, f.one, f.one, f.small, f.small, f.small, f.small, f.small, 7
+      from hp_worker_status w, lateral (select
+        array_fill(null::int, array[(w.worker_id % 128)::int]) || 43200 as up,
+        array_fill(null::int, array[(w.worker_id % 128)::int]) || 7 as one,
+        array_fill(null::smallint, array[(w.worker_id % 128)::int]) || 125::smallint as small) f
+      where w.worker_name = 'Discovery'`;
+  });
+
+  it('is for members, of workers that there are and over times that there are', async () => {
+    for (const path of [Discovery, '/api/sparks?ids=1', '/api/throughput'])
+      expect((await get(path)).status, path).toBe(401);
+    expect((await asked('/api/workers/no-such-worker/history')).status()).toBe(404);
+    expect((await asked(`${Discovery}?range=1y`)).status()).toBe(400);
+    expect((await asked('/api/sparks?ids=1,x')).status()).toBe(400);
+    expect((await asked(`/api/sparks?ids=${'1,'.repeat(200)}1`)).status()).toBe(400);
+  });
+
+  it('is told in columns, a step each, and in days; the browser may keep it for seconds', async () => {
+    for (const [range, steps, length] of [
+      ['1h', 60, 60],
+      ['24h', 288, 300],
+      ['7d', 168, 3600],
+      ['90d', 360, 21_600],
+    ] as const) {
+      const answer = await asked(`${Discovery}?range=${range}`);
+      expect(answer.headers()['cache-control']).toBe('private, max-age=15');
+      const { from, to, step_s, points, days } = (await answer.json()) as WorkerHistory;
+      expect(step_s).toBe(length);
+      expect(Date.parse(to) - Date.parse(from)).toBe(steps * length * 1000);
+      expect(points.at[0]! * 1000).toBe(Date.parse(from));
+      for (const column of Object.values(points)) expect(column).toHaveLength(steps);
+      expect(days).toHaveLength(90);
+      expect(days[88]).toMatchObject({ up_s: 43_200, known_s: 43_200 });
+      expect(days[0]).toMatchObject({ day: expect.stringMatching(/^\d{4}-\d\d-\d\d$/), up_s: null });
+    }
+    const sparks = (await (await asked('/api/sparks?ids=1,2')).json()) as Sparks;
+    expect(Object.keys(sparks.jobs)).toEqual(['1', '2']);
+    expect(sparks.jobs['1']).toHaveLength(60);
+    expect(((await (await asked('/api/throughput')).json()) as Throughput).jobs).toHaveLength(60);
+  });
+
+  it('is downloaded as a table', async () => {
+    const answer = await asked(`${Discovery}?range=7d&format=csv`);
+    expect(answer.headers()).toMatchObject({
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': 'attachment; filename="Discovery-7d.csv"',
+      'cache-control': 'private, no-store',
+    });
+    const lines = (await answer.text()).split('\r\n');
+    expect(lines).toHaveLength(170);
+    expect(lines[0]).toBe(
+      'start (UTC),length (s),up (s),known (s),jobs,errors,CPU mean (% of one core),CPU max (% of one core),' +
+        'memory mean (%),memory max (%),event loop delay max (ms)',
+    );
+    expect(lines[1]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:00:00\.000Z,3600,,,,,,,,,$/);
   });
 });
 

@@ -22,6 +22,10 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.group_state':    ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
+  'hp_private.history':        ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  'hp_private.history_total':  ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
   'hp_private.mass_silence':   ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   'hp_private.message_budget': ['-', '-', '-',   '-',    '-',    '-'],
@@ -49,6 +53,9 @@ export const relations: Record<string, Line> = {
   hp_member_invite:            ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   hp_setting:                  ['-', 'e', 'r',   'r',    'r',    'riu'],
+  // Its partitions, in hp_private, are nobody's: they are read through it.
+  // prettier-ignore
+  hp_worker_bucket:            ['-', 'e', 'r',   'r',    'r',    'r'],
   // A viewer reads what was asked and as what, and not by whom: hp_worker_commands() says that as far as they may know.
   // prettier-ignore
   hp_worker_command:           ['-', 'e', 'r',   'r',    'r',    'r'],
@@ -162,8 +169,14 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_set_public_page(boolean,text[])': ["hp_set_public_page(true, '{crawl-worker}')",
     '-', '-', '-', '-', '+', '+'],
   // prettier-ignore
+  'hp_sparks(bigint[])': ["hp_sparks('{1}')",
+    '-', '-', '+', '+', '+', '+'],
+  // prettier-ignore
   'hp_stop_worker(text,text)': ["hp_stop_worker('crawl-worker')",
     '-', '-', '-', '+', '+', '+'],
+  // prettier-ignore
+  'hp_throughput()': ['hp_throughput()',
+    '-', '-', '+', '+', '+', '+'],
   // prettier-ignore
   'hp_tick()': ['hp_tick()',
     '-', '-', '-', '-', '-', '+'],
@@ -196,6 +209,9 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_worker_health(hp_worker_status,timestamp with time zone)': [
     'hp_worker_health(null::hp_worker_status, now())',
     '-', '+', '+', '+', '+', '+'],
+  // prettier-ignore
+  'hp_worker_history(text,text)': ["hp_worker_history('crawl-worker')",
+    '-', '-', '+', '+', '+', '+'],
 };
 
 /**
@@ -206,8 +222,12 @@ export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key
   'epoch_ms(timestamp with time zone)': 'signed in, secret key',
   'fleet_header(timestamp with time zone)': 'signed in, secret key',
   'group_health(timestamp with time zone)': 'signed in, secret key',
+  'history_ends(timestamp with time zone)': 'signed in, secret key',
   'is_alive(hp_worker_status,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
   'is_overdue(hp_worker_status,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
+  'only_members()': 'signed in, secret key',
+  'sparks(bigint[],timestamp with time zone)': 'signed in, secret key',
+  'throughput(timestamp with time zone)': 'signed in, secret key',
   'watched_ms(hp_worker_status,timestamp with time zone)': 'signed in, secret key',
   'words_count(double precision,text)': 'signed in, secret key',
   'words_instant(timestamp with time zone)': 'signed in, secret key',
@@ -215,6 +235,9 @@ export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key
   'words_span(double precision,double precision)': 'signed in, secret key',
   'worker_health(hp_worker_status,timestamp with time zone,timestamp with time zone,timestamp with time zone,timestamp with time zone,text)':
     'signed in, secret key',
+  'worker_days(bigint,timestamp with time zone)': 'signed in, secret key',
+  'worker_history(text,text,timestamp with time zone)': 'signed in, secret key',
+  'worker_steps(bigint,integer,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
   'is_member()': 'signed in',
   'member_role()': 'signed in',
 };

@@ -10,10 +10,10 @@ afterAll(() => db.drop());
 /** Each query lists the offenders. */
 const offenders = async (query: string) => (await db.sql.unsafe(query)).map((row) => row.what as string);
 
-/** Ours: public objects named hp_, and all of hp_private. */
+/** Ours: public objects named hp_, and all of hp_private. Partitions are as their table is. */
 const tables = `
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v') and ((n.nspname = 'public' and c.relname like 'hp\\_%') or n.nspname = 'hp_private')`;
+  where c.relkind in ('r', 'p', 'v') and not c.relispartition and ((n.nspname = 'public' and c.relname like 'hp\\_%') or n.nspname = 'hp_private')`;
 const functions = `
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   where ((n.nspname = 'public' and p.proname like 'hp\\_%') or n.nspname = 'hp_private')`;

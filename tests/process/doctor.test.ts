@@ -326,4 +326,17 @@ describe('npm run doctor, about a tick that nobody runs', () => {
     await sql`update cron.job_run_details set status = 'succeeded'`;
     expect(await about()).toContain('restart the project');
   });
+
+  it('says that the history is not kept up to date, and why', async () => {
+    const { sql } = still.database;
+    await sql`update hp_private.history set failed_at = now(), failure = 'no room left'`;
+    const found = await look({ url: still.url, keys: [{ name: secretName, value: still.secretKey }] });
+    expect(found).toContainEqual(
+      expect.objectContaining({
+        level: 'warning',
+        about: 'the history',
+        says: expect.stringMatching(/no room left$/),
+      }),
+    );
+  });
 });

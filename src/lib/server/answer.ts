@@ -15,3 +15,15 @@ export async function answer(work: () => Promise<unknown>): Promise<Response> {
 export function jsonAnswer(value: unknown, status = 200): Response {
   return new Response(jsonText(value), { status, headers: { 'content-type': 'application/json' } });
 }
+
+/**
+ * Lets the browser of the one who asked keep an answer, and nobody else: for what changes once a minute at most. A refusal is
+ * kept by nobody.
+ */
+export function keptFor(seconds: number, response: Response): Response {
+  if (response.ok) {
+    response.headers.set('cache-control', `private, max-age=${seconds}`);
+    response.headers.set('vary', 'cookie'); // somebody else may sign in meanwhile
+  }
+  return response;
+}

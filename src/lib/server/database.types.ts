@@ -139,6 +139,55 @@ export type Database = {
         };
         Relationships: [];
       };
+      hp_worker_bucket: {
+        Row: {
+          at: string;
+          block: number;
+          cpu_max: number[];
+          cpu_mean: number[];
+          errors: number[];
+          jobs: number[];
+          jobs_done: number;
+          known_s: number[];
+          lag_max: number[];
+          memory_max: number[];
+          memory_mean: number[];
+          step_s: number;
+          up_s: number[];
+        };
+        ComputedFields: never;
+        Insert: {
+          at: string;
+          block: number;
+          cpu_max: number[];
+          cpu_mean: number[];
+          errors: number[];
+          jobs: number[];
+          jobs_done?: number;
+          known_s: number[];
+          lag_max: number[];
+          memory_max: number[];
+          memory_mean: number[];
+          step_s: number;
+          up_s: number[];
+        };
+        Update: {
+          at?: string;
+          block?: number;
+          cpu_max?: number[];
+          cpu_mean?: number[];
+          errors?: number[];
+          jobs?: number[];
+          jobs_done?: number;
+          known_s?: number[];
+          lag_max?: number[];
+          memory_max?: number[];
+          memory_mean?: number[];
+          step_s?: number;
+          up_s?: number[];
+        };
+        Relationships: [];
+      };
       hp_worker_command: {
         Row: {
           acknowledged_at: string | null;
@@ -841,7 +890,9 @@ export type Database = {
       hp_set_frame_ancestors: { Args: { sources: string }; Returns: undefined };
       hp_set_member_role: { Args: { role: string; user_id: string }; Returns: undefined };
       hp_set_public_page: { Args: { shown: boolean; workers: string[] }; Returns: undefined };
+      hp_sparks: { Args: { worker_ids: number[] }; Returns: Json };
       hp_stop_worker: { Args: { reason?: string; worker_name: string }; Returns: Json };
+      hp_throughput: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_tick: { Args: Record<PropertyKey, never>; Returns: Json };
       hp_unpause: { Args: { reason?: string; worker_name?: string; worker_type?: string }; Returns: Json };
       hp_watch: { Args: Record<PropertyKey, never>; Returns: Json };
@@ -889,6 +940,7 @@ export type Database = {
         };
         Returns: Record<string, unknown>;
       };
+      hp_worker_history: { Args: { range?: string; worker_name: string }; Returns: Json };
       hp_worker_logs: {
         Args: { before?: number; level?: string; most?: number; search?: string; worker_name: string };
         Returns: Json;

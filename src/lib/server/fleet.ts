@@ -6,7 +6,8 @@ import type { Session } from './session.ts';
 /** Why the database gave no answer. `status` is the HTTP status to answer with. */
 export class Refused extends Error {
   override readonly name = 'Refused';
-  readonly kind: 'signed-out' | 'not-a-member' | 'unreachable' | 'migrations-missing' | 'broken';
+  readonly kind:
+    'signed-out' | 'not-a-member' | 'unreachable' | 'migrations-missing' | 'not-found' | 'invalid' | 'broken';
   readonly status: number;
   readonly detail: string;
 
@@ -23,6 +24,8 @@ const STATUS = {
   'not-a-member': 403,
   unreachable: 503,
   'migrations-missing': 503,
+  'not-found': 404,
+  invalid: 400,
   broken: 502,
 } as const;
 
@@ -64,6 +67,9 @@ export function refusal(status: number, code: string, message: string): Refused 
   if (status === 0 || status >= 502) return new Refused('unreachable', configuration().url);
   if (status === 401) return new Refused('signed-out', message);
   if (status === 403) return new Refused('not-a-member', message);
+  // Ours, about what was asked for; 404 without it: there is no such function.
+  if (code === 'PT404') return new Refused('not-found', message);
+  if (code === 'PT400') return new Refused('invalid', message);
   if (status === 404 || code === '42P01' || code === '42883')
     return new Refused('migrations-missing', message);
   return new Refused('broken', message);

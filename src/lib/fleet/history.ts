@@ -1,0 +1,69 @@
+/** Over how long a worker's history is asked for. A step of it is a minute, five minutes, an hour and six hours long. */
+export const HISTORY_RANGES = ['1h', '24h', '7d', '90d'] as const;
+export type HistoryRange = (typeof HISTORY_RANGES)[number];
+
+/** A step's value; null where nothing is known: the watch did not run, or the worker was not there or meant to be. */
+export type Column = readonly (number | null)[];
+
+/** `/api/workers/[name]/history`, for members: docs/api.md. */
+export interface WorkerHistory {
+  /** Start of the first step and end of the last, ISO 8601. The last one may be going on. */
+  readonly from: string;
+  readonly to: string;
+  readonly step_s: 60 | 300 | 3600 | 21600;
+  readonly points: HistoryPoints;
+  /** The last 90 days of UTC, today the last of them. */
+  readonly days: readonly HistoryDay[];
+  /** Since when there is a history at all, ISO 8601; null where the tick has not run yet. */
+  readonly kept_since: string | null;
+  /** Why it is not being kept up to date, where that is so. */
+  readonly failure: string | null;
+}
+
+/** Columns of one length. */
+export interface HistoryPoints {
+  /** Start of each step, in seconds since the epoch. */
+  readonly at: readonly number[];
+  /** Seconds for which it was up, of those for which that is known. */
+  readonly up_s: Column;
+  readonly known_s: Column;
+  readonly jobs: Column;
+  readonly errors: Column;
+  /** Percent of one core. */
+  readonly cpu_mean: Column;
+  readonly cpu_max: Column;
+  /** Percent of what the process may use. */
+  readonly memory_mean: Column;
+  readonly memory_max: Column;
+  /** Event loop delay in milliseconds. */
+  readonly lag_max: Column;
+}
+
+export interface HistoryDay {
+  /** Year, month and day of UTC. */
+  readonly day: string;
+  readonly up_s: number | null;
+  readonly known_s: number | null;
+}
+
+/** `/api/sparks`: jobs a minute over the last hour, by worker_id. */
+export interface Sparks {
+  readonly at: readonly number[];
+  readonly step_s: 60;
+  readonly jobs: Readonly<Record<string, Column>>;
+}
+
+/** `/api/throughput`: jobs a minute of the whole fleet over the last hour. */
+export interface Throughput {
+  readonly at: readonly number[];
+  readonly step_s: 60;
+  readonly jobs: Column;
+}
+
+/** Jobs a minute in each step, by the time of it that is known: a step that is going on is no lower for that. */
+export function perMinute({ jobs, known_s }: HistoryPoints): Column {
+  return jobs.map((count, i) => {
+    const known = known_s[i];
+    return count === null || !known ? null : (count * 60) / known;
+  });
+}

@@ -1,0 +1,318 @@
+-- The roll-up: the tick makes a step of each minute that is over, for all workers in one statement, and of each hour and day
+-- that is over, a few blocks at a time. It reads the workers as they are and locks none.
+--
+-- Whether a worker was up comes from its transitions, not from a look at it: one that crashed at 12:00:20 was up for 20 s.
+-- Where the watch was impaired, or the tick did not run, nothing is known, and nothing is written.
+
+-- When the watch could tell, within a stretch of time.
+create or replace function hp_private.watched(since timestamptz, until timestamptz) returns tstzmultirange
+language sql stable set search_path = ''
+return (
+  with event as (
+    select e.at, e.id, e.from_value = 'watching' as before, e.to_value = 'watching' as after
+    from public.hp_worker_event e where e.worker_name is null and e.type = 'watch' and e.at >= watched.since
+  ),
+  turn as (
+    select watched.since as at, 0 as id, coalesce(
+      (select e.before from event e order by e.at, e.id limit 1),
+      (select p.impaired_since is null or p.impaired_since >= watched.since from hp_private.pulse p)) as watching
+    union all
+    select e.at, e.id, e.after from event e
+  ),
+  stretch as (
+    select t.watching, t.at as since, lead(t.at, 1, watched.until) over (order by t.at, t.id) as until from turn t
+  )
+  select coalesce(range_agg(tstzrange(s.since, least(s.until, watched.until))), '{}')
+  from stretch s where s.watching and s.since < least(s.until, watched.until)
+);
+
+create or replace function hp_private.seconds_of(stretches tstzmultirange) returns double precision
+language sql immutable set search_path = ''
+return (select coalesce(sum(extract(epoch from upper(s) - lower(s))), 0)::double precision from unnest(stretches) s);
+
+-- How those whose status changed spent a minute. Later changes tell how it was before them.
+create or replace function hp_private.phases(minute timestamptz, known tstzmultirange)
+returns table (worker_name text, alive_s double precision, stopped_s double precision, crashed_s double precision)
+language sql stable set search_path = ''
+as $$
+  with event as materialized (
+    select e.worker_name, e.at, e.from_value, e.to_value, row_number() over way as number,
+      lead(e.at, 1, 'infinity') over way as until
+    from public.hp_worker_event e
+    where e.type = 'status' and e.worker_name is not null and e.at >= phases.minute
+    window way as (partition by e.worker_name order by e.at, e.id)
+  ),
+  phase as (
+    select e.worker_name, e.from_value as status, tstzrange(null, e.at) as during from event e where e.number = 1
+    union all
+    select e.worker_name, e.to_value, tstzrange(e.at, e.until) from event e
+  ),
+  told as (
+    select p.worker_name, p.status, hp_private.seconds_of(tstzmultirange(p.during) * phases.known) as seconds from phase p
+  )
+  select t.worker_name,
+    coalesce(sum(t.seconds) filter (where t.status not in ('unknown', 'stopped', 'crashed')), 0),
+    coalesce(sum(t.seconds) filter (where t.status = 'stopped'), 0),
+    coalesce(sum(t.seconds) filter (where t.status = 'crashed'), 0)
+  from told t group by t.worker_name
+$$;
+
+-- note: least() passes over a null, and would make the greatest of nothing.
+create or replace function hp_private.bounded(value double precision, most integer) returns integer
+language sql immutable strict set search_path = ''
+return least(round(value), most)::integer;
+
+-- One minute of all workers. known: the part of it in which the watch could tell. counted_to: as of when history_total
+-- counts; until: as of when the workers' rows do. What came between them is spread over the time between them.
+create or replace function hp_private.roll_minute(minute timestamptz, known tstzmultirange, counted_to timestamptz, until timestamptz)
+returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_end timestamptz := minute + interval '1 minute';
+  v_known_s double precision := hp_private.seconds_of(known);
+  -- Of what came, as much belongs before the end of this minute, and of that as much into it.
+  v_before double precision := case when until > v_end and until > counted_to
+    then extract(epoch from v_end - counted_to) / extract(epoch from until - counted_to) else 1 end;
+  v_within double precision := least(1, 60 / greatest(1, extract(epoch from v_end - counted_to)));
+begin
+  perform hp_private.make_history_room(60, minute);
+
+  with worker as materialized (
+    select w.worker_id / 128 as block, (w.worker_id % 128)::integer as place, w.jobs_processed, w.error_count,
+      w.cpu_percent, w.memory_percent, w.event_loop_lag_ms,
+      s.up_s, s.up_s + case when s.meant then 0 else s.down_s end as known_s,
+      w.jobs_processed - t.jobs[w.worker_id % 128 + 1] as jobs_new, w.error_count - t.errors[w.worker_id % 128 + 1] as errors_new,
+      t.jobs[w.worker_id % 128 + 1] as jobs_before, t.errors[w.worker_id % 128 + 1] as errors_before
+    from public.hp_worker_status w
+      left join hp_private.phases(roll_minute.minute, roll_minute.known) p on p.worker_name = w.worker_name
+      left join public.hp_worker_group g on g.worker_type = w.worker_type
+      left join hp_private.history_total t on t.block = w.worker_id / 128
+      cross join lateral (
+        select
+          coalesce(p.alive_s, case when w.status not in ('unknown', 'stopped', 'crashed') then v_known_s else 0 end) as alive_s,
+          coalesce(p.stopped_s, case when w.status = 'stopped' then v_known_s else 0 end) as stopped_s,
+          coalesce(p.crashed_s, case when w.status = 'crashed' then v_known_s else 0 end) as crashed_s,
+          -- Between its runs a scheduled worker is up until it is overdue.
+          w.kind = 'scheduled' and w.lease_expires_at is not null as between_runs) l
+      cross join lateral (
+        select
+          l.alive_s + case when l.between_runs then l.stopped_s else 0 end as up_s,
+          -- Being down is not counted where it is meant: in a pause, and after a goodbye of who is not expected.
+          l.crashed_s + case when l.between_runs or not w.expected then 0 else l.stopped_s end as down_s,
+          coalesce(greatest(w.paused_until, g.paused_until) > roll_minute.minute, false) as meant) s
+  ),
+  told as (
+    select w.block, w.place, w.jobs_processed, w.error_count,
+      k.up_s, k.known_s, w.jobs_new, w.errors_new, w.jobs_before, w.errors_before,
+      case when k.up_s > 0 then hp_private.bounded(w.cpu_percent * 10, 32767)::smallint end as cpu,
+      case when k.up_s > 0 then hp_private.bounded(w.memory_percent * 10, 32767)::smallint end as memory,
+      case when k.up_s > 0 then hp_private.bounded(w.event_loop_lag_ms, 32767)::smallint end as lag,
+      -- Nothing is known of what came before the first look, nor where somebody has put a total back.
+      case when k.known_s is not null and w.jobs_new >= 0 then round(w.jobs_new * v_before) end as jobs_due,
+      case when k.known_s is not null and w.errors_new >= 0 then round(w.errors_new * v_before) end as errors_due
+    from worker w
+      cross join lateral (
+        select case when round(w.known_s) > 0 then round(w.up_s)::integer end as up_s, nullif(round(w.known_s)::integer, 0) as known_s) k
+  ),
+  placed as materialized (
+    select d.block, d.place, t.up_s, t.known_s, t.cpu, t.memory, t.lag,
+      hp_private.bounded(t.jobs_due * v_within, 2147483647) as jobs,
+      hp_private.bounded(t.errors_due * v_within, 2147483647) as errors,
+      -- Who is not known of keeps its total, to be counted when it is; a total is taken anew where it went back.
+      case when t.jobs_new >= 0 then t.jobs_before + coalesce(t.jobs_due, 0) else t.jobs_processed end::bigint as jobs_total,
+      case when t.errors_new >= 0 then t.errors_before + coalesce(t.errors_due, 0) else t.error_count end::bigint as errors_total
+    from (select b.block, p.place from (select distinct w.block from worker w) b cross join generate_series(0, 127) p (place)) d
+      left join told t on t.block = d.block and t.place = d.place
+    order by d.block, d.place
+  ),
+  bucket as (
+    insert into public.hp_worker_bucket (step_s, at, block, up_s, known_s, jobs, errors,
+      cpu_mean, cpu_max, memory_mean, memory_max, lag_max, jobs_done)
+    select 60, roll_minute.minute, p.block, array_agg(p.up_s), array_agg(p.known_s), array_agg(p.jobs), array_agg(p.errors),
+      array_agg(p.cpu), array_agg(p.cpu), array_agg(p.memory), array_agg(p.memory), array_agg(p.lag), coalesce(sum(p.jobs), 0)
+    from placed p group by p.block having count(p.known_s) > 0
+    on conflict do nothing
+  )
+  insert into hp_private.history_total as t (block, jobs, errors)
+  select p.block, array_agg(p.jobs_total), array_agg(p.errors_total) from placed p group by p.block
+  on conflict (block) do update set jobs = excluded.jobs, errors = excluded.errors;
+end
+$$;
+
+-- Every minute that is over.
+create or replace function hp_private.roll_minutes(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_history hp_private.history;
+  v_until timestamptz := date_bin('1 minute', at, 'epoch');
+  v_minute timestamptz;
+  v_known tstzmultirange;
+  v_part tstzmultirange;
+begin
+  select * into v_history from hp_private.history;
+  if v_history.minutes_to is null then
+    -- What there is before the first minute is no minute's.
+    insert into hp_private.history_total as t (block, jobs, errors)
+    select d.block, array_agg(w.jobs_processed order by d.place), array_agg(w.error_count order by d.place)
+    from (select b.block, p.place from (select distinct w.worker_id / 128 as block from public.hp_worker_status w) b
+        cross join generate_series(0, 127) p (place)) d
+      left join public.hp_worker_status w on w.worker_id = d.block * 128 + d.place
+    group by d.block
+    on conflict (block) do update set jobs = excluded.jobs, errors = excluded.errors;
+    update hp_private.history h set kept_since = roll_minutes.at, minutes_to = v_until, counted_to = roll_minutes.at,
+      hours_to = date_bin('1 hour', roll_minutes.at, 'epoch'), days_to = date_bin('1 day', roll_minutes.at, 'epoch')
+    where h.id;
+    return;
+  end if;
+  if v_history.minutes_to >= v_until then
+    return;
+  end if;
+
+  -- An hour's worth at the most is made up for, after failures: what was not watched is passed over anyway.
+  v_minute := greatest(v_history.minutes_to, v_until - interval '1 hour');
+  v_known := hp_private.watched(greatest(v_minute, v_history.kept_since), v_until);
+  for v_rolled in 1 .. 5 loop
+    -- The next one in which anything is known.
+    v_minute := date_bin('1 minute', lower(v_known * tstzmultirange(tstzrange(v_minute, v_until))), 'epoch');
+    exit when v_minute is null;
+    v_part := v_known * tstzmultirange(tstzrange(v_minute, v_minute + interval '1 minute'));
+    perform hp_private.roll_minute(v_minute, v_part, v_history.counted_to, v_until);
+    v_minute := v_minute + interval '1 minute';
+    v_history.counted_to := v_minute;
+    exit when v_minute >= v_until;
+  end loop;
+  update hp_private.history h set minutes_to = coalesce(v_minute, v_until), counted_to = v_history.counted_to where h.id;
+end
+$$;
+
+-- A step of a block out of the shorter steps that it is made of.
+create or replace function hp_private.pack_history(of_step_s integer, step_s integer, at timestamptz, block bigint) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  insert into public.hp_worker_bucket (step_s, at, block, up_s, known_s, jobs, errors,
+    cpu_mean, cpu_max, memory_mean, memory_max, lag_max, jobs_done)
+  select pack_history.step_s, pack_history.at, pack_history.block,
+    array_agg(s.up_s), array_agg(s.known_s), array_agg(s.jobs), array_agg(s.errors),
+    array_agg(s.cpu_mean), array_agg(s.cpu_max), array_agg(s.memory_mean), array_agg(s.memory_max), array_agg(s.lag_max),
+    coalesce(sum(s.jobs), 0)
+  from (
+    select u.place, sum(u.up_s)::integer as up_s, sum(u.known_s)::integer as known_s,
+      hp_private.bounded(sum(u.jobs), 2147483647) as jobs, hp_private.bounded(sum(u.errors), 2147483647) as errors,
+      round(sum(u.cpu_mean * u.up_s::numeric) / nullif(sum(u.up_s) filter (where u.cpu_mean is not null), 0))::smallint as cpu_mean,
+      max(u.cpu_max) as cpu_max,
+      round(sum(u.memory_mean * u.up_s::numeric) / nullif(sum(u.up_s) filter (where u.memory_mean is not null), 0))::smallint as memory_mean,
+      max(u.memory_max) as memory_max, max(u.lag_max) as lag_max
+    from public.hp_worker_bucket b
+      cross join lateral unnest(b.up_s, b.known_s, b.jobs, b.errors, b.cpu_mean, b.cpu_max, b.memory_mean, b.memory_max, b.lag_max)
+        with ordinality u (up_s, known_s, jobs, errors, cpu_mean, cpu_max, memory_mean, memory_max, lag_max, place)
+    where b.block = pack_history.block and b.step_s = pack_history.of_step_s
+      and b.at >= pack_history.at and b.at < pack_history.at + make_interval(secs => pack_history.step_s)
+    group by u.place order by u.place
+  ) s
+  having count(s.known_s) > 0
+  on conflict do nothing;
+end
+$$;
+
+-- Makes one hour or day, as far as the time lasts: a large fleet's takes more than a tick should. True once it is whole.
+create or replace function hp_private.pack_step(of_step_s integer, step_s integer, at timestamptz, deadline timestamptz) returns boolean
+language plpgsql set search_path = ''
+as $$
+declare
+  v_block bigint;
+begin
+  for v_block in
+    select distinct b.block from public.hp_worker_bucket b
+    where b.step_s = pack_step.of_step_s and b.at >= pack_step.at and b.at < pack_step.at + make_interval(secs => pack_step.step_s)
+      and not exists (select from public.hp_worker_bucket p
+        where p.block = b.block and p.step_s = pack_step.step_s and p.at = pack_step.at)
+    order by b.block
+  loop
+    perform hp_private.make_history_room(step_s, at);
+    perform hp_private.pack_history(of_step_s, step_s, at, v_block);
+    if clock_timestamp() > deadline then
+      return false;
+    end if;
+  end loop;
+  return true;
+end
+$$;
+
+create or replace function hp_private.pack_steps() returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_history hp_private.history;
+  v_deadline timestamptz := clock_timestamp() + interval '40 milliseconds';
+begin
+  select * into v_history from hp_private.history;
+  while v_history.hours_to + interval '1 hour' <= v_history.minutes_to and clock_timestamp() <= v_deadline loop
+    exit when not hp_private.pack_step(60, 3600, v_history.hours_to, v_deadline);
+    v_history.hours_to := v_history.hours_to + interval '1 hour';
+  end loop;
+  while v_history.days_to + interval '24 hours' <= v_history.hours_to and clock_timestamp() <= v_deadline loop
+    exit when not hp_private.pack_step(3600, 86400, v_history.days_to, v_deadline);
+    v_history.days_to := v_history.days_to + interval '24 hours';
+  end loop;
+  update hp_private.history h set hours_to = v_history.hours_to, days_to = v_history.days_to
+  where h.id and (h.hours_to, h.days_to) is distinct from (v_history.hours_to, v_history.days_to);
+end
+$$;
+
+-- What the tick calls. The watch is its work, and the history comes second: a fault here is recorded, and tried again with
+-- the next tick. It waits for nobody's lock.
+create or replace function hp_private.keep_history(at timestamptz) returns void
+language plpgsql set search_path = '' set lock_timeout = '100ms'
+as $$
+declare
+  v_failure text;
+begin
+  begin
+    perform hp_private.roll_minutes(at);
+    perform hp_private.pack_steps();
+  exception when others then
+    v_failure := left(sqlerrm, 500);
+    raise warning 'the history is not rolled up: %', v_failure;
+  end;
+  begin
+    update hp_private.history h set swept_at = keep_history.at
+    where h.id and (h.swept_at is null or h.swept_at <= keep_history.at - interval '10 minutes');
+    if found then
+      perform hp_private.sweep_history(at);
+    end if;
+  exception
+    when lock_not_available then null; -- somebody reads what is to go; the next tick tries again
+    when others then
+      v_failure := coalesce(v_failure, left(sqlerrm, 500));
+      raise warning 'old history is not removed: %', sqlerrm;
+  end;
+  update hp_private.history h
+  set failure = v_failure, failed_at = case when v_failure is not null then coalesce(h.failed_at, keep_history.at) end
+  where h.id and (h.failure is distinct from v_failure);
+end
+$$;
+
+revoke all on function hp_private.watched(timestamptz, timestamptz) from public;
+revoke all on function hp_private.seconds_of(tstzmultirange) from public;
+revoke all on function hp_private.phases(timestamptz, tstzmultirange) from public;
+revoke all on function hp_private.bounded(double precision, integer) from public;
+revoke all on function hp_private.roll_minute(timestamptz, tstzmultirange, timestamptz, timestamptz) from public;
+revoke all on function hp_private.roll_minutes(timestamptz) from public;
+revoke all on function hp_private.pack_history(integer, integer, timestamptz, bigint) from public;
+revoke all on function hp_private.pack_step(integer, integer, timestamptz, timestamptz) from public;
+revoke all on function hp_private.pack_steps() from public;
+revoke all on function hp_private.keep_history(timestamptz) from public;
+
+comment on function hp_private.watched(timestamptz, timestamptz) is 'When the watch could tell who was alive, within a stretch of time.';
+comment on function hp_private.seconds_of(tstzmultirange) is 'How long stretches of time are together.';
+comment on function hp_private.phases(timestamptz, tstzmultirange) is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
+comment on function hp_private.bounded(double precision, integer) is 'A number rounded, and no greater than what its column takes.';
+comment on function hp_private.roll_minute(timestamptz, tstzmultirange, timestamptz, timestamptz) is 'Writes one minute of all workers.';
+comment on function hp_private.roll_minutes(timestamptz) is 'Writes the minutes that are over and not written yet, five at the most.';
+comment on function hp_private.pack_history(integer, integer, timestamptz, bigint) is 'Makes a longer step of a block out of shorter ones.';
+comment on function hp_private.pack_step(integer, integer, timestamptz, timestamptz) is 'The same for all blocks, until a time of the clock; says whether all are done.';
+comment on function hp_private.pack_steps() is 'Makes the hours and days that are over.';
+comment on function hp_private.keep_history(timestamptz) is 'Rolls up what is over and removes what is old; whatever happens, it never fails.';

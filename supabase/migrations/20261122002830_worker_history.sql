@@ -1,0 +1,231 @@
+-- The history, read: one worker's for its charts, many workers' last hour as a spark line each, and the whole fleet's.
+-- Security invoker, so that row level security decides; a stranger gets an error rather than an empty chart.
+
+create or replace function hp_private.only_members() returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
+  if current_user = 'authenticated' then
+    if not hp_private.is_member() then
+      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+    end if;
+  end if;
+end
+$$;
+
+-- Steps of one worker, the longest that there are: finest_s is the shortest that is asked for. What is not yet made of hours
+-- and days comes out of the minutes.
+create or replace function hp_private.worker_steps(worker_id bigint, finest_s integer, since timestamptz, until timestamptz)
+returns table (at timestamptz, up_s integer, known_s integer, jobs integer, errors integer,
+  cpu_mean real, cpu_max real, memory_mean real, memory_max real, lag_max integer)
+language plpgsql stable set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_block bigint := worker_steps.worker_id / 128;
+  v_place integer := worker_steps.worker_id % 128 + 1;
+  v_days_to timestamptz := worker_steps.since;
+  v_hours_to timestamptz := worker_steps.since;
+begin
+  -- Up to where this block's longer steps go: they are made one block after the other.
+  if finest_s >= 3600 then
+    select greatest(h.hours_to, (select max(b.at) + interval '1 hour' from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 3600 and b.at >= h.hours_to)) into v_hours_to from hp_private.history h;
+  end if;
+  if finest_s >= 86400 then
+    select greatest(h.days_to, (select max(b.at) + interval '24 hours' from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 86400 and b.at >= h.days_to)) into v_days_to from hp_private.history h;
+  end if;
+  return query
+    select s.at, s.up_s, s.known_s, s.jobs, s.errors, (s.cpu_mean / 10.0)::real, (s.cpu_max / 10.0)::real,
+      (s.memory_mean / 10.0)::real, (s.memory_max / 10.0)::real, s.lag_max::integer
+    from (
+      select b.at, b.up_s[v_place] as up_s, b.known_s[v_place] as known_s, b.jobs[v_place] as jobs, b.errors[v_place] as errors,
+        b.cpu_mean[v_place] as cpu_mean, b.cpu_max[v_place] as cpu_max,
+        b.memory_mean[v_place] as memory_mean, b.memory_max[v_place] as memory_max, b.lag_max[v_place] as lag_max
+      from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 60 and b.at >= greatest(v_hours_to, since) and b.at < until
+      union all
+      select b.at, b.up_s[v_place], b.known_s[v_place], b.jobs[v_place], b.errors[v_place], b.cpu_mean[v_place],
+        b.cpu_max[v_place], b.memory_mean[v_place], b.memory_max[v_place], b.lag_max[v_place]
+      from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 3600 and b.at >= greatest(v_days_to, since) and b.at < least(v_hours_to, until)
+      union all
+      select b.at, b.up_s[v_place], b.known_s[v_place], b.jobs[v_place], b.errors[v_place], b.cpu_mean[v_place],
+        b.cpu_max[v_place], b.memory_mean[v_place], b.memory_max[v_place], b.lag_max[v_place]
+      from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 86400 and b.at >= since and b.at < least(v_days_to, until)
+    ) s where s.known_s is not null;
+end
+$$;
+
+-- Days of UTC, today included.
+create or replace function hp_private.worker_days(worker_id bigint, at timestamptz)
+returns table (day date, up_s bigint, known_s bigint)
+language sql stable set search_path = ''
+as $$
+  select (s.at at time zone 'UTC')::date, sum(s.up_s), sum(s.known_s)
+  from hp_private.worker_steps(worker_days.worker_id, 86400,
+    date_bin('1 day', worker_days.at, 'epoch') - 89 * interval '24 hours', worker_days.at) s
+  group by 1
+$$;
+
+-- The last minute that is over is not there for as long as it takes the tick to come: until then the one before is the last.
+create or replace function hp_private.history_ends(at timestamptz) returns timestamptz
+language sql stable set search_path = ''
+return (
+  select case when h.minutes_to = m.minute - interval '1 minute' then h.minutes_to else m.minute end
+  from (select date_bin('1 minute', history_ends.at, 'epoch') as minute) m left join hp_private.history h on true
+);
+
+create or replace function hp_private.worker_history(worker_name text, range text, at timestamptz) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_worker_id bigint;
+  v_step_s integer;
+  v_count integer;
+  v_from timestamptz;
+  v_to timestamptz;
+  v_today date := (at at time zone 'UTC')::date;
+begin
+  perform hp_private.only_members();
+  select s.step_s, s.count into v_step_s, v_count
+  from (values ('1h', 60, 60), ('24h', 300, 288), ('7d', 3600, 168), ('90d', 21600, 360)) s (range, step_s, count)
+  where s.range = worker_history.range;
+  if not found then
+    raise exception 'range is %; it must be 1h, 24h, 7d or 90d', coalesce(left(range, 50), 'missing') using errcode = 'PT400';
+  end if;
+  select w.worker_id into v_worker_id from public.hp_worker_status w where w.worker_name = worker_history.worker_name;
+  if not found then
+    raise exception 'there is no worker named %', left(worker_name, 200) using errcode = 'PT404';
+  end if;
+
+  v_to := to_timestamp(ceil(extract(epoch from hp_private.history_ends(at)) / v_step_s) * v_step_s);
+  v_from := v_to - make_interval(secs => v_step_s * v_count);
+  return jsonb_build_object(
+    'from', v_from, 'to', v_to, 'step_s', v_step_s,
+    'points', (
+      select jsonb_build_object(
+        'at', jsonb_agg(t.second order by t.second),
+        'up_s', jsonb_agg(p.up_s order by t.second), 'known_s', jsonb_agg(p.known_s order by t.second),
+        'jobs', jsonb_agg(p.jobs order by t.second), 'errors', jsonb_agg(p.errors order by t.second),
+        'cpu_mean', jsonb_agg(p.cpu_mean order by t.second), 'cpu_max', jsonb_agg(p.cpu_max order by t.second),
+        'memory_mean', jsonb_agg(p.memory_mean order by t.second), 'memory_max', jsonb_agg(p.memory_max order by t.second),
+        'lag_max', jsonb_agg(p.lag_max order by t.second))
+      from generate_series(extract(epoch from v_from)::bigint, extract(epoch from v_to)::bigint - 1, v_step_s) t (second)
+        left join (
+          select floor(extract(epoch from s.at) / v_step_s)::bigint * v_step_s as second,
+            sum(s.up_s) as up_s, sum(s.known_s) as known_s, sum(s.jobs) as jobs, sum(s.errors) as errors,
+            round((sum(s.cpu_mean * s.up_s) / nullif(sum(s.up_s) filter (where s.cpu_mean is not null), 0))::numeric, 1) as cpu_mean,
+            max(s.cpu_max) as cpu_max,
+            round((sum(s.memory_mean * s.up_s) / nullif(sum(s.up_s) filter (where s.memory_mean is not null), 0))::numeric, 1) as memory_mean,
+            max(s.memory_max) as memory_max, max(s.lag_max) as lag_max
+          from hp_private.worker_steps(v_worker_id, least(v_step_s, 3600), v_from, v_to) s
+          group by 1
+        ) p on p.second = t.second),
+    'days', (
+      select jsonb_agg(jsonb_build_object('day', d.day, 'up_s', p.up_s, 'known_s', p.known_s) order by d.day)
+      from (select v_today - n as day from generate_series(0, 89) n) d
+        left join hp_private.worker_days(v_worker_id, at) p on p.day = d.day),
+    'kept_since', (select h.kept_since from hp_private.history h),
+    'failure', (select h.failure from hp_private.history h));
+end
+$$;
+
+create or replace function hp_private.sparks(worker_ids bigint[], at timestamptz) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_to timestamptz := hp_private.history_ends(at);
+begin
+  perform hp_private.only_members();
+  if worker_ids is null or cardinality(worker_ids) > 200 then
+    raise exception 'worker_ids %; it must be an array of at most 200',
+      case when worker_ids is null then 'is missing' else 'holds ' || cardinality(worker_ids) end using errcode = 'PT400';
+  end if;
+  return (
+    with minute as materialized (
+      select n as place, v_to - (60 - n) * interval '1 minute' as at from generate_series(0, 59) n
+    ),
+    worker as materialized (
+      select distinct i.id, i.id / 128 as block, (i.id % 128 + 1)::integer as place from unnest(sparks.worker_ids) i (id) where i.id > 0
+    ),
+    bucket as materialized (
+      select b.at, b.block, b.jobs from public.hp_worker_bucket b
+      where b.step_s = 60 and b.at >= v_to - interval '1 hour' and b.at < v_to
+        and b.block = any (array(select distinct w.block from worker w))
+    ),
+    line as (
+      select w.id, jsonb_agg(b.jobs[w.place] order by m.place) as jobs
+      from worker w cross join minute m left join bucket b on b.block = w.block and b.at = m.at
+      group by w.id
+    )
+    select jsonb_build_object(
+      'at', (select jsonb_agg(extract(epoch from m.at)::bigint order by m.place) from minute m), 'step_s', 60,
+      'jobs', (select coalesce(jsonb_object_agg(l.id, l.jobs), '{}') from line l)));
+end
+$$;
+
+create or replace function hp_private.throughput(at timestamptz) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_to timestamptz := hp_private.history_ends(at);
+begin
+  perform hp_private.only_members();
+  return (
+    select jsonb_build_object('at', jsonb_agg(extract(epoch from m.at)::bigint order by m.at), 'step_s', 60,
+      'jobs', jsonb_agg(b.jobs order by m.at))
+    from (select v_to - n * interval '1 minute' as at from generate_series(1, 60) n) m
+      left join (
+        select b.at, sum(b.jobs_done) as jobs from public.hp_worker_bucket b
+        where b.step_s = 60 and b.at >= v_to - interval '1 hour' and b.at < v_to group by b.at
+      ) b on b.at = m.at);
+end
+$$;
+
+create or replace function public.hp_worker_history(worker_name text, range text default '24h') returns jsonb
+language sql stable set search_path = ''
+return hp_private.worker_history(worker_name, range, now());
+
+create or replace function public.hp_sparks(worker_ids bigint[]) returns jsonb
+language sql stable set search_path = ''
+return hp_private.sparks(worker_ids, now());
+
+create or replace function public.hp_throughput() returns jsonb
+language sql stable set search_path = ''
+return hp_private.throughput(now());
+
+revoke all on function hp_private.only_members() from public;
+revoke all on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) from public;
+revoke all on function hp_private.worker_days(bigint, timestamptz) from public;
+revoke all on function hp_private.history_ends(timestamptz) from public;
+revoke all on function hp_private.worker_history(text, text, timestamptz) from public;
+revoke all on function hp_private.sparks(bigint[], timestamptz) from public;
+revoke all on function hp_private.throughput(timestamptz) from public;
+grant execute on function hp_private.only_members() to authenticated, service_role;
+grant execute on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) to authenticated, service_role;
+grant execute on function hp_private.worker_days(bigint, timestamptz) to authenticated, service_role;
+grant execute on function hp_private.history_ends(timestamptz) to authenticated, service_role;
+grant execute on function hp_private.worker_history(text, text, timestamptz) to authenticated, service_role;
+grant execute on function hp_private.sparks(bigint[], timestamptz) to authenticated, service_role;
+grant execute on function hp_private.throughput(timestamptz) to authenticated, service_role;
+revoke all on function public.hp_worker_history(text, text) from public, anon, authenticated, service_role;
+revoke all on function public.hp_sparks(bigint[]) from public, anon, authenticated, service_role;
+revoke all on function public.hp_throughput() from public, anon, authenticated, service_role;
+grant execute on function public.hp_worker_history(text, text) to authenticated, service_role;
+grant execute on function public.hp_sparks(bigint[]) to authenticated, service_role;
+grant execute on function public.hp_throughput() to authenticated, service_role;
+
+comment on function hp_private.only_members() is 'Refuses whoever is signed in and no member. Errors: PT403.';
+comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Steps of one worker, of so many seconds where there are such, else of the shorter ones.';
+comment on function hp_private.worker_days(bigint, timestamptz) is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
+comment on function hp_private.history_ends(timestamptz) is 'The end of the last minute that can be expected in the history.';
+comment on function hp_private.worker_history(text, text, timestamptz) is 'hp_worker_history at a given time.';
+comment on function hp_private.sparks(bigint[], timestamptz) is 'hp_sparks at a given time.';
+comment on function hp_private.throughput(timestamptz) is 'hp_throughput at a given time.';
+comment on function public.hp_worker_history(text, text) is 'One worker''s history over 1h, 24h, 7d or 90d, in columns, and its uptime on each of 90 days. Null where nothing is known. Errors: PT400 range, PT403 not a member, PT404 no such worker.';
+comment on function public.hp_sparks(bigint[]) is 'Jobs a minute of up to 200 workers, by worker_id, over the last hour. Errors: PT400 too many, PT403 not a member.';
+comment on function public.hp_throughput() is 'Jobs a minute of the whole fleet over the last hour. Errors: PT403 not a member.';
