@@ -110,13 +110,15 @@ describe('the fleet page', () => {
     await page.getByRole('searchbox').pressSequentially('auto');
     await until(async () => (await page.locator('[data-worker]').count()) === 1, { what: 'one worker' });
     await page.getByRole('link', { name: /^Critical/ }).click();
+    await page.getByRole('button', { name: 'Filter and sort' }).click();
     await page.getByLabel('Sort by').selectOption('name');
-    await until(() => page.url() === `${dashboard.url}/?q=auto&status=critical&sort=name`, {
+    await until(() => page.url() === `${dashboard.url}/?q=auto&health=critical&sort=name`, {
       what: 'the view in the address',
     });
     await page.reload();
     expect(await page.locator('[data-worker]').count()).toBe(1);
     expect(await page.getByRole('searchbox').inputValue()).toBe('auto');
+    await page.getByRole('button', { name: 'Filter and sort' }).click();
     expect(await page.getByLabel('Sort by').inputValue()).toBe('name');
     await page.getByRole('searchbox').fill('no such worker');
     await page.getByRole('link', { name: /^Show all/ }).click();

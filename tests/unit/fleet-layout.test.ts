@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Group, Row } from '../../src/lib/fleet/arrange.ts';
-import { beginning, Layout, type Heights } from '../../src/lib/fleet/layout.ts';
+import { Layout, type Heights } from '../../src/lib/fleet/layout.ts';
+import { beginning } from '../../src/lib/fleet/shown.ts';
 import { worker } from '../support/fleet.ts';
 
 /** Rows as tall as their workers' ids say. */

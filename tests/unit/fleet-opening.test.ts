@@ -19,7 +19,7 @@ function wire(count: number) {
 
 describe('what a page begins with', () => {
   it('is the whole of a small fleet', () => {
-    const small = wire(200);
+    const small = wire(100);
     expect(opening(small, new URLSearchParams())).toEqual({ snapshot: small, ahead: null });
   });
 

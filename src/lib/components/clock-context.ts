@@ -8,5 +8,5 @@ export interface Now {
   readonly zone: string;
 }
 
-/** The page's one clock, set by the page and read by whatever ages. A row out of sight hands its parts a slower one. */
+/** The page's one clock, set by the page and read by whatever ages. */
 export const [getClock, setClock] = createContext<Now>();

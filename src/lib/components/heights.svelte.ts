@@ -2,8 +2,7 @@ import type { Attachment } from 'svelte/attachments';
 import type { Heights } from '../fleet/layout.ts';
 
 /** Before anything was measured: a row in one line, one that says why it is in trouble, a heading. */
-export const CALM_ROW = 61;
-const GUESS = { calm: CALM_ROW, trouble: 86, heading: 32 };
+const GUESS = { calm: 61, trouble: 86, heading: 32 };
 type Kind = keyof typeof GUESS;
 
 /**
@@ -22,15 +21,17 @@ export class MeasuredHeights {
   #pending = false;
   readonly #keyOf = new WeakMap<Element, number | string>();
 
-  /** The heights as they are known now; another object whenever they are known better. */
-  readonly known: Heights = $derived.by(() => {
-    void this.#version;
-    return {
-      heading: (type) => this.#measured.get(headingKey(type)) ?? this.#guess.heading,
-      row: ({ worker, health }) => this.#measured.get(worker.id) ?? this.#guess[kindOf(health.level)],
-      note: this.#guess.heading,
-    };
-  });
+  /** Grows whenever something is known better. Reactive. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** As they are known now. */
+  readonly known: Heights = {
+    heading: (type) => this.#measured.get(headingKey(type)) ?? this.#guess.heading,
+    row: ({ worker, health }) => this.#measured.get(worker.id) ?? this.#guess[kindOf(health.level)],
+    note: GUESS.heading,
+  };
 
   /** Measures the element that is the row of this worker. */
   row(id: number): Attachment {

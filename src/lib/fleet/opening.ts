@@ -1,7 +1,8 @@
-import { arrange, readQuery, type Row } from './arrange.ts';
+import { arrange, type Row } from './arrange.ts';
 import { workerHealth } from './health.ts';
-import { ALL_TOGETHER, beginning } from './layout.ts';
 import { readSnapshot, type SnapshotWire } from './message.ts';
+import { readQuery } from './query.ts';
+import { ALL_TOGETHER, beginning } from './shown.ts';
 import { tallyByType, type GroupTally } from './tally.ts';
 import { watchOf } from './turns.ts';
 
