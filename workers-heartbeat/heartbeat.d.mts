@@ -59,6 +59,36 @@ export interface HeartbeatOptions {
         warn(message: string): void;
       }
     | false;
+  /** Takes what is written to `console` (debug, log, info, warn, error) into the log too. @default WORKER_CAPTURE_CONSOLE is 'on' */
+  captureConsole?: boolean;
+  /** Lines below it are not taken into the log; a command may change it. @default 'info' */
+  logLevel?: LogLevel;
+  /**
+   * Asked before a command is obeyed; `false`, or a reason in words, refuses it. So does throwing, and taking longer than
+   * 5 seconds.
+   */
+  onCommand?: (command: Command) => unknown;
+  /** The worker's own Supabase client. With it commands come at once, without it with the answer to the next beat. */
+  supabase?: {
+    channel(
+      topic: string,
+      options: {
+        config: {
+          private: boolean;
+        };
+      },
+    ): unknown;
+  };
+}
+/** How much a line of the log matters. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** What an operator asks of this worker. */
+export interface Command {
+  id: number;
+  command: 'restart' | 'stop' | 'drain' | 'resume' | 'breaker_reset' | 'breaker_trip' | 'beat' | 'log_level';
+  args?: Record<string, unknown>;
+  /** Why, in the operator's words. */
+  reason?: string;
 }
 type Metadata = Record<string, unknown>;
 /** What a job is, in the worker's row while it runs: `id` up to 255, `type` up to 128, `status` up to 500 characters. */
@@ -91,6 +121,10 @@ export interface Heartbeat {
   /** Aborted when the worker should finish up: take no more work, and cut short what can be. */
   readonly signal: AbortSignal;
   readonly breaker: Breaker;
+  /** An operator asked it to take no more work for now; `job`, `run` and `lease` wait by themselves until it may go on. */
+  readonly draining: boolean;
+  /** Puts a line (up to 2,000 characters) into the worker's log, which goes with the beats. What looks like a key is masked. */
+  log(level: LogLevel, message: unknown): void;
   /**
    * Does one unit of work: shows it, counts it, feeds the breaker. Returns what `work` returns and rejects with what it
    * throws; a failed job is counted as an error and never makes the worker's status `error`. An `AbortError` after

@@ -12,6 +12,7 @@ import { setMaxListeners } from 'node:events';
 import { constants, hostname, totalmem } from 'node:os';
 import { basename } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { format, stripVTControlCharacters } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 
 /** What `job` rejects with while the circuit breaker is open. */
@@ -27,6 +28,8 @@ export class CircuitOpenError extends Error {
 
 /** A goodbye takes no longer than this, so that 25 s of drain fit the 30 s that Kubernetes gives a pod. */
 const GOODBYE_MS = 4_000;
+/** What `onCommand` may take. */
+const PATIENCE_MS = 5_000;
 /** A worker that says nothing about its work counts as started after this. */
 const STARTED_MS = 1_000;
 /** npm hands its child a Ctrl-C that the terminal has already sent; only a later second signal is meant as one. */
@@ -36,10 +39,19 @@ const SAMPLE_MS = 100;
 const YEAR_S = 31_536_000;
 /** The longest block is told for so long: with a beat a second nobody would see it otherwise. */
 const BLOCK_SHOWN_MS = 30_000;
+/** A line of the log takes so many characters, and some more until keys in it are masked. */
+const LINE = 2_000;
+/** What waits to be sent: so many lines, and characters. The oldest is dropped first. */
+const [LOG_LINES, LOG_SIZE] = [500, 131_072];
+/** A beat takes so many lines, and bytes of them; the environment of the process for last words much less. */
+const [BATCH_LINES, BATCH_BYTES, WORDS_BYTES] = [100, 60_000, 16_000];
+/** By which systemd, PM2, Docker and Kubernetes restart: sysexits' EX_TEMPFAIL. */
+const RESTART = 75;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
 const HEARTBEAT = 'hp_heartbeat';
 /** Without these a beat is none. */
 const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
+const LEVELS = ['debug', 'info', 'warn', 'error'];
 const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
 const { env } = process;
 const { fetch } = globalThis;
@@ -56,7 +68,10 @@ const within = (value, least = 0, most = Infinity) =>
   typeof value === 'number' && value >= least && value <= most;
 
 /** Two copies of this file in one process share this, so that a worker is never reported twice. */
-const shared = (globalThis[Symbol.for('lastseen.heartbeat')] ??= { workers: new Set(), lines: new Map() });
+const shared = (globalThis[Symbol.for('lastseen.heartbeat')] ??= {
+  workers: new Set(),
+  lines: new Map(),
+});
 
 // --- Text ----------------------------------------------------------------------------------------------------------
 
@@ -73,6 +88,34 @@ const words = (error) => clip(error?.message, 2000) ?? clip(error, 2000) ?? 'unk
 /** PostgreSQL's jsonb takes neither NUL nor half a surrogate pair, which truncating may leave behind. */
 const clean = (_key, value) => (typeof value === 'string' ? value.replace(/[\0\ud800-\udfff]/gu, '') : value);
 
+/** Of what is a secret. */
+const NAMES =
+  'passw(?:or)?d|passphrase|pwd|secret|token|authorization|(?:api|access|private|service|role|signing)[_-]?key';
+const SECRET_NAME = new RegExp(`(?:${NAMES})$`, 'i');
+
+// What looks like a key, and what is shown of it. Every pattern takes time in proportion to the text, also where it fails:
+// what may repeat has a bound, or cannot reach over the beginning of the next match.
+const SECRETS = [
+  [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^]*?-----END [A-Z ]{0,30}-----|[^]*)/g, '[private key]'],
+  [/(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g, 'eyJ***'],
+  [
+    /(?<![a-z0-9])(sb_secret_|hbt_|gh[a-z]_|github_pat_|glpat-|npm_(?=\w{30})|xox[a-z]-|[sr]k[-_]|AIza|A[KS]IA)[\w-]{12,}/gi,
+    '$1***',
+  ],
+  [/\b(bearer\s{1,3})[\w.~+/=-]{8,}/gi, '$1***'],
+  [/(:\/\/[^\s/:@]*:)[^\s/]*@/g, '$1***@'],
+  [
+    new RegExp(
+      `((?:${NAMES})(?:[_-]?(?:access|key|value)){0,2}\\\\?["'\`]?\\s{0,3}[=:]\\s{0,3})(?!(?:undefined|null|true|false)\\b)(?:basic\\s{1,3})?(?:"(?:[^"\\\\]|\\\\.)*"?|'[^']*'?|\\\\"[^"\\\\]*|[^\\s,;&"'\`{}\\]\\\\)]+)`,
+      'gi',
+    ),
+    '$1***',
+  ],
+];
+
+/** Without what looks like a key. */
+const mask = (text) => SECRETS.reduce((left, [pattern, shown]) => left.replace(pattern, shown), text);
+
 // --- Options -------------------------------------------------------------------------------------------------------
 
 /** Options and environment as one. What the code says wrongly throws; what the environment says wrongly is logged. */
@@ -84,9 +127,9 @@ function settle(options) {
   const { type = replicas ? given : '', description = '', version = '' } = options;
   // Beside 50 characters there is room for the host and the process, by which replicas differ.
   const name = replicas ? tidy(`${`${type}`.slice(0, 50)}@${hostname().slice(0, 64)}:${process.pid}`) : given;
-  const asked = Number(env.WORKER_HEARTBEAT_INTERVAL ?? 30);
-  const usable = within(asked, 1, 3600);
-  const { interval = usable ? asked : 30 } = options;
+  const wanted = Number(env.WORKER_HEARTBEAT_INTERVAL ?? 30);
+  const usable = within(wanted, 1, 3600);
+  const { interval = usable ? wanted : 30, logLevel = 'info', onCommand = noop, supabase } = options;
 
   const check = (good, option, rule) => {
     if (!good) throw new TypeError(`startHeartbeat: ${option} must be ${rule}`);
@@ -94,6 +137,9 @@ function settle(options) {
   check(NAME.test(name), 'name', `like ${NAME} (or set WORKER_NAME)`);
   check(!options.url || isAddress(options.url), 'url', 'http(s)://…');
   check(!logger || logger.warn, 'logger', 'false, or have warn()');
+  check(LEVELS.includes(logLevel), 'logLevel', `one of ${LEVELS}`);
+  check(typeof onCommand === 'function', 'onCommand', 'a function');
+  check(!supabase || typeof supabase.channel === 'function', 'supabase', 'a Supabase client');
   check(
     Array.isArray(signals) &&
       signals.every((signal) => signal in constants.signals && !/KILL|STOP/.test(signal)),
@@ -121,14 +167,23 @@ function settle(options) {
   const say = (message, about = message) => {
     if (said.has(about)) return false;
     said.add(about);
+    const inside = shared.hushed;
+    shared.hushed = true; // what it says about the line must not come back to the line
     try {
       if (logger) logger.warn(`[heartbeat] ${name}: ${message}`);
     } catch {
       // A logger's trouble is not the worker's.
     }
+    shared.hushed = inside;
     return true;
   };
   if (!usable) say('WORKER_HEARTBEAT_INTERVAL must be 1 to 3600 seconds');
+  const key =
+    options.key ||
+    (token && env.SUPABASE_PUBLISHABLE_KEY) ||
+    env.SUPABASE_SECRET_KEY ||
+    env.SUPABASE_SERVICE_KEY;
+  const { captureConsole = env.WORKER_CAPTURE_CONSOLE === 'on' } = options;
   return {
     ...options,
     name,
@@ -136,11 +191,13 @@ function settle(options) {
     interval,
     url,
     token,
-    key:
-      options.key ||
-      (token && env.SUPABASE_PUBLISHABLE_KEY) ||
-      env.SUPABASE_SECRET_KEY ||
-      env.SUPABASE_SERVICE_KEY,
+    key,
+    captureConsole,
+    logLevel,
+    onCommand,
+    /** Without keys: its own, whatever they look like, and what looks like one. */
+    hide: (text) =>
+      mask([key, token].reduce((left, own) => (own ? left.replaceAll(own, '***') : left), text)),
     version: version || clip(env.npm_package_version, 128),
     threshold: circuitBreaker ? threshold : undefined,
     cooldown,
@@ -228,6 +285,8 @@ function openLine(url, key, token) {
 
   let timer;
   let sending;
+  /** Somebody waits for a report, which sees to all that is to be sent. */
+  let reporting;
   let failures = 0;
   let retryAt = 0;
   let patience = 0;
@@ -265,7 +324,9 @@ function openLine(url, key, token) {
     );
   }
 
-  const beats = (batch, bare) => ({ beats: batch.map((worker) => worker.beat(bare)) });
+  const beats = (batch, bare, room) => ({
+    beats: batch.map((worker) => worker.beat(bare, room)),
+  });
 
   const post = (batch, limit, bare) => call(HEARTBEAT, beats(batch, bare), limit, batch.length);
 
@@ -336,7 +397,7 @@ function openLine(url, key, token) {
 
   /** Sends what is due, and sets the timer for what will be. It never keeps a process alive. */
   function arm() {
-    if (sending) return;
+    if (sending || reporting) return;
     clearTimeout(timer);
     const wait = Math.max(retryAt, Math.min(...mine().map((worker) => worker.due))) - clock();
     // First let the caller say all that it has to say.
@@ -345,7 +406,7 @@ function openLine(url, key, token) {
   }
 
   const line = {
-    request: (batch) => request(HEARTBEAT, beats(batch)),
+    request: (batch) => request(HEARTBEAT, beats(batch, false, WORDS_BYTES / batch.length)),
     call,
     mine,
     arm,
@@ -353,13 +414,17 @@ function openLine(url, key, token) {
     async report(batch) {
       const end = clock() + (failures > 1 ? GOODBYE_MS / 4 : GOODBYE_MS);
       // Order is by sequence, so a beat on its way may be overtaken; but the epoch in its answer would help.
-      await Promise.race([sending, sleep(GOODBYE_MS / 4)]);
-      for (let left; batch.length && (left = end - clock()) > 50;) {
-        if (await send(batch, left)) {
-          if (batch.every((worker) => worker.due > clock())) break;
-        } else if (hopeless) break;
-        else await sleep(Math.min(300, left), true);
-      }
+      const before = Promise.race([reporting ?? sending, sleep(GOODBYE_MS / 4)]);
+      const mine = (reporting = before.then(async () => {
+        for (let left; batch.length && (left = end - clock()) > 50;) {
+          if (await send(batch, left)) {
+            if (batch.every((worker) => worker.due > clock())) break;
+          } else if (hopeless) break;
+          else await sleep(Math.min(300, left), true);
+        }
+      }));
+      await mine;
+      if (reporting === mine) reporting = undefined;
       arm();
     },
   };
@@ -412,6 +477,8 @@ function createWorker(settings) {
   let openedAt;
   let retryAt = 0;
   let breakerReason;
+  /** When it was last set by hand. */
+  let handledAt = -Infinity;
 
   /** What it holds by its key; the token is 0 while the claim is on its way. Sent from the first claim on. */
   const leases = new Map();
@@ -419,6 +486,29 @@ function createWorker(settings) {
   /** Until when no other process can hold them, by `clock()`. */
   let leasedUntil = 0;
   let guard;
+
+  /** The lines of its log that the database has not stored yet. */
+  const log = [];
+  let logLevel = settings.logLevel;
+  let logSize = 0;
+  /** Numbers of lines: the last one taken, the last one carried by a beat, and up to which one beats follow at once. */
+  let [logged, carried, hurried] = [0, 0, 0];
+  let hurriedAt = -Infinity;
+  let logsDropped = 0;
+  /** While somebody follows its log: ms between beats that carry new lines. */
+  let logsEvery = 0;
+
+  /** Commands that it knows, so that each is obeyed once, and what is to be told of them. */
+  const known = new Set();
+  const reports = new Map();
+  let draining = false;
+  /** Ends the waiting of what is held while it drains. */
+  const held = [];
+  /** Says what became of the drain that was asked for. */
+  let settleDrain = noop;
+  /** Something in its code heeds a drain. */
+  let heeds = false;
+  let channel;
 
   const latest = () => [...jobs].at(-1);
   const activity = (id, type, text) => ({
@@ -431,10 +521,13 @@ function createWorker(settings) {
   function status() {
     if (leaving) return leaving.status;
     if (runFailed) return 'error';
-    if (active || manual) return 'processing';
+    if ((active && !quiet()) || manual) return 'processing';
     if (spoke) return 'idle';
     return clock() - startedAt < STARTED_MS ? 'starting' : 'running';
   }
+
+  /** It drains, and no job runs; a pass that is still under way waits for a job of its own. */
+  const quiet = () => draining && !jobs.size && (!active || held.length > 0);
 
   /** A change of this is a transition and told at once; idle, processing and running are one: alive. */
   const state = () => status().replace(/^(idle|processing|running)/, '') + breaker;
@@ -448,15 +541,18 @@ function createWorker(settings) {
   /** Called on every change, so it is cheap: most of the time a beat that will tell it is already due. */
   function changed() {
     spoke = true;
+    if (quiet()) settleDrain('done');
     if (state() !== sentState) want(clock());
     else if (activityEvery) want(Math.max(clock(), sentAt + activityEvery));
   }
 
-  function beat(bare = false) {
+  function beat(bare = false, room) {
     const now = clock();
     const age = (at) => at && whole(now - at);
     const final = leaving?.exit;
     const { since = idleSince, ...doing } = (!final && (latest() ?? manual)) || {};
+    // A text that the database cannot read would come back with every beat.
+    if (bare) forget(carried, true);
     sentAt = now;
     sentState = state();
     sentAs = settings;
@@ -487,6 +583,7 @@ function createWorker(settings) {
       jobs_total: jobsTotal,
       errors_total: errorsTotal,
       ...counted,
+      draining: draining || undefined,
       jobs_active: final ? 0 : jobs.size,
       ...doing,
       status_age_ms: age(since),
@@ -507,12 +604,72 @@ function createWorker(settings) {
       metadata: own(),
       last_exit: final,
       leases: leasing ? [...leases.values()].map(({ token }) => token) : undefined,
+      logs: log.length && !bare ? lines(now, room) : undefined,
+      logs_dropped: logged ? logsDropped : undefined,
+      commands: reports.size && !bare ? [...reports.values()].map(told) : undefined,
     };
     for (const [field, value] of Object.entries(fields)) {
       if (settings.said.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field)))
         delete fields[field];
+      else if (typeof value === 'string' && !REQUIRED.test(field)) fields[field] = settings.hide(value);
     }
     return fields;
+  }
+
+  /** What of the log goes with this beat: the oldest lines, or where there is little room the newest. */
+  function lines(now, room) {
+    if (now - hurriedAt > worker.interval * 0.8 || leaving?.exit) {
+      hurried = logged;
+      hurriedAt = now;
+    }
+    let left = room ?? BATCH_BYTES;
+    const some = room ? log.slice(-BATCH_LINES).reverse() : log.slice(0, BATCH_LINES);
+    const taken = [];
+    for (const { line, at, level, text } of some) {
+      const entry = [line, whole(now - at), level, settings.hide(text).slice(0, LINE)];
+      left -= Buffer.byteLength(JSON.stringify(entry));
+      if (left < 0) break;
+      taken.push(entry);
+    }
+    if (room) {
+      taken.reverse();
+      logsDropped += log.length - taken.length;
+    }
+    carried = taken.at(-1)?.[0] ?? carried;
+    return taken;
+  }
+
+  function note(level, ...values) {
+    const rank = LEVELS.indexOf(level);
+    if (!worker.line || (rank < LEVELS.indexOf(logLevel) && rank >= 0)) return;
+    let text;
+    try {
+      // A copy, for a part of a string keeps all of it in memory.
+      text = `${Buffer.from(format(...values).slice(0, 2 * LINE))}`;
+    } catch {
+      return; // an object that cannot be shown
+    }
+    text = stripVTControlCharacters(text);
+    const size = text.length;
+    log.push({ line: ++logged, at: clock(), level: LEVELS[rank] ?? 'info', text, size });
+    logSize += size;
+    while (log.length > LOG_LINES || logSize > LOG_SIZE) forget(log[0].line, true);
+    if (logsEvery) want(Math.max(clock(), sentAt + logsEvery));
+  }
+
+  /** Lets go of lines up to this one. */
+  function forget(line, lost) {
+    while (log[0] && log[0].line <= line) {
+      logSize -= log.shift().size;
+      if (lost) logsDropped++;
+    }
+  }
+
+  /** What a beat says of a command; it is said again until a beat that said it was answered. */
+  function told(report) {
+    report.sequence ??= worker.sequence;
+    const { id, state, message } = report;
+    return { id, state, message: message && settings.hide(message) };
   }
 
   /** The worker's own metadata, if it has some and it fits. A promised one is told with the beat after. */
@@ -521,7 +678,10 @@ function createWorker(settings) {
       const made = typeof settings.metadata === 'function' ? settings.metadata() : settings.metadata;
       if (made instanceof Promise) made.then((value) => (metadata = value), noop);
       else metadata = made;
-      const json = JSON.stringify(metadata) ?? '{}';
+      const json =
+        JSON.stringify(metadata, (key, value) =>
+          typeof value !== 'string' ? value : SECRET_NAME.test(key) ? '***' : settings.hide(value),
+        ) ?? '{}';
       if (json[0] === '{' && Buffer.byteLength(json) <= 8192) return metadata && JSON.parse(json);
     } catch {
       // Said below.
@@ -529,7 +689,7 @@ function createWorker(settings) {
     settings.say('metadata must be an object of up to 8 KB');
   }
 
-  function heard({ ok, error, current, ...answer }, sent) {
+  function heard({ ok, error, current, ignored, ...answer }, sent) {
     const now = clock();
     if (!ok) {
       const { field = '', message } = error ?? {};
@@ -538,14 +698,14 @@ function createWorker(settings) {
       return;
     }
     // An answer to a beat from before it got other settings knows nothing of these.
-    const known = sentAs === settings;
-    confirmed = !!current && known;
+    const mine = sentAs === settings;
+    confirmed = !!current && mine;
     if (confirmed) confirming = 0;
     // An epoch that the beat did not carry: carry it at once, which takes the row over from an older instance.
     else if (answer.epoch !== epoch && ++confirming < 3) want(now);
     if (within(answer.epoch)) epoch = answer.epoch;
     counted = { counted_jobs: answer.counted_jobs, counted_errors: answer.counted_errors };
-    if (known && within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
+    if (mine && within(answer.interval_s, 1, 3600)) worker.interval = answer.interval_s * 1000;
     activityEvery = within(answer.activity_every_s) ? answer.activity_every_s * 1000 : 0;
     if (within(answer.lease_ms)) {
       // Four fifths of it, and from before the beat was sent: over here well before it is over there.
@@ -560,6 +720,146 @@ function createWorker(settings) {
     if (within(answer.again_ms)) want(now + Math.max(100, answer.again_ms));
     if (sentState.startsWith('starting')) want(startedAt + STARTED_MS);
     if (state() !== sentState && !leaving?.exit) want(now);
+    if (ignored) settings.say(`passed over: ${clip(ignored.message, 300)}`, 'ignored');
+    for (const [id, { sequence }] of reports)
+      if (sequence && sequence <= Number(answer.sequence)) reports.delete(id);
+    // One that says nothing of lines keeps none: then they are not sent again either.
+    if (log.length && carried >= log[0].line) {
+      const first = log[0].line;
+      forget(within(answer.logs_to) ? answer.logs_to : carried);
+      if (log.length && log[0].line > first && log[0].line <= hurried) want(now);
+    }
+    logsEvery = within(answer.logs_every_s) ? answer.logs_every_s * 1000 : 0;
+    if (logsEvery && log.length && !leaving?.exit) want(Math.max(now, sentAt + logsEvery));
+    if (!leaving?.exit) {
+      listen();
+      for (const command of [answer.commands ?? []].flat()) obey(command).catch(noop);
+    }
+  }
+
+  /** Hears of commands at once, where the worker has brought its own client: whatever that does, beats go on. */
+  function listen() {
+    const { supabase, say } = settings;
+    if (!supabase || channel) return;
+    const trouble = (error) =>
+      say(
+        `commands come with the next beat, for its Supabase client does not listen (${words(error)})`,
+        'ear',
+      );
+    try {
+      let joined = false;
+      const joining = supabase.channel(`hp:nudge:${instance}`, { config: { private: true } });
+      channel = joining;
+      joining
+        .on('broadcast', { event: 'nudge' }, () => want(Math.max(clock(), sentAt + 1000)))
+        .subscribe((status, error) => {
+          if (status === 'SUBSCRIBED') joined = true;
+          // It tries again by itself; later ones are those of the network.
+          else if (!joined && channel === joining) trouble(error ?? status);
+        });
+    } catch (error) {
+      channel ??= true; // once is enough
+      trouble(error);
+    }
+  }
+
+  function hush() {
+    const { supabase } = settings;
+    const leaves = channel;
+    channel = undefined;
+    // Where there is no other channel this closes the connection, too, which keeps the process alive.
+    if (leaves)
+      void Promise.resolve()
+        .then(() => supabase?.removeChannel?.(leaves))
+        .catch(noop);
+  }
+
+  /** Why the worker itself will not do this, or nothing. */
+  async function refusal(command) {
+    try {
+      const late = sleep(PATIENCE_MS).then(() => `onCommand took longer than ${PATIENCE_MS / 1000} s`);
+      const said = await Promise.race([settings.onCommand(command), late]);
+      return said === false ? 'the worker refused' : said;
+    } catch (error) {
+      return words(error);
+    }
+  }
+
+  async function obey(command) {
+    const { id, args } = command;
+    if (!within(id) || known.has(id)) return;
+    if (known.size > 1000) known.clear(); // those are long over
+    known.add(id);
+    const reason = clip(command.reason, 400) ?? 'no reason given';
+    const tell = (state, message) => {
+      reports.set(id, { id, state, message: clip(message, 500) });
+      want(clock());
+    };
+    const fail = (message) => tell('failed', message);
+    const no = settings.onCommand === noop ? undefined : await refusal(command);
+    if (typeof no === 'string') return tell('refused', no);
+    if (leaving && /^(restart|stop|drain|resume)$/.test(command.command)) return fail('it is ending already');
+
+    switch (command.command) {
+      case 'restart':
+      case 'stop': {
+        tell('acknowledged');
+        const why = `${command.command} asked: ${reason}`;
+        if (command.command === 'restart') return end(RESTART, why, fail);
+        if (shared.workers.size === 1) return end(0, why, fail);
+        // The others of this process live on.
+        await finish(why, () => ({}));
+        await worker.line?.report([worker]);
+        return detach();
+      }
+      case 'drain':
+        if (!heeds && settings.onCommand === noop)
+          return fail('its code takes no work by job(), run() or lease(), so nothing can hold it');
+        tell('acknowledged');
+        settleDrain('done');
+        settleDrain = (state, message) => {
+          settleDrain = noop;
+          tell(state, message);
+        };
+        draining = true;
+        return changed();
+      case 'resume':
+        release('it was resumed before');
+        return tell('done');
+      case 'breaker_reset':
+      case 'breaker_trip':
+        if (!settings.threshold) return fail('it has no circuit breaker');
+        handledAt = clock();
+        if (command.command === 'breaker_reset') mend();
+        else open(`tripped by hand: ${reason}`);
+        return tell('done');
+      case 'beat':
+        return tell('done');
+      case 'log_level': {
+        const level = args?.level;
+        if (!LEVELS.includes(level)) return fail(`the level must be one of ${LEVELS.join(', ')}`);
+        logLevel = level;
+        return tell('done');
+      }
+      default:
+        fail(`this module does not know ${clip(command.command, 100)}`);
+    }
+  }
+
+  /** What was held goes on. */
+  function release(why) {
+    settleDrain('failed', why);
+    draining = false;
+    for (const go of held.splice(0)) go();
+  }
+
+  /** Waits while it drains. */
+  async function hold() {
+    while (draining && !signal.aborted) {
+      const released = new Promise((go) => held.push(go));
+      changed();
+      await released;
+    }
   }
 
   function failed(error) {
@@ -571,12 +871,21 @@ function createWorker(settings) {
 
   /** Opens the breaker at the threshold, and again after a failed trial. */
   function trip(error) {
-    const { threshold, cooldown } = settings;
-    if (breaker === 'open' || (++failures < (threshold ?? Infinity) && breaker === 'closed')) return;
+    if (breaker === 'open' || (++failures < (settings.threshold ?? Infinity) && breaker === 'closed')) return;
+    open(words(error));
+  }
+
+  function open(reason) {
     breaker = 'open';
     openedAt = clock();
-    retryAt = openedAt + cooldown * 1000;
-    breakerReason = clip(words(error), 500);
+    retryAt = openedAt + settings.cooldown * 1000;
+    breakerReason = clip(reason, 500);
+  }
+
+  function mend() {
+    failures = 0;
+    breaker = 'closed';
+    openedAt = breakerReason = undefined;
   }
 
   /** What a job and a run have in common. */
@@ -602,6 +911,8 @@ function createWorker(settings) {
 
   async function job(details, work) {
     if (typeof details === 'function') return job({}, details);
+    heeds = true;
+    if (draining) await hold();
     if (breaker === 'half_open' || (breaker === 'open' && clock() < retryAt)) {
       await new Promise(setImmediate); // a loop that goes on after a refusal must not starve the process
       throw new CircuitOpenError(retryDate());
@@ -609,26 +920,29 @@ function createWorker(settings) {
     if (breaker === 'open') breaker = 'half_open'; // this job is the trial
     const mine = activity(details?.id, details?.type, details?.status);
     jobs.add(mine);
+    const began = clock();
+    // Of one that began before somebody set the breaker by hand, it hears nothing.
+    const heard = () => began >= handledAt;
     return perform(
       work,
       () => {
         jobsTotal++;
-        failures = 0;
-        breaker = 'closed';
-        openedAt = breakerReason = undefined;
+        if (heard()) mend();
       },
       (error) => {
         failed(error);
-        trip(error);
+        if (heard()) trip(error);
       },
       () => {
         jobs.delete(mine);
-        if (breaker === 'half_open') breaker = 'open'; // neither good nor bad
+        if (breaker === 'half_open' && heard()) breaker = 'open'; // neither good nor bad
       },
     );
   }
 
   async function run(work) {
+    heeds = true;
+    if (draining) await hold();
     const began = clock();
     const jobsBefore = jobsTotal;
     const errorsBefore = errorsTotal;
@@ -676,6 +990,8 @@ function createWorker(settings) {
   }
 
   async function lease(key, work) {
+    heeds = true;
+    if (draining) await hold();
     if (leases.has(key)) return { held: false, reason: `held by ${settings.name}` };
     const lost = new AbortController();
     const mine = { token: 0, lose: () => lost.abort() };
@@ -695,21 +1011,18 @@ function createWorker(settings) {
   }
 
   /** On the way out: aborts, waits until nothing runs any more or for the time that there is, and sets the last words. */
-  async function finish(reason, signal) {
+  async function finish(reason, exit) {
     const began = clock();
     leave(reason);
     await new Promise((done) => {
       drained = () => {
-        parked = !!signal;
+        parked = !!exit;
         done();
       };
       if (active) void sleep(settings.timeout * 1000).then(drained);
       else drained();
     });
-    lastWords('stopped', reason, {
-      ...(signal && { signal, code: process.exitCode ?? codeOf(signal) }),
-      drain_ms: whole(clock() - began),
-    });
+    lastWords('stopped', reason, { ...exit?.(), drain_ms: whole(clock() - began) });
   }
 
   function stop(reason) {
@@ -724,6 +1037,7 @@ function createWorker(settings) {
     leaving = { status: 'stopping', reason: clip(reason, 500) };
     want(clock());
     controller.abort();
+    release('it was told to end');
   }
 
   /** Sets what the next beat says about the end. */
@@ -737,6 +1051,7 @@ function createWorker(settings) {
         abandoned_job: jobs.size ? (current_job_id ?? current_job_type ?? current_status) : undefined,
       },
     };
+    if (exit.error) leaving.exit.error = settings.hide(`${exit.error}`);
     if (exit.error) lastError = { text: words(exit.error), at: clock(), error: 0 };
   }
 
@@ -744,6 +1059,8 @@ function createWorker(settings) {
   function detach() {
     worker.due = Infinity;
     shared.workers.delete(worker);
+    hush();
+    capture();
     unhook();
   }
 
@@ -753,6 +1070,11 @@ function createWorker(settings) {
     get breaker() {
       return { state: breaker, failures, retryAt: breaker === 'open' ? retryDate() : undefined };
     },
+    get draining() {
+      heeds = true;
+      return draining;
+    },
+    log: note,
     job,
     run,
     lease,
@@ -787,6 +1109,7 @@ function createWorker(settings) {
     due: Infinity,
     sequence: 0,
     beat,
+    note,
     heard,
     leave,
     finish,
@@ -794,10 +1117,13 @@ function createWorker(settings) {
     stay: () => void (leaving = undefined),
     detach,
     connect(taken, after) {
+      if (taken.supabase !== settings.supabase) hush();
       worker.settings = settings = taken;
+      logLevel = taken.logLevel;
       worker.interval = taken.interval * 1000;
       confirmed = false; // so that the next beat says who is speaking
       worker.line = connect(taken);
+      capture();
       worker.due = Infinity;
       want(clock() + after);
     },
@@ -838,24 +1164,29 @@ function unhook() {
 /** The exit code by which a shell knows a process that a signal ended. */
 const codeOf = (signal) => 128 + (constants.signals[signal] ?? 0);
 
+/** How many of the host's own listeners a signal has. */
+function handlers(signal) {
+  // The package signal-exit listens to every signal, only to step back before any other listener: it is no handler.
+  const count = (host, key) => host[key]?.count ?? 0;
+  const bystanders =
+    count(globalThis, Symbol.for('signal-exit emitter')) + count(process, '__signal_exit_emitter__');
+  return process.listenerCount(signal) - Number(hooked.has(signal)) - bystanders;
+}
+
 /** Every worker says goodbye. */
 const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.report(line.mine())));
 
 async function onSignal(signal) {
   const code = codeOf(signal);
   const workers = [...shared.workers];
-  // The package signal-exit listens to every signal, only to step back before any other listener: it is no handler.
-  const count = (host, key) => host[key]?.count ?? 0;
-  const bystanders =
-    count(globalThis, Symbol.for('signal-exit emitter')) + count(process, '__signal_exit_emitter__');
   // A process that handles the signal itself is left to do so.
-  const ours =
-    process.listenerCount(signal) <= 1 + bystanders && workers.every((worker) => worker.settings.exit);
+  const ours = handlers(signal) <= 0 && workers.every((worker) => worker.settings.exit);
   if (!signalled) {
     signalled = { signal, at: clock() };
     for (const worker of workers) worker.leave(signal);
     if (!ours) return; // beforeExit or exit will say goodbye
-    await Promise.all(workers.map((worker) => worker.finish(signal, signal)));
+    const exit = () => ({ signal, code: process.exitCode ?? code });
+    await Promise.all(workers.map((worker) => worker.finish(signal, exit)));
     await goodbye();
   } else {
     if (!ours || clock() - signalled.at < SECOND_SIGNAL_MS) return;
@@ -869,18 +1200,44 @@ async function onSignal(signal) {
   setTimeout(() => process.exit(code), 100);
 }
 
+/** The restart or stop that somebody asked for. */
+let asked;
+
+/** Ends the process with this code; says in words when it lives on, because the worker has that in its own hands. */
+async function end(code, reason, fail) {
+  const workers = [...shared.workers];
+  const { timeout } = workers[0].settings;
+  asked = { code, reason };
+  process.exitCode ??= code;
+  // What a supervisor would send.
+  const signal = isMainThread && ['SIGTERM', 'SIGINT'].find((one) => handlers(one) > 0);
+  if (!signal && workers.every((worker) => worker.settings.exit)) {
+    await Promise.all(workers.map((worker) => worker.finish(reason, () => ({ code }))));
+    await goodbye();
+    for (const worker of workers) worker.detach();
+    process.exit(code);
+  }
+  for (const worker of workers) worker.leave(reason);
+  if (signal) setImmediate(() => process.emit(signal, signal));
+  await sleep(timeout * 1000);
+  fail(`it was told to end ${timeout} s ago and has not: its own code ends it`);
+}
+
 /** The event loop is empty: there is time for a goodbye. The process may still live on, and then beats on. */
 function emptied(code) {
   const workers = [...shared.workers].filter((worker) => worker.line && !worker.said);
   for (const worker of workers) worker.lastWords(...verdict(code));
-  if (workers.length) void goodbye().then(() => workers.forEach((worker) => worker.stay()));
+  if (!workers.length) return;
+  void goodbye().then(() => {
+    if (!signalled && !asked) workers.forEach((worker) => worker.stay());
+  });
 }
 
 /** What an exit code means: a crash, unless it is 0 or that of the signal that was sent. */
 function verdict(code) {
   const signal = signalled?.signal;
-  if (!code || (signal && code === codeOf(signal)))
-    return ['stopped', signal ?? 'exit code 0', { code, signal }];
+  if (!code || code === asked?.code || (signal && code === codeOf(signal)))
+    return ['stopped', asked?.reason ?? signal ?? 'exit code 0', { code: asked?.code ?? code, signal }];
   const { error, origin } = fatal && clock() - fatal.at < 30_000 ? fatal : {};
   if (!origin) return ['crashed', `exit code ${code}`, { code }];
   const trace = clip(error?.stack, 2000) ?? words(error);
@@ -895,6 +1252,8 @@ fetch(url,{...init,signal:AbortSignal.timeout(3e3)}).then((r)=>r.text());`;
 
 function exiting(code) {
   const [status, reason, exit] = verdict(code);
+  // A worker that ends itself in its own way is still restarted, or not, as somebody asked.
+  if (asked && status === 'stopped') process.exitCode = asked.code;
   for (const { request, mine } of shared.lines.values()) {
     const silent = mine().filter(
       ({ said, sequence }) => sequence && said !== status && (!said || status === 'crashed'),
@@ -919,6 +1278,40 @@ function exiting(code) {
       // Silence will tell.
     }
   }
+}
+
+// --- The console ---------------------------------------------------------------------------------------------------
+
+/** Takes what is written to the console for the logs of the workers that want it, and gives it back after the last one. */
+function capture() {
+  const wanted = [...shared.workers].some((worker) => worker.settings.captureConsole);
+  if (wanted === !!shared.uncapture) return;
+  if (!wanted) {
+    shared.uncapture();
+    shared.uncapture = undefined;
+    return;
+  }
+  const undo = ['debug', 'log', 'info', 'warn', 'error'].map((method) => {
+    const original = console[method];
+    const replacement = (...values) => {
+      // What is written by what writes, or by an object that is shown, is part of that line.
+      const inside = shared.hushed;
+      shared.hushed = true;
+      try {
+        original.apply(console, values);
+        if (inside) return;
+        for (const worker of shared.workers)
+          if (worker.settings.captureConsole) worker.note(method === 'log' ? 'info' : method, ...values);
+      } finally {
+        shared.hushed = inside;
+      }
+    };
+    console[method] = replacement;
+    return () => {
+      if (console[method] === replacement) console[method] = original; // else somebody has replaced it since
+    };
+  });
+  shared.uncapture = () => undo.forEach((one) => one());
 }
 
 // --- Starting ------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ export const heartbeatModule: Figure = {
         what: 'heartbeat.mjs, minified and gzipped',
         value: await bundledSize(),
         unit: 'KB',
-        aim: { atMost: 7 },
+        aim: { atMost: 10 },
       },
       {
         what: 'CPU a beat, at one a second',
@@ -108,7 +108,7 @@ async function measureRound(run: Run): Promise<Record<Variant, Cost>> {
   return Object.fromEntries(measured) as Record<Variant, Cost>;
 }
 
-/** KB in a bundle: what a test holds at 7. */
+/** KB in a bundle: what a test holds at 10. */
 async function bundledSize(): Promise<number> {
   const source = await readFile(new URL('../../workers-heartbeat/heartbeat.mjs', import.meta.url), 'utf8');
   const { code } = minifySync('heartbeat.mjs', source, { module: true, mangle: { toplevel: true } });

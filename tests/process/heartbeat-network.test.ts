@@ -1,35 +1,33 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { startProcess } from '../support/processes.ts';
 import { until } from '../support/until.ts';
-import { useHeartbeats } from './fixtures/heartbeat.ts';
+import { withHeartbeats as it } from './fixtures/heartbeat.ts';
 
-const world = useHeartbeats();
-const { start, beats, last } = world;
-
-describe('while Supabase is away', () => {
-  it('goes on counting, and catches up when it is back', async () => {
-    const heartbeat = start({ interval: 1 });
+// They wait for seconds each, and do so together.
+describe.concurrent('while Supabase is away', () => {
+  it('goes on counting, and catches up when it is back', async ({ world }) => {
+    const heartbeat = world.start({ interval: 1 });
     heartbeat.idle();
-    await beats(1);
+    await world.beats(1);
     const port = world.recorder.port();
     await world.recorder.close();
     for (let n = 0; n < 500; n++) await heartbeat.job(async () => {});
     await until(() => world.lines.length);
     expect(world.lines).toEqual([
       expect.stringMatching(
-        /^\[heartbeat\] crawl-worker: not reported, trying again: Supabase cannot be reached \(.+\)$/,
+        /^\[heartbeat\] crawl-worker-\d+: not reported, trying again: Supabase cannot be reached \(.+\)$/,
       ),
     ]);
     await world.recorder.listen(port);
-    await last({ jobs_total: 500, status: 'idle' });
-    await until(() => world.lines.includes('[heartbeat] crawl-worker: reported again'));
+    await world.last({ jobs_total: 500, status: 'idle' });
+    await until(() => world.lines.includes(`[heartbeat] ${world.name}: reported again`));
   });
 
-  it('tries again within the interval, so that the lease is soon renewed', async () => {
+  it('tries again within the interval, so that the lease is soon renewed', async ({ world }) => {
     world.recorder.fault = (_, response) => response.writeHead(503).end('<html>upstream</html>');
-    start({ interval: 2 }).idle();
+    world.start({ interval: 2 }).idle();
     await until(() => world.recorder.requests.length >= 5, { timeout: 15_000 });
     const times = world.recorder.requests.map((request) => request.at);
     for (let n = 1; n < times.length; n++) expect(times[n]! - times[n - 1]!).toBeLessThan(2_500);
@@ -37,17 +35,17 @@ describe('while Supabase is away', () => {
     expect(times[4]! - times[0]!).toBeGreaterThan(2_500);
   });
 
-  it('says nothing of a single lost request', async () => {
+  it('says nothing of a single lost request', async ({ world }) => {
     let lost = 0;
     world.recorder.fault = ({ beats }, response) =>
       beats[0]!.sequence === 2 ? (lost++, response.destroy()) : undefined;
-    start({ interval: 1 }).idle();
+    world.start({ interval: 1 }).idle();
     await until(() => Number(world.recorder.last()?.sequence) >= 4);
     expect(lost).toBe(1);
     expect(world.lines).toEqual([]);
   });
 
-  it.each([
+  it.for([
     ['hangs', () => true],
     ['answers 500', (response) => response.writeHead(500).end('{"message":"boom"}')],
     ['answers with a page', (response) => response.writeHead(200).end('<html>Sign in to the hotel')],
@@ -58,9 +56,9 @@ describe('while Supabase is away', () => {
     ['answers with nonsense', (response) => response.socket?.end('HTTP/1.1 banana\r\n\r\n')],
   ] as [string, (response: import('node:http').ServerResponse) => unknown][])(
     'and %s, the worker works and stops in time',
-    async (_, fault) => {
+    async ([, fault], { world }) => {
       world.recorder.fault = (_request, response) => fault(response) ?? true;
-      const heartbeat = start({ interval: 1 });
+      const heartbeat = world.start({ interval: 1 });
       expect(await heartbeat.job(async () => 'done')).toBe('done');
       await until(() => world.lines.length, { timeout: 15_000 });
       expect(world.lines[0]).toContain('Supabase cannot be reached');
@@ -70,20 +68,20 @@ describe('while Supabase is away', () => {
     },
   );
 
-  it('says so where it was told to wait, and tries on', async () => {
+  it('says so where it was told to wait, and tries on', async ({ world }) => {
     world.recorder.fault = (_, response) =>
       world.recorder.requests.length > 2
         ? undefined
         : response.writeHead(429, { 'retry-after': '7' }).end('{"message":"wait for 7 s"}');
-    start({ interval: 1 }).idle();
+    world.start({ interval: 1 }).idle();
     await until(() => world.lines.length, { timeout: 15_000 });
     expect(world.lines[0]).toBe(
-      '[heartbeat] crawl-worker: not reported, trying again: too many requests (HTTP 429, wait for 7 s)',
+      `[heartbeat] ${world.name}: not reported, trying again: too many requests (HTTP 429, wait for 7 s)`,
     );
-    await until(() => world.lines.includes('[heartbeat] crawl-worker: reported again'));
+    await until(() => world.lines.includes(`[heartbeat] ${world.name}: reported again`));
   });
 
-  it('never lets two requests overlap', async () => {
+  it('never lets two requests overlap', async ({ world }) => {
     let open = 0;
     let most = 0;
     world.recorder.fault = async () => {
@@ -92,7 +90,7 @@ describe('while Supabase is away', () => {
       open--;
       return undefined;
     };
-    const heartbeat = start({ interval: 1 });
+    const heartbeat = world.start({ interval: 1 });
     heartbeat.idle();
     for (let n = 0; n < 4; n++) {
       await until(() => world.recorder.requests.length > n);
@@ -102,12 +100,12 @@ describe('while Supabase is away', () => {
     expect(most).toBe(1);
   });
 
-  it('gives a slow answer the time that it takes', async () => {
+  it('gives a slow answer the time that it takes', async ({ world }) => {
     world.recorder.fault = async () => {
       await new Promise((done) => setTimeout(done, 3_000)); // more than the 2 s that a 1 s interval begins with
       return undefined;
     };
-    const heartbeat = start({ interval: 1 });
+    const heartbeat = world.start({ interval: 1 });
     heartbeat.idle();
     // Only an answer that was waited for tells the epoch.
     await until(() => world.recorder.last()?.epoch, { timeout: 20_000 });
@@ -115,27 +113,30 @@ describe('while Supabase is away', () => {
   });
 });
 
-describe('what a retry will not mend', () => {
-  it.each([
+describe.concurrent('what a retry will not mend', () => {
+  it.for([
     [401, 'check SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN'],
     [403, 'check SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN'],
     [404, 'check SUPABASE_URL, and apply the migrations'],
-  ])('%i is said in one line, with what to do, and not tried again soon', async (status, advice) => {
-    world.recorder.fault = (_, response) => response.writeHead(status).end('{"message":"No such thing"}');
-    const heartbeat = start({ interval: 1 });
-    heartbeat.idle();
-    await until(() => world.lines.length);
-    expect(world.lines).toEqual([
-      `[heartbeat] crawl-worker: not reported, trying again: ${advice} (HTTP ${status}, No such thing)`,
-    ]);
-    for (let n = 0; n < 5; n++) await heartbeat.run(() => Promise.reject(new Error('x'))).catch(() => {});
-    await heartbeat.run(async () => 1);
-    await new Promise((done) => setTimeout(done, 1_500)); // longer than the interval, in which nothing may happen
-    expect(world.recorder.requests).toHaveLength(1);
-    expect(world.lines).toHaveLength(1);
-  });
+  ] as const)(
+    '%i is said in one line, with what to do, and not tried again soon',
+    async ([status, advice], { world }) => {
+      world.recorder.fault = (_, response) => response.writeHead(status).end('{"message":"No such thing"}');
+      const heartbeat = world.start({ interval: 1 });
+      heartbeat.idle();
+      await until(() => world.lines.length);
+      expect(world.lines).toEqual([
+        `[heartbeat] ${world.name}: not reported, trying again: ${advice} (HTTP ${status}, No such thing)`,
+      ]);
+      for (let n = 0; n < 5; n++) await heartbeat.run(() => Promise.reject(new Error('x'))).catch(() => {});
+      await heartbeat.run(async () => 1);
+      await new Promise((done) => setTimeout(done, 1_500)); // longer than the interval, in which nothing may happen
+      expect(world.recorder.requests).toHaveLength(1);
+      expect(world.lines).toHaveLength(1);
+    },
+  );
 
-  it('does not carry the key to where an answer points', async () => {
+  it('does not carry the key to where an answer points', async ({ world }) => {
     let asked = 0;
     const elsewhere = createServer((_, response) => void (asked++, response.end('[]')));
     await new Promise<void>((done) => elsewhere.listen(0, '127.0.0.1', done));
@@ -143,7 +144,7 @@ describe('what a retry will not mend', () => {
       const { port } = elsewhere.address() as AddressInfo;
       world.recorder.fault = (_, response) =>
         response.writeHead(307, { location: `http://127.0.0.1:${port}/` }).end();
-      start({ interval: 1 }).idle();
+      world.start({ interval: 1 }).idle();
       await until(() => world.recorder.requests.length >= 2);
       expect(asked).toBe(0);
     } finally {
@@ -153,7 +154,7 @@ describe('what a retry will not mend', () => {
   });
 });
 
-it('reads no more than a little of an endless answer', async () => {
+it('reads no more than a little of an endless answer', async ({ world }) => {
   let written = 0;
   world.recorder.fault = (_, response) => {
     response.writeHead(200);
@@ -164,13 +165,13 @@ it('reads no more than a little of an endless answer', async () => {
     pour();
     return true;
   };
-  const heartbeat = start({ interval: 2 });
+  const heartbeat = world.start({ interval: 2 });
   heartbeat.idle();
   await until(() => world.recorder.requests.length >= 2 && written);
   expect(written / world.recorder.requests.length).toBeLessThan(20e6);
 });
 
-it('holds no memory and delays no job through an outage under load', async () => {
+it('holds no memory and delays no job through an outage under load', async ({ world }) => {
   await world.recorder.close();
   const worker = startProcess(new URL('./fixtures/workers/noisy.mjs', import.meta.url).pathname, {
     nodeOptions: ['--expose-gc'],
@@ -193,9 +194,9 @@ it('holds no memory and delays no job through an outage under load', async () =>
   }
 });
 
-it('never throws into a worker whose logger does', async () => {
+it('never throws into a worker whose logger does', async ({ world }) => {
   world.recorder.fault = (_, response) => response.writeHead(401).end();
-  const heartbeat = start({
+  const heartbeat = world.start({
     logger: {
       warn: () => {
         throw new Error('disk full');
@@ -203,5 +204,5 @@ it('never throws into a worker whose logger does', async () => {
     },
   });
   expect(await heartbeat.job(async () => 'done')).toBe('done');
-  await beats(1);
+  await world.beats(1);
 });
