@@ -569,11 +569,12 @@ create policy "operators remove groups" on public.hp_worker_group
 revoke all on table public.hp_worker_group from anon, authenticated, service_role;
 grant select, delete on table public.hp_worker_group to authenticated, service_role;
 grant insert (
-    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until, paused_reason
+    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s
   ), update (
-    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until, paused_reason
+    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s
   ) on table public.hp_worker_group to authenticated, service_role;
--- note: revision and the times are the trigger's.
+grant insert (paused_until, paused_reason), update (paused_until, paused_reason) on table public.hp_worker_group to service_role;
+-- note: people pause by hp_pause(), which writes down who did; revision and the times are the trigger's.
 
 comment on table public.hp_worker_group is 'Settings of a group: workers of one worker_type. A group without a row has none.';
 comment on column public.hp_worker_group.worker_type is 'The group; hp_worker_status.worker_type names it.';
@@ -627,6 +628,8 @@ create table if not exists hp_private.pulse (
   watched_until timestamptz,
   followed_until timestamptz,
   commands_open boolean not null default false,
+  seen_any boolean not null default false,
+  logs_pruned_at timestamptz,
   live_workers integer not null default 0,
   stretch double precision not null default 1
     constraint pulse_stretch_check check (stretch >= 1 and stretch < 'infinity'),
@@ -659,6 +662,8 @@ comment on column hp_private.pulse.digest_at is 'When the last digest was sent.'
 comment on column hp_private.pulse.watched_until is 'Until when somebody watches.';
 comment on column hp_private.pulse.followed_until is 'Until when somebody follows any one worker (hp_watch_worker).';
 comment on column hp_private.pulse.commands_open is 'Whether a command is open; beats look for commands only then.';
+comment on column hp_private.pulse.seen_any is 'Whether a trouble is marked as seen; the tick looks only then whether it is over.';
+comment on column hp_private.pulse.logs_pruned_at is 'When old lines of logs were last removed.';
 comment on column hp_private.pulse.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
 comment on column hp_private.pulse.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
 comment on column hp_private.pulse.activity_every_s is 'Seconds between two beats with which a worker may report changed activity, so that these stay below it too.';
@@ -2919,7 +2924,11 @@ begin
   if v_pulse.followed_until > at then
     perform hp_private.follow_workers(at);
   end if;
+  if v_pulse.seen_any then
+    perform hp_private.forget_seen(at);
+  end if;
   perform hp_private.prune(at);
+  perform hp_private.prune_large_logs(v_pulse.logs_pruned_at, at);
 
   v_watched := coalesce(v_pulse.watched_until > at, false);
   v_digest := v_watched and (hp_private.digest_due(v_pulse.digest_at, v_tick_every, at)
@@ -3169,7 +3178,7 @@ begin
   end if;
   if v_more then
     v_answers := hp_private.store_logs(v_beats, v_answers, at);
-    perform hp_private.take_reports(v_beats, v_answers, at);
+    v_answers := hp_private.take_reports(v_beats, v_answers, at);
   end if;
   if v_pulse.commands_open then
     v_answers := hp_private.answer_commands(v_beats, v_answers, at);
@@ -5749,6 +5758,8 @@ create table if not exists public.hp_worker_command (
 );
 
 create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
+create index if not exists hp_worker_command_worker_type_idx on public.hp_worker_command (worker_type, id desc)
+  where worker_name is null;
 create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id)
   where state in ('requested', 'delivered', 'acknowledged');
 -- What was refused to somebody lately, so that a flood of tries is counted rather than kept.
@@ -5820,7 +5831,7 @@ return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries')
 -- Writes down a try that was refused, and refuses it. A refusal is returned with its HTTP status, not raised: raised, it
 -- would take the record back with it.
 --
--- One account gets 20 rows an hour; the same try again, and what comes above that, is counted in a row that is there.
+-- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that is there.
 create or replace function hp_private.refuse_command(
   worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
   status integer, message text, hint text default null
@@ -5828,8 +5839,8 @@ create or replace function hp_private.refuse_command(
 language plpgsql set search_path = ''
 as $$
 declare
-  c_most constant integer := 20;
   v_as constant text := hp_private.asks_as();
+  v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
   v_by constant uuid := case when v_as <> 'secret key' then auth.uid() end;
   v_command constant text := left(coalesce(refuse_command.command, ''), 64);
   v_worker_name constant text := left(refuse_command.worker_name, 128);
@@ -5845,7 +5856,7 @@ begin
   from public.hp_worker_command c
   where c.state = 'refused' and c.requested_by is not distinct from v_by
     and c.requested_at > now() - interval '1 hour';
-  v_same := coalesce(v_same, case when cardinality(v_lately) >= c_most then v_lately[1] end);
+  v_same := coalesce(v_same, case when cardinality(v_lately) >= v_most then v_lately[1] end);
 
   if v_same is not null then
     update public.hp_worker_command c set tries = least(c.tries, 2000000000) + 1, finished_at = now() where c.id = v_same;
@@ -5948,7 +5959,7 @@ begin
         when v_worker.kind = 'scheduled' then 'no process of it is running now'
         else 'no process of it is alive'
       end;
-      v_hint := (select g.restart_hint from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
+      v_hint := (select replace(g.restart_hint, '{worker_name}', v_worker.worker_name) from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
     elsif v_open.id is not null and (v_open.command = hp_request_command.command or hp_request_command.command not in ('beat', 'log_level')) then
       v_problem := format('%s was asked for at %s UTC and is under way', v_open.command,
         to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
@@ -5982,6 +5993,12 @@ as $$
 declare
   v_as constant text := hp_private.asks_as();
   v_most constant integer := least(greatest(coalesce(most, 50), 1), 500);
+  v_before constant bigint := coalesce(before, 9223372036854775807);
+  -- What was done to its group was done to the worker.
+  v_group constant text := case
+    when hp_worker_commands.worker_name is null then hp_worker_commands.worker_type
+    else (select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name)
+  end;
 begin
   if v_as = 'stranger' then
     raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
@@ -5992,18 +6009,21 @@ begin
         filter (where p.place <= v_most), '[]'),
       'more', count(*) > v_most)
     from (
-      select c as command, row_number() over (order by c.id desc) as place
-      from public.hp_worker_command c
-      where (hp_worker_commands.before is null or c.id < hp_worker_commands.before)
-        and case
-          when hp_worker_commands.worker_name is not null then
-            c.worker_name = hp_worker_commands.worker_name or (c.worker_name is null and c.worker_type = (
-              select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name))
-          when hp_worker_commands.worker_type is not null then
-            c.worker_name is null and c.worker_type = hp_worker_commands.worker_type
-          else true
-        end
-      order by c.id desc limit v_most + 1
+      select f.command, row_number() over (order by (f.command).id desc) as place
+      from (
+        (select c as command from public.hp_worker_command c
+          where hp_worker_commands.worker_name is null and hp_worker_commands.worker_type is null and c.id < v_before
+          order by c.id desc limit v_most + 1)
+        union all
+        (select c from public.hp_worker_command c
+          where c.worker_name = hp_worker_commands.worker_name and c.id < v_before
+          order by c.id desc limit v_most + 1)
+        union all
+        (select c from public.hp_worker_command c
+          where c.worker_name is null and c.worker_type = v_group and c.id < v_before
+          order by c.id desc limit v_most + 1)
+      ) f
+      order by (f.command).id desc limit v_most + 1
     ) p);
 end
 $$;
@@ -6022,14 +6042,41 @@ comment on function public.hp_worker_commands(text, text, bigint, integer) is 'T
 --
 -- Who writes a command holds its worker's row, or skips what is locked (the tick).
 
+-- What can't be read in what a beat says of commands, or null.
+create or replace function hp_private.reports_problem(commands jsonb) returns jsonb
+language sql immutable set search_path = ''
+return case
+  when jsonb_typeof(commands) <> 'array' then hp_private.beat_error('commands', 'must be an array of {id, state, message}')
+  when jsonb_array_length(commands) > 100 then
+    hp_private.beat_error('commands', format('holds %s reports; at most 100', jsonb_array_length(commands)))
+  else (
+    select hp_private.beat_error(format('commands[%s]', r.ordinality - 1),
+      'must be {id, state, message}, state acknowledged, done, failed or refused')
+    from jsonb_array_elements(commands) with ordinality r
+    where (jsonb_typeof(r.value) = 'object' and coalesce(r.value ->> 'id', '') ~ '^[0-9]{1,18}$'
+      and coalesce(r.value ->> 'state', '') in ('acknowledged', 'done', 'failed', 'refused')) is not true
+    order by r.ordinality limit 1)
+end;
+
 -- What beats say of commands. A restart is done when a new process is there, and a stop when the worker has said goodbye:
 -- of these "done" means no more than "at it". What comes after the time was over still counts, for it was done.
-create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns void
+create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
 declare
   v_again boolean;
+  v_place bigint;
+  v_problem jsonb;
 begin
+  for v_place, v_problem in
+    select b.ordinality, hp_private.reports_problem(b.commands) from unnest(beats) with ordinality b
+    where b.commands is not null and (take_reports.answers[b.ordinality] ->> 'ok')::boolean
+  loop
+    if v_problem is not null then
+      answers[v_place] := answers[v_place] || jsonb_build_object('ignored', v_problem);
+    end if;
+  end loop;
+
   with said as (
     select b.worker_name, b.instance_id, b.status, b.ordinality, r.ordinality as line,
       case when r.value ->> 'id' ~ '^[0-9]{1,18}$' then (r.value ->> 'id')::bigint end as id,
@@ -6067,6 +6114,7 @@ begin
   if v_again then
     update hp_private.pulse p set commands_open = true where p.id and not p.commands_open;
   end if;
+  return answers;
 end
 $$;
 
@@ -6233,13 +6281,15 @@ begin
 end
 $$;
 
+revoke all on function hp_private.reports_problem(jsonb) from public;
 revoke all on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) from public;
 revoke all on function hp_private.settle_commands(uuid[], text[], timestamptz[], timestamptz) from public;
 revoke all on function hp_private.note_successor(public.hp_worker_instance, timestamptz) from public;
 revoke all on function hp_private.answer_commands(hp_private.beat[], jsonb[], timestamptz) from public;
 revoke all on function hp_private.follow_commands(timestamptz) from public;
 
-comment on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) is 'Takes down what beats say of commands.';
+comment on function hp_private.reports_problem(jsonb) is 'What can''t be read in the reports of a beat, or null.';
+comment on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) is 'Takes down what beats say of commands; adds to the answers what could not be read.';
 comment on function hp_private.settle_commands(uuid[], text[], timestamptz[], timestamptz) is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor(public.hp_worker_instance, timestamptz) is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats the commands of their processes.';
@@ -6362,8 +6412,27 @@ create or replace function public.hp_unpause(
 language sql security definer set search_path = ''
 return hp_private.set_pause('unpause', hp_unpause.worker_name, hp_unpause.worker_type, null, hp_unpause.reason);
 
--- Whoever looks after a trouble says so, and the banner leaves it to them until something changes (the revision's trigger
--- forgets it with the worker's next transition).
+-- Whoever looks after a trouble says so, and the banner leaves it to them until something changes: the revision's trigger
+-- forgets it with the worker's next transition, and the tick once the worker is well, for a trouble that is no transition
+-- (a run with errors, one that is late) would hide the next one of its kind.
+create or replace function hp_private.forget_seen(at timestamptz) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+begin
+  with over as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.seen_at is not null and (select h.level from public.hp_worker_health(w, forget_seen.at) h) = 'healthy'
+    order by w.worker_name for no key update of w skip locked
+  )
+  update public.hp_worker_status w set seen_at = null, seen_by = null from over o where w.worker_name = o.worker_name;
+  -- As with commands: in a statement of its own, under the lock of those who mark.
+  if pg_try_advisory_xact_lock(hashtext('hp_worker_command'), 1) then
+    update hp_private.pulse p set seen_any = false
+    where p.id and not exists (select from public.hp_worker_status w where w.seen_at is not null);
+  end if;
+end
+$$;
+
 create or replace function public.hp_mark_seen(worker_name text, reason text default null) returns jsonb
 language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
 as $$
@@ -6378,6 +6447,7 @@ begin
     v_status := 403;
     v_problem := 'only an operator or an owner may mark a trouble as seen';
   elsif v_problem is null then
+    perform pg_advisory_xact_lock(hashtext('hp_worker_command'), 1);
     select * into v_worker from public.hp_worker_status w where w.worker_name = hp_mark_seen.worker_name for no key update;
     if not found then
       v_status := 404;
@@ -6393,6 +6463,7 @@ begin
 
   update public.hp_worker_status w set seen_at = now(), seen_by = case when v_as <> 'secret key' then auth.uid() end
   where w.worker_name = hp_mark_seen.worker_name;
+  update hp_private.pulse p set seen_any = true where p.id and not p.seen_any;
   perform hp_private.tell_edit(hp_mark_seen.worker_name, v_began);
   return hp_private.record_done(hp_mark_seen.worker_name, null, 'seen', '{}', hp_mark_seen.reason);
 end
@@ -6400,6 +6471,7 @@ $$;
 
 revoke all on function hp_private.record_done(text, text, text, jsonb, text) from public;
 revoke all on function hp_private.tell_edit(text, timestamptz) from public;
+revoke all on function hp_private.forget_seen(timestamptz) from public;
 revoke all on function hp_private.set_pause(text, text, text, timestamptz, text) from public;
 revoke all on function public.hp_pause(text, text, timestamptz, text) from public, anon, authenticated, service_role;
 revoke all on function public.hp_unpause(text, text, text) from public, anon, authenticated, service_role;
@@ -6410,6 +6482,7 @@ grant execute on function public.hp_mark_seen(text, text) to authenticated, serv
 
 comment on function hp_private.record_done(text, text, text, jsonb, text) is 'Writes down what the database has done for somebody; returns it as a command.';
 comment on function hp_private.tell_edit(text, timestamptz) is 'Tells open pages of a worker that was edited.';
+comment on function hp_private.forget_seen(timestamptz) is 'Forgets the marks of workers that are well again.';
 comment on function hp_private.set_pause(text, text, text, timestamptz, text) is 'hp_pause and hp_unpause.';
 comment on function public.hp_pause(text, text, timestamptz, text) is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
 comment on function public.hp_unpause(text, text, text) is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';
@@ -6612,7 +6685,7 @@ as $$
 declare
   v_most_bytes constant double precision := coalesce(hp_private.setting('logs_mb'), 50) * 1e6;
 begin
-  -- note: by the index on id. Lines come in the order of their numbers, nearly; a line's own time may be long before.
+  update hp_private.pulse p set logs_pruned_at = at where p.id;
   delete from public.hp_worker_log l
   where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
   -- Asked for exactly only where the table is large, holes and all.
@@ -6628,6 +6701,20 @@ begin
 end
 $$;
 
+-- The tick's part: in an hour many workers may say much.
+create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if coalesce(prune_large_logs.pruned_at, '-infinity') <= at - interval '5 minutes'
+    and pg_relation_size('public.hp_worker_log') > 2 * coalesce(hp_private.setting('logs_mb'), 50) * 1e6
+  then
+    perform hp_private.prune_logs(at);
+  end if;
+end
+$$;
+
+revoke all on function hp_private.prune_large_logs(timestamptz, timestamptz) from public;
 revoke all on function hp_private.read_logs(jsonb, bigint, timestamptz) from public;
 revoke all on function hp_private.store_logs(hp_private.beat[], jsonb[], timestamptz) from public;
 revoke all on function hp_private.prune_logs(timestamptz) from public;
@@ -6636,6 +6723,7 @@ grant execute on function public.hp_worker_logs(text, integer, text, text, bigin
 
 comment on function hp_private.read_logs(jsonb, bigint, timestamptz) is 'The lines of a beat after one, how far they go, and what is wrong with the first that can''t be read.';
 comment on function hp_private.store_logs(hp_private.beat[], jsonb[], timestamptz) is 'Keeps the lines that beats bring; adds to the answers how far.';
+comment on function hp_private.prune_large_logs(timestamptz, timestamptz) is 'prune_logs() where the table has grown large since it last ran.';
 comment on function hp_private.prune_logs(timestamptz) is 'Removes lines that are too old, or too many.';
 comment on function public.hp_worker_logs(text, integer, text, text, bigint) is 'Last lines of a worker''s log, oldest first: {lines, more}. level: that and worse. before: an id. Errors: PT400 level, PT403 not a member.';
 

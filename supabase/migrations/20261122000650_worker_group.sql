@@ -48,11 +48,12 @@ create policy "operators remove groups" on public.hp_worker_group
 revoke all on table public.hp_worker_group from anon, authenticated, service_role;
 grant select, delete on table public.hp_worker_group to authenticated, service_role;
 grant insert (
-    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until, paused_reason
+    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s
   ), update (
-    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until, paused_reason
+    worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s
   ) on table public.hp_worker_group to authenticated, service_role;
--- note: revision and the times are the trigger's.
+grant insert (paused_until, paused_reason), update (paused_until, paused_reason) on table public.hp_worker_group to service_role;
+-- note: people pause by hp_pause(), which writes down who did; revision and the times are the trigger's.
 
 comment on table public.hp_worker_group is 'Settings of a group: workers of one worker_type. A group without a row has none.';
 comment on column public.hp_worker_group.worker_type is 'The group; hp_worker_status.worker_type names it.';

@@ -14,6 +14,8 @@ create table if not exists hp_private.pulse (
   watched_until timestamptz,
   followed_until timestamptz,
   commands_open boolean not null default false,
+  seen_any boolean not null default false,
+  logs_pruned_at timestamptz,
   live_workers integer not null default 0,
   stretch double precision not null default 1
     constraint pulse_stretch_check check (stretch >= 1 and stretch < 'infinity'),
@@ -46,6 +48,8 @@ comment on column hp_private.pulse.digest_at is 'When the last digest was sent.'
 comment on column hp_private.pulse.watched_until is 'Until when somebody watches.';
 comment on column hp_private.pulse.followed_until is 'Until when somebody follows any one worker (hp_watch_worker).';
 comment on column hp_private.pulse.commands_open is 'Whether a command is open; beats look for commands only then.';
+comment on column hp_private.pulse.seen_any is 'Whether a trouble is marked as seen; the tick looks only then whether it is over.';
+comment on column hp_private.pulse.logs_pruned_at is 'When old lines of logs were last removed.';
 comment on column hp_private.pulse.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
 comment on column hp_private.pulse.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
 comment on column hp_private.pulse.activity_every_s is 'Seconds between two beats with which a worker may report changed activity, so that these stay below it too.';

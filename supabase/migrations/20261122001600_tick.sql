@@ -52,7 +52,11 @@ begin
   if v_pulse.followed_until > at then
     perform hp_private.follow_workers(at);
   end if;
+  if v_pulse.seen_any then
+    perform hp_private.forget_seen(at);
+  end if;
   perform hp_private.prune(at);
+  perform hp_private.prune_large_logs(v_pulse.logs_pruned_at, at);
 
   v_watched := coalesce(v_pulse.watched_until > at, false);
   v_digest := v_watched and (hp_private.digest_due(v_pulse.digest_at, v_tick_every, at)

@@ -193,7 +193,7 @@ begin
   end if;
   if v_more then
     v_answers := hp_private.store_logs(v_beats, v_answers, at);
-    perform hp_private.take_reports(v_beats, v_answers, at);
+    v_answers := hp_private.take_reports(v_beats, v_answers, at);
   end if;
   if v_pulse.commands_open then
     v_answers := hp_private.answer_commands(v_beats, v_answers, at);

@@ -43,6 +43,8 @@ create table if not exists public.hp_worker_command (
 );
 
 create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
+create index if not exists hp_worker_command_worker_type_idx on public.hp_worker_command (worker_type, id desc)
+  where worker_name is null;
 create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id)
   where state in ('requested', 'delivered', 'acknowledged');
 -- What was refused to somebody lately, so that a flood of tries is counted rather than kept.
@@ -114,7 +116,7 @@ return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries')
 -- Writes down a try that was refused, and refuses it. A refusal is returned with its HTTP status, not raised: raised, it
 -- would take the record back with it.
 --
--- One account gets 20 rows an hour; the same try again, and what comes above that, is counted in a row that is there.
+-- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that is there.
 create or replace function hp_private.refuse_command(
   worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
   status integer, message text, hint text default null
@@ -122,8 +124,8 @@ create or replace function hp_private.refuse_command(
 language plpgsql set search_path = ''
 as $$
 declare
-  c_most constant integer := 20;
   v_as constant text := hp_private.asks_as();
+  v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
   v_by constant uuid := case when v_as <> 'secret key' then auth.uid() end;
   v_command constant text := left(coalesce(refuse_command.command, ''), 64);
   v_worker_name constant text := left(refuse_command.worker_name, 128);
@@ -139,7 +141,7 @@ begin
   from public.hp_worker_command c
   where c.state = 'refused' and c.requested_by is not distinct from v_by
     and c.requested_at > now() - interval '1 hour';
-  v_same := coalesce(v_same, case when cardinality(v_lately) >= c_most then v_lately[1] end);
+  v_same := coalesce(v_same, case when cardinality(v_lately) >= v_most then v_lately[1] end);
 
   if v_same is not null then
     update public.hp_worker_command c set tries = least(c.tries, 2000000000) + 1, finished_at = now() where c.id = v_same;
@@ -242,7 +244,7 @@ begin
         when v_worker.kind = 'scheduled' then 'no process of it is running now'
         else 'no process of it is alive'
       end;
-      v_hint := (select g.restart_hint from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
+      v_hint := (select replace(g.restart_hint, '{worker_name}', v_worker.worker_name) from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
     elsif v_open.id is not null and (v_open.command = hp_request_command.command or hp_request_command.command not in ('beat', 'log_level')) then
       v_problem := format('%s was asked for at %s UTC and is under way', v_open.command,
         to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
@@ -276,6 +278,12 @@ as $$
 declare
   v_as constant text := hp_private.asks_as();
   v_most constant integer := least(greatest(coalesce(most, 50), 1), 500);
+  v_before constant bigint := coalesce(before, 9223372036854775807);
+  -- What was done to its group was done to the worker.
+  v_group constant text := case
+    when hp_worker_commands.worker_name is null then hp_worker_commands.worker_type
+    else (select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name)
+  end;
 begin
   if v_as = 'stranger' then
     raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
@@ -286,18 +294,21 @@ begin
         filter (where p.place <= v_most), '[]'),
       'more', count(*) > v_most)
     from (
-      select c as command, row_number() over (order by c.id desc) as place
-      from public.hp_worker_command c
-      where (hp_worker_commands.before is null or c.id < hp_worker_commands.before)
-        and case
-          when hp_worker_commands.worker_name is not null then
-            c.worker_name = hp_worker_commands.worker_name or (c.worker_name is null and c.worker_type = (
-              select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name))
-          when hp_worker_commands.worker_type is not null then
-            c.worker_name is null and c.worker_type = hp_worker_commands.worker_type
-          else true
-        end
-      order by c.id desc limit v_most + 1
+      select f.command, row_number() over (order by (f.command).id desc) as place
+      from (
+        (select c as command from public.hp_worker_command c
+          where hp_worker_commands.worker_name is null and hp_worker_commands.worker_type is null and c.id < v_before
+          order by c.id desc limit v_most + 1)
+        union all
+        (select c from public.hp_worker_command c
+          where c.worker_name = hp_worker_commands.worker_name and c.id < v_before
+          order by c.id desc limit v_most + 1)
+        union all
+        (select c from public.hp_worker_command c
+          where c.worker_name is null and c.worker_type = v_group and c.id < v_before
+          order by c.id desc limit v_most + 1)
+      ) f
+      order by (f.command).id desc limit v_most + 1
     ) p);
 end
 $$;

@@ -3,14 +3,41 @@
 --
 -- Who writes a command holds its worker's row, or skips what is locked (the tick).
 
+-- What can't be read in what a beat says of commands, or null.
+create or replace function hp_private.reports_problem(commands jsonb) returns jsonb
+language sql immutable set search_path = ''
+return case
+  when jsonb_typeof(commands) <> 'array' then hp_private.beat_error('commands', 'must be an array of {id, state, message}')
+  when jsonb_array_length(commands) > 100 then
+    hp_private.beat_error('commands', format('holds %s reports; at most 100', jsonb_array_length(commands)))
+  else (
+    select hp_private.beat_error(format('commands[%s]', r.ordinality - 1),
+      'must be {id, state, message}, state acknowledged, done, failed or refused')
+    from jsonb_array_elements(commands) with ordinality r
+    where (jsonb_typeof(r.value) = 'object' and coalesce(r.value ->> 'id', '') ~ '^[0-9]{1,18}$'
+      and coalesce(r.value ->> 'state', '') in ('acknowledged', 'done', 'failed', 'refused')) is not true
+    order by r.ordinality limit 1)
+end;
+
 -- What beats say of commands. A restart is done when a new process is there, and a stop when the worker has said goodbye:
 -- of these "done" means no more than "at it". What comes after the time was over still counts, for it was done.
-create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns void
+create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
 declare
   v_again boolean;
+  v_place bigint;
+  v_problem jsonb;
 begin
+  for v_place, v_problem in
+    select b.ordinality, hp_private.reports_problem(b.commands) from unnest(beats) with ordinality b
+    where b.commands is not null and (take_reports.answers[b.ordinality] ->> 'ok')::boolean
+  loop
+    if v_problem is not null then
+      answers[v_place] := answers[v_place] || jsonb_build_object('ignored', v_problem);
+    end if;
+  end loop;
+
   with said as (
     select b.worker_name, b.instance_id, b.status, b.ordinality, r.ordinality as line,
       case when r.value ->> 'id' ~ '^[0-9]{1,18}$' then (r.value ->> 'id')::bigint end as id,
@@ -48,6 +75,7 @@ begin
   if v_again then
     update hp_private.pulse p set commands_open = true where p.id and not p.commands_open;
   end if;
+  return answers;
 end
 $$;
 
@@ -214,13 +242,15 @@ begin
 end
 $$;
 
+revoke all on function hp_private.reports_problem(jsonb) from public;
 revoke all on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) from public;
 revoke all on function hp_private.settle_commands(uuid[], text[], timestamptz[], timestamptz) from public;
 revoke all on function hp_private.note_successor(public.hp_worker_instance, timestamptz) from public;
 revoke all on function hp_private.answer_commands(hp_private.beat[], jsonb[], timestamptz) from public;
 revoke all on function hp_private.follow_commands(timestamptz) from public;
 
-comment on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) is 'Takes down what beats say of commands.';
+comment on function hp_private.reports_problem(jsonb) is 'What can''t be read in the reports of a beat, or null.';
+comment on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) is 'Takes down what beats say of commands; adds to the answers what could not be read.';
 comment on function hp_private.settle_commands(uuid[], text[], timestamptz[], timestamptz) is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor(public.hp_worker_instance, timestamptz) is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats the commands of their processes.';

@@ -114,8 +114,27 @@ create or replace function public.hp_unpause(
 language sql security definer set search_path = ''
 return hp_private.set_pause('unpause', hp_unpause.worker_name, hp_unpause.worker_type, null, hp_unpause.reason);
 
--- Whoever looks after a trouble says so, and the banner leaves it to them until something changes (the revision's trigger
--- forgets it with the worker's next transition).
+-- Whoever looks after a trouble says so, and the banner leaves it to them until something changes: the revision's trigger
+-- forgets it with the worker's next transition, and the tick once the worker is well, for a trouble that is no transition
+-- (a run with errors, one that is late) would hide the next one of its kind.
+create or replace function hp_private.forget_seen(at timestamptz) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+begin
+  with over as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.seen_at is not null and (select h.level from public.hp_worker_health(w, forget_seen.at) h) = 'healthy'
+    order by w.worker_name for no key update of w skip locked
+  )
+  update public.hp_worker_status w set seen_at = null, seen_by = null from over o where w.worker_name = o.worker_name;
+  -- As with commands: in a statement of its own, under the lock of those who mark.
+  if pg_try_advisory_xact_lock(hashtext('hp_worker_command'), 1) then
+    update hp_private.pulse p set seen_any = false
+    where p.id and not exists (select from public.hp_worker_status w where w.seen_at is not null);
+  end if;
+end
+$$;
+
 create or replace function public.hp_mark_seen(worker_name text, reason text default null) returns jsonb
 language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
 as $$
@@ -130,6 +149,7 @@ begin
     v_status := 403;
     v_problem := 'only an operator or an owner may mark a trouble as seen';
   elsif v_problem is null then
+    perform pg_advisory_xact_lock(hashtext('hp_worker_command'), 1);
     select * into v_worker from public.hp_worker_status w where w.worker_name = hp_mark_seen.worker_name for no key update;
     if not found then
       v_status := 404;
@@ -145,6 +165,7 @@ begin
 
   update public.hp_worker_status w set seen_at = now(), seen_by = case when v_as <> 'secret key' then auth.uid() end
   where w.worker_name = hp_mark_seen.worker_name;
+  update hp_private.pulse p set seen_any = true where p.id and not p.seen_any;
   perform hp_private.tell_edit(hp_mark_seen.worker_name, v_began);
   return hp_private.record_done(hp_mark_seen.worker_name, null, 'seen', '{}', hp_mark_seen.reason);
 end
@@ -152,6 +173,7 @@ $$;
 
 revoke all on function hp_private.record_done(text, text, text, jsonb, text) from public;
 revoke all on function hp_private.tell_edit(text, timestamptz) from public;
+revoke all on function hp_private.forget_seen(timestamptz) from public;
 revoke all on function hp_private.set_pause(text, text, text, timestamptz, text) from public;
 revoke all on function public.hp_pause(text, text, timestamptz, text) from public, anon, authenticated, service_role;
 revoke all on function public.hp_unpause(text, text, text) from public, anon, authenticated, service_role;
@@ -162,6 +184,7 @@ grant execute on function public.hp_mark_seen(text, text) to authenticated, serv
 
 comment on function hp_private.record_done(text, text, text, jsonb, text) is 'Writes down what the database has done for somebody; returns it as a command.';
 comment on function hp_private.tell_edit(text, timestamptz) is 'Tells open pages of a worker that was edited.';
+comment on function hp_private.forget_seen(timestamptz) is 'Forgets the marks of workers that are well again.';
 comment on function hp_private.set_pause(text, text, text, timestamptz, text) is 'hp_pause and hp_unpause.';
 comment on function public.hp_pause(text, text, timestamptz, text) is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
 comment on function public.hp_unpause(text, text, text) is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';

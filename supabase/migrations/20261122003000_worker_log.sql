@@ -194,7 +194,7 @@ as $$
 declare
   v_most_bytes constant double precision := coalesce(hp_private.setting('logs_mb'), 50) * 1e6;
 begin
-  -- note: by the index on id. Lines come in the order of their numbers, nearly; a line's own time may be long before.
+  update hp_private.pulse p set logs_pruned_at = at where p.id;
   delete from public.hp_worker_log l
   where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
   -- Asked for exactly only where the table is large, holes and all.
@@ -210,6 +210,20 @@ begin
 end
 $$;
 
+-- The tick's part: in an hour many workers may say much.
+create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if coalesce(prune_large_logs.pruned_at, '-infinity') <= at - interval '5 minutes'
+    and pg_relation_size('public.hp_worker_log') > 2 * coalesce(hp_private.setting('logs_mb'), 50) * 1e6
+  then
+    perform hp_private.prune_logs(at);
+  end if;
+end
+$$;
+
+revoke all on function hp_private.prune_large_logs(timestamptz, timestamptz) from public;
 revoke all on function hp_private.read_logs(jsonb, bigint, timestamptz) from public;
 revoke all on function hp_private.store_logs(hp_private.beat[], jsonb[], timestamptz) from public;
 revoke all on function hp_private.prune_logs(timestamptz) from public;
@@ -218,5 +232,6 @@ grant execute on function public.hp_worker_logs(text, integer, text, text, bigin
 
 comment on function hp_private.read_logs(jsonb, bigint, timestamptz) is 'The lines of a beat after one, how far they go, and what is wrong with the first that can''t be read.';
 comment on function hp_private.store_logs(hp_private.beat[], jsonb[], timestamptz) is 'Keeps the lines that beats bring; adds to the answers how far.';
+comment on function hp_private.prune_large_logs(timestamptz, timestamptz) is 'prune_logs() where the table has grown large since it last ran.';
 comment on function hp_private.prune_logs(timestamptz) is 'Removes lines that are too old, or too many.';
 comment on function public.hp_worker_logs(text, integer, text, text, bigint) is 'Last lines of a worker''s log, oldest first: {lines, more}. level: that and worse. before: an id. Errors: PT400 level, PT403 not a member.';

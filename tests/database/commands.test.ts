@@ -195,12 +195,63 @@ describe('a command', () => {
       [{ id: asked.id }],
       [{ id: asked.id, state: 'expired' }],
       [{ id: -1, state: 'done' }],
-      // Another worker's command.
-      [{ id: asked.id, state: 'done' }],
     ])
-      expect(await worker.send({ commands })).toMatchObject({ ok: true });
+      expect(await worker.send({ commands }), JSON.stringify(commands)).toMatchObject({
+        ok: true,
+        ignored: { field: expect.stringMatching(/^commands/) },
+      });
+    // Another worker's command.
+    expect(await worker.send({ commands: [{ id: asked.id, state: 'done' }] })).not.toHaveProperty('ignored');
     expect((await command(asked.id)).state).toBe('delivered');
   });
+});
+
+it('beats with lines and reports, requests and ticks in any order never deadlock, and no command is lost', async () => {
+  const workers = await Promise.all(Array.from({ length: 8 }, (_, n) => alive(`busy-${n}`)));
+  const end = Date.now() + 1500;
+  let line = 0;
+  const shuffled = <T>(list: readonly T[]) =>
+    list
+      .map((item) => ({ item, at: Math.random() }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ item }) => item);
+  const given = new Map<number, number>();
+  const reporting = async () => {
+    while (Date.now() < end) {
+      line += 1;
+      const made = shuffled(workers).map((worker) => worker.next({ logs: [[line, 0, 'info', 'busy']] }));
+      const heard = (await beat(db.sql, made)).flatMap((answer) => answer.commands ?? []);
+      for (const { id } of heard) given.set(id, (given.get(id) ?? 0) + 1);
+      const commands = heard.map(({ id }) => ({ id, state: 'done' }));
+      await beat(
+        db.sql,
+        shuffled(workers).map((worker) => worker.next({ commands })),
+      );
+    }
+  };
+  const asked: number[] = [];
+  const asking = async () => {
+    while (Date.now() < end)
+      for (let n = 0; n < 8; n++) {
+        const { id } = await ask('bob', `busy-${n}`, 'beat');
+        if (id) asked.push(id);
+      }
+  };
+  const ticking = async () => {
+    while (Date.now() < end) await db.sql`select hp_tick()`;
+  };
+  await Promise.all([reporting(), reporting(), asking(), asking(), ticking()]);
+  expect(asked.length).toBeGreaterThan(8);
+  const open = await db.sql`
+    select id from hp_worker_command where worker_name like 'busy-%' and state in ('requested', 'delivered')`;
+  const last = await beat(
+    db.sql,
+    workers.map((worker) => worker.next()),
+  );
+  expect(last.flatMap(({ commands = [] }) => commands.map(({ id }) => id)).sort()).toEqual(
+    open.map(({ id }) => Number(id)).sort(),
+  );
+  for (const id of asked) expect(given.has(id) || open.some((row) => Number(row.id) === id)).toBe(true);
 });
 
 describe('a restart', () => {
@@ -330,13 +381,13 @@ describe('a try that is refused', () => {
   });
 
   it('is for a process that is gone, with the hint of its group', async () => {
-    await db.sql`insert into hp_worker_group (worker_type, restart_hint) values ('hinted', 'systemctl restart x')`;
+    await db.sql`insert into hp_worker_group (worker_type, restart_hint) values ('hinted', 'systemctl restart {worker_name}')`;
     const worker = await alive('ended', { worker_type: 'hinted' });
     await worker.send({ status: 'stopped' });
     expect(await ask('bob', 'ended', 'restart')).toMatchObject({
       status: '409',
       message: 'no process of it is alive',
-      hint: 'systemctl restart x',
+      hint: 'systemctl restart ended',
     });
     await db.sql`insert into hp_worker_status (worker_name, status) values ('by-hand', 'idle')`;
     expect((await ask('bob', 'by-hand', 'restart')).message).toMatch(/plain writes/);

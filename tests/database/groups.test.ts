@@ -29,7 +29,8 @@ describe('settings of a group', () => {
   it.each(['alice', 'bob'] as const)('are added, edited and removed by %s', async (person) => {
     await db.asPerson(person, async (sql) => {
       await sql`insert into hp_worker_group (worker_type, desired) values ('crawl', 5)`;
-      await sql`update hp_worker_group set minimum = 3, paused_until = 'infinity', paused_reason = 'the sale'`;
+      await sql`update hp_worker_group set minimum = 3`;
+      await sql`select hp_pause(worker_type => 'crawl', until => 'infinity', reason => 'the sale')`;
     });
     const [group] = (await fleet()).groups;
     expect(group).toMatchObject({ type: 'crawl', desired: 5, minimum: 3, pausedReason: 'the sale' });

@@ -54,6 +54,7 @@ const fields = [
     'metadata',
     'last_exit',
   ],
+  ...['draining', 'commands', 'logs', 'logs_dropped'],
   ...['no_such_field', 'revision', 'lease_expires_at', '__proto__x', ''],
 ];
 

@@ -141,6 +141,10 @@ describe('a pause', () => {
       await as('bob', (sql) => sql`select hp_pause('held', 'group', now() + interval '1 h', 'x') as answer`),
     ).toMatchObject({ status: '400' });
     expect(await row('held')).toMatchObject({ paused_until: null });
+    // Nor past the record.
+    await db.sql`insert into hp_worker_group (worker_type) values ('held-group')`;
+    const unrecorded = db.asPerson('bob', (sql) => sql`update hp_worker_group set paused_until = 'infinity'`);
+    await expect(unrecorded).rejects.toMatchObject({ code: '42501' });
     expect((await records('held')).map((r) => [r.command, r.state, r.requested_as])).toEqual([
       ['pause', 'refused', 'viewer'],
       ['pause', 'refused', 'stranger'],
@@ -171,6 +175,17 @@ describe('a mark of having seen a trouble', () => {
     expect((await row('sick')).seen_at).toBeInstanceOf(Date);
     await worker.send({ status: 'idle' });
     expect(await row('sick')).toMatchObject({ seen_at: null, seen_by: null });
+  });
+
+  it('is forgotten once the worker is well, where its trouble was no transition', async () => {
+    const worker = new Process(db.sql, 'hiccup');
+    await worker.send({ last_run_errors: 2 });
+    expect(await seen('bob', 'hiccup')).toMatchObject({ state: 'done' });
+    await db.sql`select hp_tick()`;
+    expect((await row('hiccup')).seen_at).toBeInstanceOf(Date);
+    await worker.send({ last_run_errors: 0 });
+    await db.sql`select hp_tick()`;
+    expect(await row('hiccup')).toMatchObject({ seen_at: null, seen_by: null });
   });
 
   it('is refused where there is no trouble, and to a viewer', async () => {
