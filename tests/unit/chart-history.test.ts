@@ -14,23 +14,31 @@ import {
 import { amount, dayWords, milliseconds, share, stepWords } from '../../src/lib/charts/words.ts';
 
 const START = Date.parse('2026-11-22T12:00:00Z') / 1000;
-const iso = (seconds: number) => new Date(seconds * 1000).toISOString();
-
-/** So many steps of five minutes; what is not said is null. */
-function wire(
-  columns: Record<string, (number | null)[]>,
-  { step = 300, late = 0, days = [] as unknown[] } = {},
-) {
+/** So many steps of five minutes; what is not said is null, but what has jobs is known. */
+function wire(columns: Record<string, (number | null)[]>) {
   const count = Math.max(...Object.values(columns).map(({ length }) => length));
-  const at = Array.from({ length: count }, (_, index) => START + index * step);
+  const at = Array.from({ length: count }, (_, index) => START + index * 300);
   const none = at.map(() => null);
-  const names = ['up_s', 'jobs', 'errors', 'cpu_mean', 'cpu_max', 'memory_mean', 'memory_max', 'lag_max'];
+  const names = [
+    'up_s',
+    'known_s',
+    'jobs',
+    'errors',
+    'cpu_mean',
+    'cpu_max',
+    'memory_mean',
+    'memory_max',
+    'lag_max',
+  ];
   return {
-    from: iso(START),
-    to: iso(START + count * step - late),
-    step_s: step,
-    points: { at, ...Object.fromEntries(names.map((name) => [name, none])), ...columns },
-    days,
+    step_s: 300,
+    points: {
+      at,
+      ...Object.fromEntries(names.map((name) => [name, none])),
+      ...(columns.jobs && { known_s: columns.jobs.map((jobs) => (jobs === null ? null : 300)) }),
+      ...columns,
+    },
+    days: [],
   };
 }
 const history = (...args: Parameters<typeof wire>): History => readHistory(wire(...args));
@@ -39,14 +47,9 @@ describe('a history', () => {
   it('has a gap where its sender left steps out', () => {
     const sent = wire({ jobs: [5, 6, 7] });
     sent.points.at = [START, START + 300, START + 1200];
-    sent.to = iso(START + 1500);
     const read = readHistory(sent);
     expect(read.at).toEqual([0, 300, 600, 900, 1200].map((s) => START + s));
     expect(read.jobs).toEqual([5, 6, null, null, 7]);
-  });
-
-  it('leaves out what has not begun', () => {
-    expect(history({ jobs: [5, 6, 0] }, { late: 300 }).jobs).toEqual([5, 6]);
   });
 
   it('is refused when it is something else', () => {
@@ -61,26 +64,28 @@ describe('a history', () => {
 });
 
 describe('throughput', () => {
-  it('is jobs per minute, in a step that still goes on too', () => {
-    const going = history({ jobs: [50, null, 20] }, { late: 180 });
+  it('is jobs per minute of what is known, in a step that still goes on too', () => {
+    const going = history({ jobs: [50, null, 20], known_s: [300, null, 120] });
     expect(perMinute(going, going.jobs)).toEqual([10, null, 10]);
   });
 
-  it('is not known of a step that has hardly begun', () => {
-    const begun = history({ jobs: [50, 1] }, { late: 290 });
-    expect(perMinute(begun, begun.jobs)).toEqual([10, null]);
+  it('is not told of a step of which hardly anything is known', () => {
+    const begun = history({ jobs: [50, 1, 1], known_s: [300, 5, null] });
+    expect(perMinute(begun, begun.jobs)).toEqual([10, null, null]);
   });
 
   it('has a mean, a peak and a lowest of what is known: a gap is not a zero', () => {
-    expect(summary([null, 4, null, 8, 0, 8, null])).toEqual({
+    expect(summary([null, 4, null, 8, 0, 8, null], Array(7).fill(60))).toEqual({
       mean: 5,
       peak: 8,
       peakAt: 5,
       lowest: 0,
       lowestAt: 4,
     });
-    expect(summary([null, 6])).toMatchObject({ mean: 6, lowest: 6 });
-    expect(summary([null, null])).toBeNull();
+    expect(summary([null, 6], [60, 60])).toMatchObject({ mean: 6, lowest: 6 });
+    expect(summary([null, null], [60, 60])).toBeNull();
+    // A minute counts for less than an hour.
+    expect(summary([10, 70], [3000, 600])).toMatchObject({ mean: 20, peak: 70 });
     expect(total([null, 2, 3])).toBe(5);
     expect(total([null])).toBeNull();
   });
@@ -98,7 +103,7 @@ describe('throughput', () => {
 
 describe('behind the charts', () => {
   it('stands where nothing is known and where it was down', () => {
-    const read = history({ up_s: [300, null, null, 0, 20, 0], jobs: [1, null, null, 0, 1, 0] });
+    const read = history({ up_s: [300, null, null, 0, 20, 0], known_s: [300, null, 0, 300, 300, 60] });
     expect(shadesOf(read)).toEqual([
       { kind: 'unknown', from: START + 300, to: START + 900 },
       { kind: 'down', from: START + 900, to: START + 1200 },
@@ -110,7 +115,10 @@ describe('behind the charts', () => {
 
 describe('figures of CPU and memory', () => {
   it('have the level that the fleet page gives them, and thresholds', () => {
-    const { cpu, memory, loop, errors } = chartsOf(history({ cpu_mean: [80, 82], cpu_max: [96, 81] }), 'UTC');
+    const { cpu, memory, loop, errors } = chartsOf(
+      history({ up_s: [300, 300], cpu_mean: [80, 82], cpu_max: [96, 81] }),
+      'UTC',
+    );
     expect(cpu.figures).toMatchObject([
       { label: 'Mean', value: '81 %', level: 'warning' },
       { label: 'Peak', value: '96 %', level: 'critical' },

@@ -30,13 +30,13 @@ const THRESHOLDS: readonly Mark[] = [
 
 /** The charts of a history, as they stand on the page. */
 export function chartsOf(history: History, zone: string) {
-  const { at, stepSeconds } = history;
+  const { at, stepSeconds, up, known } = history;
   const step = stepWords(stepSeconds);
   const common = { at, stepSeconds, zone, shades: shadesOf(history), whole: false, top: 1, marks: [] };
   const when = (index: number) => stepTime(at[index]!, stepSeconds, zone);
 
   const rates = perMinute(history, history.jobs);
-  const rate = summary(rates);
+  const rate = summary(rates, known);
   const done = total(history.jobs);
   const throughput: ChartOf = {
     title: 'Throughput',
@@ -80,7 +80,7 @@ export function chartsOf(history: History, zone: string) {
           ],
   };
 
-  const lag = summary(history.lagMax);
+  const lag = summary(history.lagMax, up);
   const loop: ChartOf = {
     title: 'Event loop lag',
     unit: 'longest wait',
@@ -99,7 +99,7 @@ export function chartsOf(history: History, zone: string) {
   };
 
   const load = (title: string, unit: string, mean: Values, max: Values): ChartOf => {
-    const [middle, highest] = [summary(mean), summary(max)];
+    const [middle, highest] = [summary(mean, up), summary(max, up)];
     const series: Series[] = [
       { label: 'mean', values: mean, look: 'line', tone: 'accent' },
       { label: 'highest', values: max, look: 'thin', tone: 'accent' },
@@ -134,7 +134,7 @@ export function chartsOf(history: History, zone: string) {
 }
 
 /** Where nothing is known, and where the worker was known to be down. */
-export function shadesOf({ at, stepSeconds, up, jobs }: History): Shade[] {
+export function shadesOf({ at, stepSeconds, up, known }: History): Shade[] {
   const shade = (kind: Shade['kind'], holds: (index: number) => boolean): Shade[] =>
     stretches(at.length, holds).map(({ from, to }) => ({
       kind,
@@ -142,8 +142,8 @@ export function shadesOf({ at, stepSeconds, up, jobs }: History): Shade[] {
       to: at[to - 1]! + stepSeconds,
     }));
   return [
-    ...shade('unknown', (index) => up[index] === null && jobs[index] === null),
-    ...shade('down', (index) => up[index] === 0),
+    ...shade('unknown', (index) => !known[index]),
+    ...shade('down', (index) => !!known[index] && up[index] === 0),
   ];
 }
 

@@ -15,6 +15,7 @@ export class HistoryView {
   readonly #name: string;
   #history = $state.raw<History | null>(null);
   #range = $state.raw<Range | null>(null);
+  #loadedAt = $state.raw(0);
   #trouble = $state.raw<Trouble | null>(null);
   #latest = 0;
 
@@ -30,6 +31,11 @@ export class HistoryView {
   /** The range of {@link history}. */
   get range(): Range | null {
     return this.#range;
+  }
+
+  /** When it was loaded, epoch seconds. */
+  get loadedAt(): number {
+    return this.#loadedAt;
   }
 
   /** Why the last try brought nothing. */
@@ -50,6 +56,7 @@ export class HistoryView {
       if (turn !== this.#latest) return; // another range was asked for since
       this.#history = history;
       this.#range = range;
+      this.#loadedAt = Date.now() / 1000;
       this.#trouble = null;
     } catch (error) {
       if (turn === this.#latest) this.#trouble = troubleOf(error);

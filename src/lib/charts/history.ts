@@ -9,13 +9,12 @@ export type Values = readonly (number | null)[];
 
 /** What is known of one worker over a time, in steps of one length. */
 export interface History {
-  readonly from: Date;
-  readonly to: Date;
   readonly stepSeconds: number;
   /** Where each step begins, epoch seconds. The list has no holes: a step of which nothing is known has nulls. */
   readonly at: readonly number[];
-  /** Seconds of the step in which it was up. */
+  /** Seconds of the step in which it was up, and of how many that is known. */
   readonly up: Values;
+  readonly known: Values;
   /** Jobs done, and errors made, in the step. */
   readonly jobs: Values;
   readonly errors: Values;
@@ -26,6 +25,10 @@ export interface History {
   /** Of the event loop, milliseconds. */
   readonly lagMax: Values;
   readonly days: readonly Day[];
+  /** Since when any history is kept; null where none is yet. */
+  readonly keptSince: Date | null;
+  /** Why it is not kept up to date, where that is so. */
+  readonly failure: string | null;
 }
 
 /** A day in UTC. */
@@ -40,6 +43,7 @@ export interface Day {
 /** The columns of the wire, by what they are called here. */
 const COLUMNS = {
   up: 'up_s',
+  known: 'known_s',
   jobs: 'jobs',
   errors: 'errors',
   cpuMean: 'cpu_mean',
@@ -53,12 +57,11 @@ const columns = Object.entries(COLUMNS) as [Column, string][];
 
 const values: Read<(number | null | undefined)[]> = list(maybe(number));
 const wire = record({
-  from: text,
-  to: text,
   step_s: number,
   points: record({
     at: list(number),
     up_s: values,
+    known_s: values,
     jobs: values,
     errors: values,
     cpu_mean: values,
@@ -68,16 +71,17 @@ const wire = record({
     lag_max: values,
   }),
   days: list(record({ day: text, up_s: maybe(number), known_s: maybe(number) })),
+  kept_since: maybe(text),
+  failure: maybe(text),
 });
 
 /** Reads the answer of /api/workers/[name]/history. @throws {TypeError} */
 export function readHistory(value: unknown): History {
-  const { from, to, step_s: step, points, days } = wire(value);
+  const { step_s: step, points, days, kept_since, failure } = wire(value);
   const at: number[] = [];
   const found = {} as Record<Column, (number | null)[]>;
   for (const [name] of columns) found[name] = [];
   points.at.forEach((start, index) => {
-    if (start >= Date.parse(to) / 1000) return; // has not begun
     // Steps that the sender left out are gaps too: a line must not run across them.
     while (at.length > 0 && start - at.at(-1)! > step * 1.5) {
       at.push(at.at(-1)! + step);
@@ -88,8 +92,6 @@ export function readHistory(value: unknown): History {
       found[name].push((points[column as keyof typeof points] as (number | null)[])[index] ?? null);
   });
   return {
-    from: new Date(from),
-    to: new Date(to),
     stepSeconds: step,
     at,
     ...found,
@@ -98,6 +100,8 @@ export function readHistory(value: unknown): History {
       upSeconds: up_s ?? null,
       knownSeconds: known_s ?? 0,
     })),
+    keptSince: kept_since ? new Date(kept_since) : null,
+    failure: failure ?? null,
   };
 }
 
@@ -106,21 +110,22 @@ export function knowsAnything(history: History): boolean {
   return columns.some(([name]) => history[name].some((value) => value !== null));
 }
 
-/** How many seconds of a step have passed: the last one may still be going on. */
-export function secondsOf({ at, to, stepSeconds }: History, index: number): number {
-  return Math.min(stepSeconds, Math.max(0, to.getTime() / 1000 - at[index]!));
+/** A step of which less is known says nothing of a rate, seconds. */
+const LEAST_KNOWN_S = 30;
+
+/** The part of what is known of each step in which the worker was up, 0 to 1. */
+export function upParts({ up, known }: History): Values {
+  return up.map((seconds, index) => {
+    const of = known[index];
+    return seconds === null || !of ? null : Math.min(1, seconds / of);
+  });
 }
 
-/** The part of each step in which the worker was up, 0 to 1. */
-export function upParts(history: History): Values {
-  return history.up.map((up, index) => (up === null ? null : Math.min(1, up / secondsOf(history, index))));
-}
-
-/** Counts of steps as counts per minute. What has hardly begun is not yet known. */
-export function perMinute(history: History, counts: Values): Values {
+/** Counts of steps as counts per minute of what is known: a step that still goes on is no lower for that. */
+export function perMinute({ known }: History, counts: Values): Values {
   return counts.map((count, index) => {
-    const seconds = secondsOf(history, index);
-    return count === null || seconds < Math.min(30, history.stepSeconds) ? null : (count * 60) / seconds;
+    const seconds = known[index] ?? 0;
+    return count === null || seconds < LEAST_KNOWN_S ? null : (count * 60) / seconds;
   });
 }
 
@@ -133,21 +138,32 @@ export interface Summary {
   readonly lowestAt: number;
 }
 
-/** Mean, peak and lowest of what is known; null when nothing is. Every step weighs the same. */
-export function summary(values: Values): Summary | null {
-  let count = 0;
+/**
+ * Mean, peak and lowest of what is known; null when nothing is.
+ *
+ * @param weights of each step in the mean, such as its seconds
+ */
+export function summary(values: Values, weights: Values): Summary | null {
+  let weight = 0;
   let sum = 0;
   let peakAt = -1;
   let lowestAt = -1;
   values.forEach((value, index) => {
     if (value === null) return;
-    count += 1;
-    sum += value;
+    const own = weights[index] ?? 0;
+    weight += own;
+    sum += value * own;
     if (peakAt < 0 || value >= values[peakAt]!) peakAt = index;
     if (lowestAt < 0 || value <= values[lowestAt]!) lowestAt = index;
   });
-  if (count === 0) return null;
-  return { mean: sum / count, peak: values[peakAt]!, lowest: values[lowestAt]!, peakAt, lowestAt };
+  if (peakAt < 0) return null;
+  return {
+    mean: weight > 0 ? sum / weight : values[peakAt]!,
+    peak: values[peakAt]!,
+    lowest: values[lowestAt]!,
+    peakAt,
+    lowestAt,
+  };
 }
 
 /** The sum of what is known; null when nothing is. */
