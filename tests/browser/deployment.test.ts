@@ -252,14 +252,15 @@ describe('a dashboard that is set up wrong', () => {
 });
 
 describe('no secret', () => {
-  /** What workers write: one with the secret key, one with a token that is none, one with a key of another project. */
-  async function workersWords(token: string): Promise<string[]> {
+  /** What workers write: one with the secret key, one with a token that is none, with a key of another project, with a token for others. */
+  async function workersWords(token: string, good: string): Promise<string[]> {
     const idle = join(import.meta.dirname, '../process/fixtures/workers/idle.mjs');
     const { url: SUPABASE_URL, publishableKey: SUPABASE_PUBLISHABLE_KEY, secretKey } = stack;
     const credentials: Record<string, string>[] = [
       { SUPABASE_SECRET_KEY: secretKey },
       { SUPABASE_PUBLISHABLE_KEY, HEARTBEAT_TOKEN: token },
       { SUPABASE_SECRET_KEY: `${secretKey}x` },
+      { SUPABASE_PUBLISHABLE_KEY, HEARTBEAT_TOKEN: good, WORKER_NAME: 'not-for-this-one' },
     ];
     const workers = credentials.map((env) => startProcess(idle, { env: { SUPABASE_URL, ...env } }));
     await Promise.all(workers.slice(1).map((worker) => worker.wrote(/40[13]|refus|key|token/i)));
@@ -269,6 +270,11 @@ describe('no secret', () => {
 
   it('is in any file that is deployed, any page or answer, or the log of a run', async () => {
     const token = 'hbt_a-token-that-nobody-made';
+    const [made] = await stack.database.asPerson(
+      'alice',
+      (sql) => sql`select hp_create_worker_token('Crawler', 'crawl-%') ->> 'token' as token,
+        hp_create_embed_key('Intranet') ->> 'key' as embed_key`,
+    );
     const { page, close } = await visit(browser, deployment);
     const seen: string[] = [];
     page.on(
@@ -284,11 +290,32 @@ describe('no secret', () => {
     await signIn(page, 'alice');
     await connection(page, 'Live');
     seen.push(await page.content());
-    for (const path of ['/settings', '/nowhere', '/api/fleet', '/api/tick', '/__data.json']) {
+    for (const path of [
+      ...[
+        '/settings',
+        '/settings/members',
+        '/settings/tokens',
+        '/settings/public',
+        '/bar',
+        '/status',
+        '/nowhere',
+      ],
+      ...[
+        '/api/fleet',
+        '/api/fleet.json',
+        '/api/bar',
+        '/api/tick',
+        '/__data.json',
+        '/settings/tokens/__data.json',
+      ],
+    ]) {
       seen.push(await (await page.request.get(deployment.url + path)).text());
     }
     await close();
-    expect(seen.length).toBeGreaterThan(10);
+    expect(seen.length).toBeGreaterThan(20);
+    // They are what was meant to be looked through.
+    for (const known of ['bob@example.com', 'Crawler', 'Intranet', 'worker_name'])
+      expect(seen.some((text) => text.includes(known))).toBe(true);
 
     const files = globSync('**/*.{js,json,css,map,html}', { cwd: deployment.folder })
       .map((file) => join(deployment.folder, file))
@@ -300,11 +327,15 @@ describe('no secret', () => {
       stack.secretKey,
       CRON_SECRET,
       token,
+      made!.token as string,
+      made!.embed_key as string,
       keys.jwtSecret,
       keys.databasePassword,
       ...Object.values(people).map(({ password }) => password),
     ];
-    const logs = [deployment.log(), ...stackLog, ...(await workersWords(token))];
+    const words = await workersWords(token, made!.token as string);
+    expect(words.filter((text) => /HTTP 40[13]/.test(text))).toHaveLength(3);
+    const logs = [deployment.log(), ...stackLog, ...words];
     for (const text of [...seen, ...files, ...logs]) {
       for (const secret of secrets) expect(text.includes(secret)).toBe(false);
     }
