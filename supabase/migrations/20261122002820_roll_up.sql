@@ -43,12 +43,17 @@ as $$
     window way as (partition by e.worker_name order by e.at, e.id)
   ),
   phase as (
-    select e.worker_name, e.from_value as status, tstzrange(null, e.at) as during from event e where e.number = 1
+    select e.worker_name, e.from_value as status, '-infinity'::timestamptz as since, e.at as until from event e where e.number = 1
     union all
-    select e.worker_name, e.to_value, tstzrange(e.at, e.until) from event e
+    select e.worker_name, e.to_value, e.at, e.until from event e
   ),
   told as (
-    select p.worker_name, p.status, hp_private.seconds_of(tstzmultirange(p.during) * phases.known) as seconds from phase p
+    select p.worker_name, p.status,
+      extract(epoch from least(p.until, upper(k)) - greatest(p.since, lower(k)))::double precision as seconds
+    from phase p join unnest(phases.known) k on p.since < upper(k) and p.until > lower(k)
+    union all
+    -- Also those who spent none of it in any way: they are not as they are now.
+    select p.worker_name, null, 0 from phase p where p.since = '-infinity'
   )
   select t.worker_name,
     coalesce(sum(t.seconds) filter (where t.status not in ('unknown', 'stopped', 'crashed')), 0),
@@ -56,11 +61,6 @@ as $$
     coalesce(sum(t.seconds) filter (where t.status = 'crashed'), 0)
   from told t group by t.worker_name
 $$;
-
--- note: least() passes over a null, and would make the greatest of nothing.
-create or replace function hp_private.bounded(value double precision, most integer) returns integer
-language sql immutable strict set search_path = ''
-return least(round(value), most)::integer;
 
 -- One minute of all workers. known: the part of it in which the watch could tell. counted_to: as of when history_total
 -- counts; until: as of when the workers' rows do. What came between them is spread over the time between them.
@@ -78,16 +78,19 @@ declare
 begin
   perform hp_private.make_history_room(60, minute);
 
-  with worker as materialized (
-    select w.worker_id / 128 as block, (w.worker_id % 128)::integer as place, w.jobs_processed, w.error_count,
-      w.cpu_percent, w.memory_percent, w.event_loop_lag_ms,
+  with total as materialized (
+    select t.block * 128 + u.place - 1 as worker_id, u.jobs, u.errors
+    from hp_private.history_total t cross join lateral unnest(t.jobs, t.errors) with ordinality u (jobs, errors, place)
+  ),
+  worker as materialized (
+    select w.worker_id, w.jobs_processed, w.error_count, w.cpu_percent, w.memory_percent, w.event_loop_lag_ms,
       s.up_s, s.up_s + case when s.meant then 0 else s.down_s end as known_s,
-      w.jobs_processed - t.jobs[w.worker_id % 128 + 1] as jobs_new, w.error_count - t.errors[w.worker_id % 128 + 1] as errors_new,
-      t.jobs[w.worker_id % 128 + 1] as jobs_before, t.errors[w.worker_id % 128 + 1] as errors_before
+      w.jobs_processed - t.jobs as jobs_new, w.error_count - t.errors as errors_new,
+      t.jobs as jobs_before, t.errors as errors_before
     from public.hp_worker_status w
       left join hp_private.phases(roll_minute.minute, roll_minute.known) p on p.worker_name = w.worker_name
       left join public.hp_worker_group g on g.worker_type = w.worker_type
-      left join hp_private.history_total t on t.block = w.worker_id / 128
+      left join total t on t.worker_id = w.worker_id
       cross join lateral (
         select
           coalesce(p.alive_s, case when w.status not in ('unknown', 'stopped', 'crashed') then v_known_s else 0 end) as alive_s,
@@ -103,11 +106,12 @@ begin
           coalesce(greatest(w.paused_until, g.paused_until) > roll_minute.minute, false) as meant) s
   ),
   told as (
-    select w.block, w.place, w.jobs_processed, w.error_count,
+    select w.worker_id, w.jobs_processed, w.error_count,
       k.up_s, k.known_s, w.jobs_new, w.errors_new, w.jobs_before, w.errors_before,
-      case when k.up_s > 0 then hp_private.bounded(w.cpu_percent * 10, 32767)::smallint end as cpu,
-      case when k.up_s > 0 then hp_private.bounded(w.memory_percent * 10, 32767)::smallint end as memory,
-      case when k.up_s > 0 then hp_private.bounded(w.event_loop_lag_ms, 32767)::smallint end as lag,
+      -- note: least() passes over a null, and would make the greatest of nothing.
+      case when k.up_s > 0 and w.cpu_percent is not null then least(round(w.cpu_percent * 10), 32767)::smallint end as cpu,
+      case when k.up_s > 0 and w.memory_percent is not null then least(round(w.memory_percent * 10), 32767)::smallint end as memory,
+      case when k.up_s > 0 and w.event_loop_lag_ms is not null then least(round(w.event_loop_lag_ms), 32767)::smallint end as lag,
       -- Nothing is known of what came before the first look, nor where somebody has put a total back.
       case when k.known_s is not null and w.jobs_new >= 0 then round(w.jobs_new * v_before) end as jobs_due,
       case when k.known_s is not null and w.errors_new >= 0 then round(w.errors_new * v_before) end as errors_due
@@ -117,13 +121,14 @@ begin
   ),
   placed as materialized (
     select d.block, d.place, t.up_s, t.known_s, t.cpu, t.memory, t.lag,
-      hp_private.bounded(t.jobs_due * v_within, 2147483647) as jobs,
-      hp_private.bounded(t.errors_due * v_within, 2147483647) as errors,
+      case when t.jobs_due is not null then least(round(t.jobs_due * v_within), 2147483647)::integer end as jobs,
+      case when t.errors_due is not null then least(round(t.errors_due * v_within), 2147483647)::integer end as errors,
       -- Who is not known of keeps its total, to be counted when it is; a total is taken anew where it went back.
       case when t.jobs_new >= 0 then t.jobs_before + coalesce(t.jobs_due, 0) else t.jobs_processed end::bigint as jobs_total,
       case when t.errors_new >= 0 then t.errors_before + coalesce(t.errors_due, 0) else t.error_count end::bigint as errors_total
-    from (select b.block, p.place from (select distinct w.block from worker w) b cross join generate_series(0, 127) p (place)) d
-      left join told t on t.block = d.block and t.place = d.place
+    from (select b.block, p.place from (select distinct w.worker_id / 128 as block from worker w) b
+        cross join generate_series(0, 127) p (place)) d
+      left join told t on t.worker_id = d.block * 128 + d.place
     order by d.block, d.place
   ),
   bucket as (
@@ -200,7 +205,7 @@ begin
     coalesce(sum(s.jobs), 0)
   from (
     select u.place, sum(u.up_s)::integer as up_s, sum(u.known_s)::integer as known_s,
-      hp_private.bounded(sum(u.jobs), 2147483647) as jobs, hp_private.bounded(sum(u.errors), 2147483647) as errors,
+      case when count(u.jobs) > 0 then least(sum(u.jobs), 2147483647)::integer end as jobs, case when count(u.errors) > 0 then least(sum(u.errors), 2147483647)::integer end as errors,
       round(sum(u.cpu_mean * u.up_s::numeric) / nullif(sum(u.up_s) filter (where u.cpu_mean is not null), 0))::smallint as cpu_mean,
       max(u.cpu_max) as cpu_max,
       round(sum(u.memory_mean * u.up_s::numeric) / nullif(sum(u.up_s) filter (where u.memory_mean is not null), 0))::smallint as memory_mean,
@@ -266,6 +271,8 @@ $$;
 -- the next tick. It waits for nobody's lock.
 create or replace function hp_private.keep_history(at timestamptz) returns void
 language plpgsql set search_path = '' set lock_timeout = '100ms'
+-- note: the planner takes the arrays for more than they are, and compiling the plan would take longer than running it.
+set jit = off
 as $$
 declare
   v_failure text;
@@ -298,7 +305,6 @@ $$;
 revoke all on function hp_private.watched(timestamptz, timestamptz) from public;
 revoke all on function hp_private.seconds_of(tstzmultirange) from public;
 revoke all on function hp_private.phases(timestamptz, tstzmultirange) from public;
-revoke all on function hp_private.bounded(double precision, integer) from public;
 revoke all on function hp_private.roll_minute(timestamptz, tstzmultirange, timestamptz, timestamptz) from public;
 revoke all on function hp_private.roll_minutes(timestamptz) from public;
 revoke all on function hp_private.pack_history(integer, integer, timestamptz, bigint) from public;
@@ -309,7 +315,6 @@ revoke all on function hp_private.keep_history(timestamptz) from public;
 comment on function hp_private.watched(timestamptz, timestamptz) is 'When the watch could tell who was alive, within a stretch of time.';
 comment on function hp_private.seconds_of(tstzmultirange) is 'How long stretches of time are together.';
 comment on function hp_private.phases(timestamptz, tstzmultirange) is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
-comment on function hp_private.bounded(double precision, integer) is 'A number rounded, and no greater than what its column takes.';
 comment on function hp_private.roll_minute(timestamptz, tstzmultirange, timestamptz, timestamptz) is 'Writes one minute of all workers.';
 comment on function hp_private.roll_minutes(timestamptz) is 'Writes the minutes that are over and not written yet, five at the most.';
 comment on function hp_private.pack_history(integer, integer, timestamptz, bigint) is 'Makes a longer step of a block out of shorter ones.';
