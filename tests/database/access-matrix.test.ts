@@ -41,6 +41,7 @@ beforeAll(async () => {
   await sql`insert into hp_member_invite (email) values ('invited@example.com')`;
   await sql`insert into hp_worker_bucket values (86400, date_trunc('day', now()), 0, '{60}', '{60}', '{1}', '{0}', '{1}', '{1}', '{1}', '{1}', '{1}')`;
   await sql`insert into hp_private.history_total values (0, '{1}', '{0}') on conflict do nothing`;
+  await sql`insert into hp_private.history_sample values ('infinity', '{1}', '{1}', '{1}', '{1}', '{1}')`;
   await sql`select hp_claim_lease('crawl-worker', ${crawler.instance}, 'key', 1)`;
 });
 afterAll(() => db.drop());

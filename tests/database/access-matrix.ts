@@ -24,6 +24,8 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.history':        ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
+  'hp_private.history_sample': ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
   'hp_private.history_total':  ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   'hp_private.mass_silence':   ['-', '-', '-',   '-',    '-',    '-'],
