@@ -122,22 +122,25 @@ end;
 
 -- A new process has taken a worker's row: what was asked of the one before it has come about.
 create or replace function hp_private.note_successor(successor public.hp_worker_instance, at timestamptz) returns void
-language sql set search_path = ''
-begin atomic
+-- note: plpgsql, for it keeps its plan: every new process comes by here.
+language plpgsql set search_path = ''
+as $$
+begin
   update public.hp_worker_command c set
-    state = 'done', finished_at = at, new_instance_id = (successor).instance_id, expires_at = null,
+    state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
     acknowledged_at = coalesce(c.acknowledged_at, at),
     message = case when c.state = 'failed'
       then format('a new instance has come, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
       else 'a new instance has come' end
-  where c.worker_name = (successor).worker_name and c.command = 'restart'
+  where c.worker_name = successor.worker_name and c.command = 'restart'
     and (c.state in ('delivered', 'acknowledged')
       -- Later than was waited for, but it came.
       or (c.state = 'failed' and c.instance_ended_at is not null and c.finished_at > at - interval '1 hour'))
-    and c.instance_id <> (successor).instance_id
+    and c.instance_id <> successor.instance_id
     -- Not one that was there before: an older process gets the row back when the newer one ends.
-    and (successor).registered_at >= c.delivered_at;
-end;
+    and successor.registered_at >= c.delivered_at;
+end
+$$;
 
 -- Adds to the answers of beats what their processes are to do.
 create or replace function hp_private.answer_commands(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
