@@ -179,6 +179,53 @@ describe('a command', () => {
     ]);
   });
 
+  it('is read by a worker with a token for its name alone', async () => {
+    const [row] = await db.sql`select hp_create_worker_token('commands', 'own-%') as made`;
+    const withToken = <T>(work: (sql: TransactionSql) => Promise<T>) =>
+      db.as('anon', {}, async (sql) => {
+        const headers = JSON.stringify({ 'x-worker-token': row!.made.token });
+        await sql`select set_config('request.headers', ${headers}, true)`;
+        return work(sql);
+      });
+    const mine = await alive('own-1');
+    const theirs = await alive('foreign-1');
+    const [own, foreign] = [await ask('bob', 'own-1', 'beat'), await ask('bob', 'foreign-1', 'beat')];
+    const answers = await withToken((sql) => beat(sql, [mine.next(), theirs.next()]));
+    expect(answers[0]!.commands).toMatchObject([{ id: own.id }]);
+    expect(answers[1]).toMatchObject({ ok: false });
+    expect(answers[1]).not.toHaveProperty('commands');
+    await withToken((sql) =>
+      beat(sql, [
+        mine.next({
+          commands: [
+            { id: own.id, state: 'done' },
+            { id: foreign.id, state: 'done' },
+          ],
+        }),
+      ]),
+    );
+    expect([(await command(own.id)).state, (await command(foreign.id)).state]).toEqual(['done', 'requested']);
+  });
+
+  it('to drain shows in the row of the worker for as long as it drains', async () => {
+    const worker = await alive('drained');
+    const shown = async () => {
+      const [row] = await db.asPerson('carol', (sql) => sql`select hp_fleet() as fleet`);
+      return row!.fleet.workers.find((w: { worker_name: string }) => w.worker_name === 'drained');
+    };
+    const before = await shown();
+    expect(before).not.toHaveProperty('draining');
+    await worker.send({ draining: true });
+    const during = await shown();
+    expect(during).toMatchObject({ draining: true });
+    expect(during.revision).toBeGreaterThan(before.revision);
+    await worker.send();
+    expect(await shown()).not.toHaveProperty('draining');
+    await worker.send({ draining: true });
+    await worker.send({ draining: true, status: 'stopped' });
+    expect(await shown()).not.toHaveProperty('draining');
+  });
+
   it('whose report makes no sense costs the beat nothing', async () => {
     const worker = await alive('babbling');
     const foreign = await alive('foreign');
