@@ -96,10 +96,30 @@ describe('a viewer', () => {
     await connection(page, 'Live');
     await page.getByRole('link', { name: 'Settings' }).click();
     await page.getByText('You see every worker, and change nothing.').waitFor();
+    expect(await page.getByRole('heading', { level: 1 }).allInnerTexts()).toEqual(['Settings']);
     expect(
       await page.getByRole('navigation', { name: 'Settings' }).getByRole('link').allInnerTexts(),
     ).toEqual(['Account']);
-    for (const path of ['/', '/settings/account', '/api/fleet', '/api/session'])
+    // What an owner has done stands in the audit log, which viewers read, too.
+    const owner = await stack.asOwner();
+    const paused = await owner.rpc('hp_pause', {
+      worker_name: 'crawl-worker',
+      worker_type: null,
+      until: new Date(Date.now() + 60_000).toISOString(),
+      reason: 'Moving house',
+    });
+    expect(paused.error).toBeNull();
+    const log = await (await stack.as('carol')).rpc('hp_worker_commands', { worker_name: 'crawl-worker' });
+    expect(JSON.stringify(log.data)).toContain('Moving house');
+    heard.push(JSON.stringify(log.data));
+    for (const path of [
+      '/',
+      '/workers/crawl-worker',
+      '/settings/account',
+      '/api/fleet',
+      '/api/fleet.json',
+      '/api/session',
+    ])
       heard.push(await (await page.request.get(dashboard.url + path)).text());
     await page.goto(`${dashboard.url}/settings/members`);
     await page.getByRole('heading', { name: 'This is for owners' }).waitFor();
