@@ -14,6 +14,8 @@ export interface Worker {
   readonly expected: boolean;
   readonly pausedUntil: Date | null;
   readonly pausedReason: string | null;
+  /** When somebody marked its trouble as seen; holds until its next transition. */
+  readonly seenAt: Date | null;
 
   readonly instanceId: string | null;
   readonly startedAt: Date | null;
@@ -41,6 +43,8 @@ export interface Worker {
   readonly clockSkewMs: number | null;
   readonly revision: number;
 
+  /** An operator asked it to take no more work for now. */
+  readonly draining: boolean;
   readonly jobsActive: number;
   readonly activity: string | null;
   readonly activitySince: Date | null;
@@ -117,6 +121,7 @@ export const workerRow = record({
   expected: flag,
   paused_until: instant,
   paused_reason: words,
+  seen_at: instant,
   instance_id: words,
   started_at: instant,
   hostname: words,
@@ -137,6 +142,7 @@ export const workerRow = record({
   lease_expires_at: instant,
   clock_skew_ms: count,
   revision: number,
+  draining: maybe(flag),
   jobs_active: count,
   current_status: words,
   current_job_id: words,
@@ -181,6 +187,7 @@ export function toWorker(row: WorkerRow): Worker {
     expected: row.expected,
     pausedUntil: toDate(row.paused_until),
     pausedReason: row.paused_reason ?? null,
+    seenAt: toDate(row.seen_at),
 
     instanceId: row.instance_id ?? null,
     startedAt: toDate(row.started_at),
@@ -204,6 +211,7 @@ export function toWorker(row: WorkerRow): Worker {
     clockSkewMs: row.clock_skew_ms ?? null,
     revision: row.revision,
 
+    draining: row.draining ?? false,
     jobsActive: row.jobs_active ?? 0,
     activity: row.current_status ?? null,
     activitySince: toDate(row.status_updated_at),

@@ -1,6 +1,6 @@
 import type { RealtimeClient } from '@supabase/realtime-js';
-import { list, maybe, number, record, text, anything } from '../fleet/shape.ts';
-import type { DeskNews, DeskSource, LogLine, WorkerPage } from '../worker/source.ts';
+import { anything, flag, list, maybe, record, text } from '../fleet/shape.ts';
+import type { DeskNews, DeskSource, WorkerPage } from '../worker/source.ts';
 import { joinFleet } from './channel.ts';
 import { request, tokenKeeper } from './http.ts';
 import type { RealtimeAddress } from './supabase.ts';
@@ -10,9 +10,9 @@ const pageWire = record({
   details: anything,
   events: list(anything),
   commands: list(anything),
+  moreCommands: flag,
 });
 const watchWire = record({ now: text, tick_at: maybe(text) });
-const linesWire = record({ lines: list(anything), dropped: maybe(number) });
 
 /** One worker's news from Supabase: pages of it through our own server, messages through Realtime on one socket. */
 export function deskSource({ url, publishableKey }: RealtimeAddress, name: string): DeskSource {
@@ -42,15 +42,9 @@ function joinWorker(client: RealtimeClient, name: string, news: DeskNews): void 
   const channel = client.channel(`hp:worker:${name}`, {
     config: { private: true, broadcast: { replication_ready: true } },
   });
-  channel.on('broadcast', { event: 'event' }, ({ payload }) => news.event(payload));
-  channel.on('broadcast', { event: 'command' }, ({ payload }) => news.command(payload));
-  channel.on('broadcast', { event: 'log' }, ({ payload }) => {
-    try {
-      news.log(linesWire(payload).lines as LogLine[]);
-    } catch {
-      // Lines that cannot be read are in the table all the same.
-    }
-  });
+  channel.on('broadcast', { event: 'event' }, ({ payload }) => news.event(payload?.event));
+  channel.on('broadcast', { event: 'command' }, ({ payload }) => news.command(payload?.command));
+  channel.on('broadcast', { event: 'log' }, ({ payload }) => news.log(payload));
   channel.on('system', {}, (payload: { extension?: string; status?: string }) => {
     if (payload.extension === 'system' && payload.status === 'ok') news.joined();
   });

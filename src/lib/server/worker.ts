@@ -9,10 +9,17 @@ export async function readWorker(session: Session, name: string): Promise<Worker
   const [page, events, commands] = await Promise.all([
     ask(session, (client) => client.rpc('hp_worker_page', { worker_name: name })),
     readEvents(session, name, {}),
-    readCommands(session, name, null),
+    readCommands(session, name),
   ]);
   const { details, ...snapshot } = page as unknown as SnapshotWire & { details: unknown };
-  return { snapshot, details, events, commands };
+  return { snapshot, details, events: events.list, commands: commands.list, moreCommands: commands.more };
+}
+
+/** A part of a list that goes back in time. */
+export interface Older {
+  readonly list: unknown[];
+  /** Whether there is more before it. */
+  readonly more: boolean;
 }
 
 export interface EventsWanted {
@@ -26,20 +33,18 @@ export async function readEvents(
   session: Session,
   name: string,
   { after, kinds }: EventsWanted,
-): Promise<unknown[]> {
+): Promise<Older> {
   const [at, id] = after?.split('~') ?? [];
-  const before = at && !Number.isNaN(Date.parse(at)) ? at : undefined;
-  const beforeId = /^\d{1,15}$/.test(id ?? '') ? Number(id) : undefined;
-  const events = await ask(session, (client) =>
+  const list = (await ask(session, (client) =>
     client.rpc('hp_worker_events', {
       worker_name: name,
-      before,
-      before_id: beforeId,
+      before: at && !Number.isNaN(Date.parse(at)) ? at : undefined,
+      before_id: /^\d{1,15}$/.test(id ?? '') ? Number(id) : undefined,
       kinds: kinds ? [...kinds] : undefined,
       max_count: PAGE_OF,
     }),
-  );
-  return events as unknown[];
+  )) as unknown[];
+  return { list, more: list.length >= PAGE_OF };
 }
 
 /**
@@ -48,17 +53,25 @@ export async function readEvents(
  * @param before the id of the last one that is known already
  * @throws {Refused}
  */
-export async function readCommands(
-  _session: Session,
-  _name: string,
-  _before: number | null,
-): Promise<unknown[]> {
-  return [];
+export async function readCommands(session: Session, name: string, before?: number): Promise<Older> {
+  const answer = await ask(session, (client) =>
+    client.rpc('hp_worker_commands', { worker_name: name, before, most: COMMANDS_OF }),
+  );
+  const { commands, more } = answer as { commands: unknown[]; more: boolean };
+  return { list: commands, more };
 }
 
+/** So many lines of the audit log at a time. */
+const COMMANDS_OF = 20;
+
 /** Says that somebody watches the fleet and this worker. @throws {Refused} */
-export async function keepWatchingWorker(session: Session, _name: string) {
-  return keepWatching(session);
+export async function keepWatchingWorker(session: Session, name: string) {
+  const [answer] = await Promise.all([
+    keepWatching(session),
+    // Of one that is gone nothing more is told; that it is, the fleet's messages say.
+    ask(session, (client) => client.rpc('hp_watch_worker', { worker_name: name }), [404]),
+  ]);
+  return answer;
 }
 
 type Answer = PromiseLike<{
@@ -67,13 +80,20 @@ type Answer = PromiseLike<{
   status: number;
 }>;
 
-/** Asks the database as the one who is signed in. @throws {Refused} */
+/**
+ * Asks the database as the one who is signed in.
+ *
+ * @param fine what is no trouble, as HTTP statuses; the answer is then null
+ * @throws {Refused}
+ */
 export async function ask(
   session: Session,
   question: (client: Session['client']) => Answer,
+  fine: readonly number[] = [],
 ): Promise<unknown> {
   if (!(await session.token())) throw new Refused('signed-out', 'no session');
   const { data, error, status } = await question(session.client);
-  if (error) throw refusal(status, error.code, error.message);
-  return data;
+  if (!error) return data;
+  if (error.code.startsWith('PT') && fine.includes(status)) return null;
+  throw refusal(status, error.code, error.message);
 }

@@ -32,7 +32,10 @@ export type CommandState = (typeof STATES)[number];
 export interface Command {
   readonly id: number;
   readonly instanceId: string | null;
-  readonly command: CommandName | DeedName;
+  /** A {@link CommandName} or a {@link DeedName}; where it was refused, whatever was asked. */
+  readonly command: string;
+  /** Where it was done to the whole group. */
+  readonly group: string | null;
   readonly args: Readonly<Record<string, unknown>>;
   readonly reason: string;
   readonly state: CommandState;
@@ -43,7 +46,13 @@ export interface Command {
   readonly acknowledgedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly expiresAt: Date | null;
+  /** When the process that was to restart or stop had ended, and which came after. */
+  readonly instanceEndedAt: Date | null;
+  readonly newInstanceId: string | null;
+  /** What the worker or the database says of it. */
   readonly message: string | null;
+  /** How many refused tries stand in this line. */
+  readonly tries: number;
 }
 
 const words = maybe(text);
@@ -51,7 +60,9 @@ const words = maybe(text);
 const commandWire = record({
   id: number,
   instance_id: words,
-  command: oneOf([...COMMANDS, ...DEEDS]),
+  command: text,
+  worker_name: words,
+  worker_type: words,
   args: anything,
   reason: words,
   state: oneOf(STATES),
@@ -61,7 +72,10 @@ const commandWire = record({
   acknowledged_at: words,
   finished_at: words,
   expires_at: words,
+  instance_ended_at: words,
+  new_instance_id: words,
   message: words,
+  tries: maybe(number),
 });
 
 /** @throws when it is no line of `hp_worker_commands` */
@@ -72,6 +86,7 @@ export function readCommand(wire: unknown): Command {
     id: row.id,
     instanceId: row.instance_id ?? null,
     command: row.command,
+    group: row.worker_name == null ? (row.worker_type ?? null) : null,
     args: typeof args === 'object' && args !== null ? (args as Record<string, unknown>) : {},
     reason: row.reason ?? '',
     state: row.state,
@@ -81,8 +96,31 @@ export function readCommand(wire: unknown): Command {
     acknowledgedAt: date(row.acknowledged_at),
     finishedAt: date(row.finished_at),
     expiresAt: date(row.expires_at),
+    instanceEndedAt: date(row.instance_ended_at),
+    newInstanceId: row.new_instance_id ?? null,
     message: row.message ?? null,
+    tries: row.tries ?? 1,
   };
+}
+
+const NAMES: Record<CommandName | DeedName, string> = {
+  restart: 'Restart',
+  stop: 'Stop',
+  drain: 'Drain',
+  resume: 'Resume',
+  breaker_reset: 'Reset breaker',
+  breaker_trip: 'Trip breaker',
+  beat: 'Beat now',
+  log_level: 'Log level',
+  pause: 'Pause',
+  unpause: 'End the pause',
+  seen: 'Mark as seen',
+};
+
+/** The name of a command for people: "Reset breaker", "Log level debug". */
+export function commandWords({ command, args }: Pick<Command, 'command' | 'args'>): string {
+  const name = Object.hasOwn(NAMES, command) ? NAMES[command as CommandName] : command;
+  return command === 'log_level' && typeof args.level === 'string' ? `${name} ${args.level}` : name;
 }
 
 /** Whether something is still to come of it. */

@@ -13,7 +13,7 @@ import { readDetails, type Details } from './details.ts';
 import { mergeEvents, readEvent, type WorkerEvent } from './events.ts';
 import { PAGE_OF } from './page-of.ts';
 import { Scope } from './scope.ts';
-import type { DeskSource, LogLine, WorkerPage } from './source.ts';
+import type { DeskSource, WorkerPage } from './source.ts';
 
 /** Details are fetched again at most so often, however much happens. */
 const DETAILS_EVERY_MS = 1_000;
@@ -38,7 +38,7 @@ export class Desk {
   readonly #ticker: Ticker;
   readonly #scope = new Scope();
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nobody shows who listens
-  readonly #listeners = new Set<(lines: readonly LogLine[]) => void>();
+  readonly #listeners = new Set<(news?: unknown) => void>();
   #state = $state.raw() as FleetState;
   #details: Details | null = $state.raw(null);
   #events: readonly WorkerEvent[] = $state.raw([]);
@@ -150,8 +150,10 @@ export class Desk {
     return this.#state.header.impairedSince;
   }
 
-  /** Hands on the lines of its log as they come; returns what ends it. */
-  readonly subscribe = (listener: (lines: readonly LogLine[]) => void): (() => void) => {
+  /**
+   * Hands on what comes of its log, as it is, and nothing when something may have been missed; returns what ends it.
+   */
+  readonly subscribe = (listener: (news?: unknown) => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
@@ -171,11 +173,14 @@ export class Desk {
         watch: () => source.watch(),
         listen: (listener) =>
           source.listen(listener, {
-            joined: () => this.#want(0),
+            joined: () => {
+              this.#want(0);
+              this.#listeners.forEach((hear) => hear());
+            },
             event: (wire) => this.#news(() => (this.#events = mergeEvents(this.#events, [readEvent(wire)]))),
             command: (wire) =>
               this.#news(() => (this.#commands = mergeCommands(this.#commands, [readCommand(wire)]))),
-            log: (lines) => this.#listeners.forEach((hand) => hand(lines)),
+            log: (news) => this.#listeners.forEach((hear) => hear(news)),
           }),
       },
       {
@@ -218,36 +223,37 @@ export class Desk {
     this.#want(DETAILS_EVERY_MS);
   }
 
+  /** Something of it was changed from here: it is asked for again. */
+  changed(): void {
+    this.#want(0);
+  }
+
   /** Whether older events or commands can be fetched. */
   hasOlder(kind: 'events' | 'commands'): boolean {
     return this.#more[kind];
   }
 
   /** Adds a page of older events or commands. */
-  older(kind: 'events' | 'commands', wires: readonly unknown[]): void {
+  older(kind: 'events' | 'commands', wires: readonly unknown[], more: boolean): void {
     if (kind === 'events') this.#events = mergeEvents(this.#events, wires.map(readEvent));
     else this.#commands = mergeCommands(this.#commands, wires.map(readCommand));
-    this.#more = { ...this.#more, [kind]: wires.length >= PAGE_OF };
+    this.#more = { ...this.#more, [kind]: more };
   }
 
-  #take({ details, events, commands }: WorkerPage): void {
+  #take({ details, events, commands, moreCommands }: WorkerPage): void {
     this.#details = details == null ? null : readDetails(details);
-    this.#events = this.#joined('events', this.#events, events.map(readEvent), mergeEvents);
-    this.#commands = this.#joined('commands', this.#commands, commands.map(readCommand), mergeCommands);
+    const newEvents = events.map(readEvent);
+    const newCommands = commands.map(readCommand);
+    // A page without one that is known leaves a gap of unknown length: then what is known is begun anew.
+    if (events.length >= PAGE_OF && apart(this.#events, newEvents)) {
+      this.#events = newEvents;
+      this.#more = { ...this.#more, events: true };
+    } else this.#events = mergeEvents(this.#events, newEvents);
+    if (moreCommands && apart(this.#commands, newCommands)) {
+      this.#commands = newCommands;
+      this.#more = { ...this.#more, commands: true };
+    } else this.#commands = mergeCommands(this.#commands, newCommands);
     this.#wantedAt = Infinity;
-  }
-
-  /** A full page without one that is known leaves a gap of unknown length: then it is begun anew. */
-  #joined<T extends { id: number }>(
-    kind: 'events' | 'commands',
-    known: readonly T[],
-    news: readonly T[],
-    merge: (known: readonly T[], news: readonly T[]) => readonly T[],
-  ): readonly T[] {
-    const overlap = news.some(({ id }) => known.some((one) => one.id === id));
-    if (news.length < PAGE_OF || overlap) return merge(known, news);
-    this.#more = { ...this.#more, [kind]: true };
-    return news;
   }
 
   #become(state: FleetState): void {
@@ -317,4 +323,9 @@ export class Desk {
 
 function time({ lastHeartbeat }: Worker): number {
   return lastHeartbeat?.getTime() ?? -Infinity;
+}
+
+/** Whether no one of these is among those. */
+function apart(known: readonly { id: number }[], news: readonly { id: number }[]): boolean {
+  return !news.some(({ id }) => known.some((one) => one.id === id));
 }

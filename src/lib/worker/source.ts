@@ -11,10 +11,9 @@ export interface WorkerPage {
   readonly events: readonly unknown[];
   /** For `readCommand`, the latest first. */
   readonly commands: readonly unknown[];
+  /** Whether there are older ones. */
+  readonly moreCommands: boolean;
 }
-
-/** A line of a worker's log, as its channel and `hp_worker_logs` tell it; the log's viewer reads it. */
-export type LogLine = Readonly<Record<string, unknown>>;
 
 /** What comes by the worker's own channel, as it is. */
 export interface DeskNews {
@@ -22,7 +21,7 @@ export interface DeskNews {
   joined(): void;
   event(wire: unknown): void;
   command(wire: unknown): void;
-  log(lines: readonly LogLine[]): void;
+  log(news: unknown): void;
 }
 
 /** Where the page's news comes from. Supabase's is `lib/realtime/desk.ts`; tests bring their own. */

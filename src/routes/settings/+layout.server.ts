@@ -1,6 +1,6 @@
 import { error } from '@sveltejs/kit';
 import { requireMember } from '$lib/server/member.ts';
-import { sectionsOf } from './sections.ts';
+import { sections as all, sectionsOf } from './sections.ts';
 import type { LayoutServerLoad } from './$types';
 
 /**
@@ -13,7 +13,9 @@ export const load: LayoutServerLoad = async (event) => {
   const { pathname } = event.url;
   if (pathname !== '/settings' && !sections.some(({ path }) => pathname.startsWith(path)))
     error(403, {
-      message: 'This is for owners',
+      message: all.some(({ path, roles }) => pathname.startsWith(path) && roles.length > 1)
+        ? 'This is for operators and owners'
+        : 'This is for owners',
       advice: `You are a member with the role ${member.role}. An owner can change that, under Settings, Members.`,
     });
   return { member, sections };

@@ -4,6 +4,7 @@ import type { Role } from '$lib/server/member.ts';
 export const sections = [
   { path: '/settings/account', name: 'Account', roles: ['viewer', 'operator', 'owner'] },
   { path: '/settings/members', name: 'Members', roles: ['owner'] },
+  { path: '/settings/groups', name: 'Groups', roles: ['operator', 'owner'] },
   { path: '/settings/tokens', name: 'Worker tokens', roles: ['owner'] },
   { path: '/settings/public', name: 'Public page', roles: ['owner'] },
 ] as const satisfies readonly { path: string; name: string; roles: readonly Role[] }[];

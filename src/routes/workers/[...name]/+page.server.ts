@@ -4,7 +4,8 @@ import { configuration } from '$lib/server/configuration.ts';
 import { Refused } from '$lib/server/fleet.ts';
 import { requireMember } from '$lib/server/member.ts';
 import { readWorker } from '$lib/server/worker.ts';
-import type { PageServerLoad } from './$types';
+import { markSeen, pause, request, unpause } from '$lib/server/worker-acts.ts';
+import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async (event) => {
   const { params, locals } = event;
@@ -20,4 +21,14 @@ export const load: PageServerLoad = async (event) => {
       advice: `No worker named ${params.name} has ever reported, or it was removed.`,
     });
   return { name: params.name, page, member, realtime: configuration() };
+};
+
+/** Who may do what the database asks: each of its functions does, and records every try. */
+export const actions: Actions = {
+  command: async ({ request: asked, locals, params }) =>
+    request(locals.session, params.name, await asked.formData()),
+  pause: async ({ request: asked, locals, params }) =>
+    pause(locals.session, { name: params.name }, await asked.formData()),
+  unpause: ({ locals, params }) => unpause(locals.session, { name: params.name }),
+  seen: ({ locals, params }) => markSeen(locals.session, params.name),
 };
