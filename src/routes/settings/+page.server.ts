@@ -3,5 +3,5 @@ import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ parent }) => {
   const { sections } = await parent();
-  redirect(303, (sections[1] ?? sections[0]!).path);
+  redirect(303, (sections.find(({ path }) => path === '/settings/members') ?? sections[0]!).path);
 };
