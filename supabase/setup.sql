@@ -6269,6 +6269,8 @@ begin
       join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
       where c.state in ('requested', 'delivered') and c.expires_at > answer_commands.at
         and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
+      -- What is locked is being expired by the tick, or is told by the next beat.
+      for update of c skip locked
     ),
     delivered as (
       update public.hp_worker_command c set state = 'delivered', delivered_at = answer_commands.at
