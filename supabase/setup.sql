@@ -5992,6 +5992,8 @@ begin
       coalesce(left(hp_request_command.command, 64), 'missing'));
   elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
     v_problem := hp_private.reason_problem(hp_request_command.reason, true);
+  elsif jsonb_typeof(v_args) <> 'object' then
+    v_problem := 'args must be an object';
   elsif hp_request_command.command = 'log_level'
     and (v_args - 'level' <> '{}' or coalesce(v_args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
   then
@@ -6447,7 +6449,8 @@ begin
       select true, g.paused_until into v_found, v_paused_until
       from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
       where g.worker_type is not null
-        or exists (select from public.hp_worker_status w where w.worker_type = set_pause.worker_type);
+        -- note: '' is the group of nobody.
+        or exists (select from public.hp_worker_status w where w.worker_type = nullif(set_pause.worker_type, ''));
     end if;
     if v_found is null then
       v_status := 404;

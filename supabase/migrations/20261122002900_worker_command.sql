@@ -205,6 +205,8 @@ begin
       coalesce(left(hp_request_command.command, 64), 'missing'));
   elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
     v_problem := hp_private.reason_problem(hp_request_command.reason, true);
+  elsif jsonb_typeof(v_args) <> 'object' then
+    v_problem := 'args must be an object';
   elsif hp_request_command.command = 'log_level'
     and (v_args - 'level' <> '{}' or coalesce(v_args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
   then

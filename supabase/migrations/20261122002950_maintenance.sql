@@ -72,7 +72,8 @@ begin
       select true, g.paused_until into v_found, v_paused_until
       from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
       where g.worker_type is not null
-        or exists (select from public.hp_worker_status w where w.worker_type = set_pause.worker_type);
+        -- note: '' is the group of nobody.
+        or exists (select from public.hp_worker_status w where w.worker_type = nullif(set_pause.worker_type, ''));
     end if;
     if v_found is null then
       v_status := 404;

@@ -415,6 +415,8 @@ describe('a try that is refused', () => {
       [await ask('bob', 'sense', 'restart', { args: { now: true } }), '400', /takes none/],
       [await ask('bob', 'sense', 'log_level', { args: { level: 'loud' } }), '400', /args must be/],
       [await ask('bob', 'sense', 'log_level', { args: {} }), '400', /args must be/],
+      [await ask('bob', 'sense', 'beat', { args: ['level'] }), '400', /args must be an object/],
+      [await ask('bob', 'sense', 'log_level', { args: 'level' as never }), '400', /args must be an object/],
       [await ask('bob', 'nobody', 'restart'), '404', /no worker named nobody/],
       [await ask('bob', 'sense', 'restart', { instance: randomUUID() }), '409', /none of this worker/],
     ] as const;
@@ -424,7 +426,7 @@ describe('a try that is refused', () => {
     }
     const [row] = await db.sql`
       select count(*)::int as n from hp_worker_command where worker_name in ('sense', 'nobody') and state = 'refused'`;
-    expect(row!.n).toBe(refusals.length - 2); // two of them are the same try again
+    expect(row!.n).toBe(refusals.length - 2); // of two there is the same try again
   });
 
   it('is for a process that is gone, with the hint of its group', async () => {

@@ -136,7 +136,9 @@ describe('a pause', () => {
       status: '404',
       message: 'there is no worker named nobody',
     });
-    expect(await pauseGroup('bob', 'no-such-group', later(60))).toMatchObject({ status: '404' });
+    await new Process(db.sql, 'ungrouped').send({ worker_type: '' });
+    for (const type of ['no-such-group', ''])
+      expect(await pauseGroup('bob', type, later(60))).toMatchObject({ status: '404' });
     expect(
       await as('bob', (sql) => sql`select hp_pause('held', 'group', now() + interval '1 h', 'x') as answer`),
     ).toMatchObject({ status: '400' });
