@@ -56,6 +56,7 @@ insert into public.hp_setting (key, value, description) values
   ('transition_refill_per_s', '5', 'Transition messages added to their store a second.'),
   ('beats_per_second', '200', 'Beats a second that the whole fleet may send, activity included.'),
   ('event_days', '90', 'Days for which events are kept.'),
+  ('events_per_hour', '1000', 'Events that are kept of one worker an hour; what comes above that only shows in its row.'),
   ('cleanup_after_s', '86400', 'Seconds after which stopped and crashed workers that are not expected are removed; 0: never.'),
   ('instance_days', '7', 'Days for which ended instances are kept.'),
   ('log_lines', '500', 'Lines of its log that are kept of each worker.'),
@@ -1105,12 +1106,31 @@ declare
   v_old_status text;
   v_old_breaker text;
   v_paused boolean;
+  v_most bigint;
 begin
   if tg_op = 'UPDATE' then
     v_old := old;
   end if;
   v_old_status := coalesce(v_old.status, 'unknown');
   v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+
+  -- A worker has a few in an hour, one that crashes over and over some hundred; whoever stole its token might write millions.
+  -- note: a handful is looked for first: a tick may find a thousand workers silent at once.
+  if exists (
+    select from public.hp_worker_event e
+    where e.worker_name = new.worker_name and e.at > now() - interval '1 hour' offset 9)
+  then
+    v_most := coalesce(hp_private.setting('events_per_hour'), 1000);
+  end if;
+  if v_most <= (
+    select count(*) from public.hp_worker_event e
+    where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
+  then
+    if new.status in ('stopped', 'crashed') then
+      perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+    end if;
+    return null;
+  end if;
 
   -- Whoever tells people of trouble leaves these out.
   if new.paused_until > now() or exists (
@@ -1151,7 +1171,9 @@ begin
   if new.circuit_breaker_state is distinct from v_old_breaker then
     insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
     values (new.worker_name,
-      coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
+      -- Told later than an hour after, it counts from then on: else what is told late would be without a limit.
+      greatest(coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
+        now() - interval '59 minutes'),
       'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
       jsonb_strip_nulls(jsonb_build_object(
         'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));
@@ -3043,6 +3065,53 @@ begin
 end
 $$;
 
+-- The beats that would add more workers or processes than their token may, the latest in the call first, and their answers.
+create or replace function hp_private.refuse_added(
+  token_id bigint, beats hp_private.beat[], answers jsonb[], at timestamptz
+) returns table (place bigint, answer jsonb)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_names text[];
+  v_instances uuid[];
+  v_over record;
+begin
+  select array_agg(distinct b.worker_name) filter (where not exists (
+      select from public.hp_worker_status w where w.worker_name = b.worker_name)),
+    array_agg(distinct b.instance_id) filter (where not exists (
+      select from public.hp_worker_instance i where i.instance_id = b.instance_id))
+  into v_names, v_instances
+  from unnest(beats) with ordinality b where answers[b.ordinality] is null;
+  if v_instances is null then
+    return; -- a name that is new has a process that is
+  end if;
+
+  v_over := hp_private.count_added(token_id, at, coalesce(cardinality(v_names), 0), cardinality(v_instances));
+  if v_over.names = 0 and v_over.processes = 0 then
+    return;
+  end if;
+  v_names := (
+    select array_agg(n.name) from (
+      select b.worker_name as name from unnest(beats) with ordinality b where b.worker_name = any (v_names)
+      group by b.worker_name order by min(b.ordinality) desc limit v_over.names) n);
+  v_instances := (
+    select array_agg(n.instance) from (
+      select b.instance_id as instance from unnest(beats) with ordinality b where b.instance_id = any (v_instances)
+      group by b.instance_id order by min(b.ordinality) desc limit v_over.processes) n);
+  return query
+    select b.ordinality, jsonb_build_object('worker_name', b.worker_name, 'ok', false, 'error', case
+      when b.worker_name = any (v_names) then hp_private.beat_error('worker_name', format(
+        'is new, and its worker token has added as many workers as it may within an hour, %s '
+        '(setting token_new_names_per_hour)', coalesce(hp_private.setting('token_new_names_per_hour'), 1000)))
+      else hp_private.beat_error('instance_id', format(
+        'is new, and its worker token has added as many processes as it may within an hour, %s '
+        '(setting token_new_processes_per_hour)', coalesce(hp_private.setting('token_new_processes_per_hour'), 5000)))
+    end)
+    from unnest(beats) with ordinality b
+    where answers[b.ordinality] is null and (b.worker_name = any (v_names) or b.instance_id = any (v_instances));
+end
+$$;
+
 drop function if exists hp_private.heartbeat(jsonb, timestamptz, text);
 
 -- names_like: the LIKE pattern of the names that the caller may speak for, or null for any. Null is returned where it may
@@ -3068,8 +3137,6 @@ declare
   v_place bigint;
   v_answer jsonb;
   v_misplaced boolean := false;
-  v_new text[];
-  v_most numeric;
 begin
   if jsonb_typeof(raw) is distinct from 'array' then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
@@ -3143,22 +3210,10 @@ begin
       v_left := v_left - 1;
     end loop;
   end if;
-  -- Names that are new, of which a token may add so many. Only beats without a row of their own come this far.
+  -- Workers and processes that are new, of which a token may add so many. Only beats that hold no row come this far.
   if v_left > 0 and token_id is not null then
-    select array_agg(n.name order by n.place) into v_new from (
-      select b.worker_name as name, min(b.ordinality) as place from unnest(v_beats) with ordinality b
-      where v_answers[b.ordinality] is null
-        and not exists (select from public.hp_worker_status w where w.worker_name = b.worker_name)
-      group by b.worker_name) n;
-    if v_new is not null then
-      v_new := v_new[hp_private.count_new_names(token_id, cardinality(v_new), at) + 1 :];
-    end if;
-    for v_place in select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name = any (v_new) loop
-      v_most := coalesce(v_most, hp_private.setting('token_new_names_per_hour'), 1000);
-      v_answers[v_place] := jsonb_build_object('worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error',
-        hp_private.beat_error('worker_name', format(
-          'is new, and its worker token has added as many workers as it may within an hour, %s '
-          '(setting token_new_names_per_hour)', v_most)));
+    for v_place, v_answer in select r.place, r.answer from hp_private.refuse_added(token_id, v_beats, v_answers, at) r loop
+      v_answers[v_place] := v_answer;
       v_beats[v_place] := null;
       v_left := v_left - 1;
     end loop;
@@ -3227,11 +3282,13 @@ end
 $$;
 
 revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
+revoke all on function hp_private.refuse_added(bigint, hp_private.beat[], jsonb[], timestamptz) from public;
 revoke all on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) from public;
 revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat(jsonb) to anon, service_role;
 
 comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
+comment on function hp_private.refuse_added(bigint, hp_private.beat[], jsonb[], timestamptz) is 'Beats that would add more than their token may, by their places, with their answers.';
 comment on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
@@ -4253,28 +4310,32 @@ begin
 end
 $$;
 
--- How many workers a token may add. Its names are within its pattern, and a wide pattern has any number of them: without
--- this, whoever steals such a token fills the database.
+-- How many workers, and processes of workers, a token may add. Its names are within its pattern, but a wide pattern has any
+-- number of them, and a name any number of processes: without this, whoever steals a token fills the database. Crash loops of
+-- many workers stay well below.
 insert into public.hp_setting (key, value, description) values
-  ('token_new_names_per_hour', '1000', 'New workers that one worker token may add an hour.')
+  ('token_new_names_per_hour', '1000', 'New workers that one worker token may add an hour.'),
+  ('token_new_processes_per_hour', '5000', 'Starts of processes that may be reported with one worker token an hour.')
 on conflict (key) do nothing;
 
 -- Apart from the token: its row is written by beats that hold no worker yet, and these wait here for one another while they do.
-create table if not exists hp_private.worker_token_names (
+create table if not exists hp_private.worker_token_added (
   token_id bigint
-    constraint worker_token_names_pkey primary key
-    constraint worker_token_names_token_id_fkey references public.hp_worker_token (token_id) on delete cascade,
+    constraint worker_token_added_pkey primary key
+    constraint worker_token_added_token_id_fkey references public.hp_worker_token (token_id) on delete cascade,
   since timestamptz not null,
-  names integer not null
+  names integer not null default 0,
+  processes integer not null default 0
 );
 
-alter table hp_private.worker_token_names enable row level security;
-revoke all on table hp_private.worker_token_names from public, anon, authenticated, service_role;
+alter table hp_private.worker_token_added enable row level security;
+revoke all on table hp_private.worker_token_added from public, anon, authenticated, service_role;
 
-comment on table hp_private.worker_token_names is 'How many workers each token has added lately.';
-comment on column hp_private.worker_token_names.token_id is 'The token.';
-comment on column hp_private.worker_token_names.since is 'When the hour began that is counted.';
-comment on column hp_private.worker_token_names.names is 'Workers added since then.';
+comment on table hp_private.worker_token_added is 'How many workers and processes each token has added lately.';
+comment on column hp_private.worker_token_added.token_id is 'The token.';
+comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
+comment on column hp_private.worker_token_added.names is 'Workers added since then.';
+comment on column hp_private.worker_token_added.processes is 'Processes first heard since then.';
 
 -- Counts a refused try against a token: 60 a minute, and what comes above that is told to wait and writes nothing.
 -- Returns for how many seconds; 0 while there is room.
@@ -4336,33 +4397,43 @@ begin
 end
 $$;
 
--- Counts names that a token is about to add, and returns how many of them it may. Comes after the locks on workers that
+-- Counts what a token is about to add, and returns how many of each it may not. Comes after the locks on workers that
 -- exist, so that who waits here holds nothing that who is counted still wants.
-create or replace function hp_private.count_new_names(token_id bigint, wanted integer, at timestamptz) returns integer
+create or replace function hp_private.count_added(
+  token_id bigint, at timestamptz, inout names integer, inout processes integer
+)
 language plpgsql set search_path = ''
 as $$
 declare
-  v_most constant integer := coalesce(hp_private.setting('token_new_names_per_hour'), 1000);
-  v_names hp_private.worker_token_names;
-  v_added integer;
+  v_most_names constant integer := coalesce(hp_private.setting('token_new_names_per_hour'), 1000);
+  v_most_processes constant integer := coalesce(hp_private.setting('token_new_processes_per_hour'), 5000);
+  v_added hp_private.worker_token_added;
+  v_names integer;
+  v_processes integer;
 begin
-  insert into hp_private.worker_token_names as n (token_id, since, names)
-  values (count_new_names.token_id, count_new_names.at, 0) on conflict do nothing;
-  select * into v_names from hp_private.worker_token_names n where n.token_id = count_new_names.token_id for update;
-  if v_names.since <= at - interval '1 hour' then
-    v_names.since := at;
-    v_names.names := 0;
+  insert into hp_private.worker_token_added as t (token_id, since)
+  values (count_added.token_id, count_added.at) on conflict do nothing;
+  select * into v_added from hp_private.worker_token_added t where t.token_id = count_added.token_id for update;
+  if v_added.since <= at - interval '1 hour' then
+    v_added.since := at;
+    v_added.names := 0;
+    v_added.processes := 0;
   end if;
-  v_added := least(wanted, greatest(v_most - v_names.names, 0));
-  if v_added > 0 then
-    update hp_private.worker_token_names n set since = v_names.since, names = v_names.names + v_added
-    where n.token_id = count_new_names.token_id;
+  v_names := least(names, greatest(v_most_names - v_added.names, 0));
+  v_processes := least(processes, greatest(v_most_processes - v_added.processes, 0));
+  if v_names > 0 or v_processes > 0 then
+    update hp_private.worker_token_added t
+    set since = v_added.since, names = v_added.names + v_names, processes = v_added.processes + v_processes
+    where t.token_id = count_added.token_id;
   end if;
-  if v_added < wanted then
-    perform hp_private.count_refused(count_new_names.token_id,
-      format('more than %s new workers within an hour', v_most), at);
+  if v_names < names or v_processes < processes then
+    perform hp_private.count_refused(count_added.token_id, case
+      when v_names < names then format('more than %s new workers within an hour', v_most_names)
+      else format('more than %s new processes within an hour', v_most_processes)
+    end, at);
   end if;
-  return v_added;
+  names := names - v_names;
+  processes := processes - v_processes;
 end
 $$;
 
@@ -4439,14 +4510,14 @@ revoke all on function hp_private.refuse(integer, text, text, integer) from publ
 revoke all on function hp_private.count_refused(bigint, text, timestamptz) from public;
 revoke all on function hp_private.count_unknown(timestamptz) from public;
 revoke all on function hp_private.refuse_name(bigint, text, timestamptz) from public;
-revoke all on function hp_private.count_new_names(bigint, integer, timestamptz) from public;
+revoke all on function hp_private.count_added(bigint, timestamptz, integer, integer) from public;
 revoke all on function hp_private.admit_worker(text, timestamptz) from public;
 
 comment on function hp_private.refuse(integer, text, text, integer) is 'Sets the response''s status and returns the body that says why.';
 comment on function hp_private.count_refused(bigint, text, timestamptz) is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
 comment on function hp_private.count_unknown(timestamptz) is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
 comment on function hp_private.refuse_name(bigint, text, timestamptz) is 'Refuses a name that a token is not for.';
-comment on function hp_private.count_new_names(bigint, integer, timestamptz) is 'Counts workers that a token is about to add; returns how many of them it may.';
+comment on function hp_private.count_added(bigint, timestamptz, integer, integer) is 'Counts workers and processes that a token is about to add; returns how many of each it may not.';
 comment on function hp_private.admit_worker(text, timestamptz) is 'Whether the caller may report, and under which names.';
 
 -- 20261122002400_public_page.sql

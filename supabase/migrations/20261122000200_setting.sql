@@ -36,6 +36,7 @@ insert into public.hp_setting (key, value, description) values
   ('transition_refill_per_s', '5', 'Transition messages added to their store a second.'),
   ('beats_per_second', '200', 'Beats a second that the whole fleet may send, activity included.'),
   ('event_days', '90', 'Days for which events are kept.'),
+  ('events_per_hour', '1000', 'Events that are kept of one worker an hour; what comes above that only shows in its row.'),
   ('cleanup_after_s', '86400', 'Seconds after which stopped and crashed workers that are not expected are removed; 0: never.'),
   ('instance_days', '7', 'Days for which ended instances are kept.'),
   ('log_lines', '500', 'Lines of its log that are kept of each worker.'),

@@ -90,12 +90,31 @@ declare
   v_old_status text;
   v_old_breaker text;
   v_paused boolean;
+  v_most bigint;
 begin
   if tg_op = 'UPDATE' then
     v_old := old;
   end if;
   v_old_status := coalesce(v_old.status, 'unknown');
   v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+
+  -- A worker has a few in an hour, one that crashes over and over some hundred; whoever stole its token might write millions.
+  -- note: a handful is looked for first: a tick may find a thousand workers silent at once.
+  if exists (
+    select from public.hp_worker_event e
+    where e.worker_name = new.worker_name and e.at > now() - interval '1 hour' offset 9)
+  then
+    v_most := coalesce(hp_private.setting('events_per_hour'), 1000);
+  end if;
+  if v_most <= (
+    select count(*) from public.hp_worker_event e
+    where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
+  then
+    if new.status in ('stopped', 'crashed') then
+      perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+    end if;
+    return null;
+  end if;
 
   -- Whoever tells people of trouble leaves these out.
   if new.paused_until > now() or exists (
@@ -136,7 +155,9 @@ begin
   if new.circuit_breaker_state is distinct from v_old_breaker then
     insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
     values (new.worker_name,
-      coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
+      -- Told later than an hour after, it counts from then on: else what is told late would be without a limit.
+      greatest(coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
+        now() - interval '59 minutes'),
       'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
       jsonb_strip_nulls(jsonb_build_object(
         'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));

@@ -58,6 +58,53 @@ begin
 end
 $$;
 
+-- The beats that would add more workers or processes than their token may, the latest in the call first, and their answers.
+create or replace function hp_private.refuse_added(
+  token_id bigint, beats hp_private.beat[], answers jsonb[], at timestamptz
+) returns table (place bigint, answer jsonb)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_names text[];
+  v_instances uuid[];
+  v_over record;
+begin
+  select array_agg(distinct b.worker_name) filter (where not exists (
+      select from public.hp_worker_status w where w.worker_name = b.worker_name)),
+    array_agg(distinct b.instance_id) filter (where not exists (
+      select from public.hp_worker_instance i where i.instance_id = b.instance_id))
+  into v_names, v_instances
+  from unnest(beats) with ordinality b where answers[b.ordinality] is null;
+  if v_instances is null then
+    return; -- a name that is new has a process that is
+  end if;
+
+  v_over := hp_private.count_added(token_id, at, coalesce(cardinality(v_names), 0), cardinality(v_instances));
+  if v_over.names = 0 and v_over.processes = 0 then
+    return;
+  end if;
+  v_names := (
+    select array_agg(n.name) from (
+      select b.worker_name as name from unnest(beats) with ordinality b where b.worker_name = any (v_names)
+      group by b.worker_name order by min(b.ordinality) desc limit v_over.names) n);
+  v_instances := (
+    select array_agg(n.instance) from (
+      select b.instance_id as instance from unnest(beats) with ordinality b where b.instance_id = any (v_instances)
+      group by b.instance_id order by min(b.ordinality) desc limit v_over.processes) n);
+  return query
+    select b.ordinality, jsonb_build_object('worker_name', b.worker_name, 'ok', false, 'error', case
+      when b.worker_name = any (v_names) then hp_private.beat_error('worker_name', format(
+        'is new, and its worker token has added as many workers as it may within an hour, %s '
+        '(setting token_new_names_per_hour)', coalesce(hp_private.setting('token_new_names_per_hour'), 1000)))
+      else hp_private.beat_error('instance_id', format(
+        'is new, and its worker token has added as many processes as it may within an hour, %s '
+        '(setting token_new_processes_per_hour)', coalesce(hp_private.setting('token_new_processes_per_hour'), 5000)))
+    end)
+    from unnest(beats) with ordinality b
+    where answers[b.ordinality] is null and (b.worker_name = any (v_names) or b.instance_id = any (v_instances));
+end
+$$;
+
 drop function if exists hp_private.heartbeat(jsonb, timestamptz, text);
 
 -- names_like: the LIKE pattern of the names that the caller may speak for, or null for any. Null is returned where it may
@@ -83,8 +130,6 @@ declare
   v_place bigint;
   v_answer jsonb;
   v_misplaced boolean := false;
-  v_new text[];
-  v_most numeric;
 begin
   if jsonb_typeof(raw) is distinct from 'array' then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
@@ -158,22 +203,10 @@ begin
       v_left := v_left - 1;
     end loop;
   end if;
-  -- Names that are new, of which a token may add so many. Only beats without a row of their own come this far.
+  -- Workers and processes that are new, of which a token may add so many. Only beats that hold no row come this far.
   if v_left > 0 and token_id is not null then
-    select array_agg(n.name order by n.place) into v_new from (
-      select b.worker_name as name, min(b.ordinality) as place from unnest(v_beats) with ordinality b
-      where v_answers[b.ordinality] is null
-        and not exists (select from public.hp_worker_status w where w.worker_name = b.worker_name)
-      group by b.worker_name) n;
-    if v_new is not null then
-      v_new := v_new[hp_private.count_new_names(token_id, cardinality(v_new), at) + 1 :];
-    end if;
-    for v_place in select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name = any (v_new) loop
-      v_most := coalesce(v_most, hp_private.setting('token_new_names_per_hour'), 1000);
-      v_answers[v_place] := jsonb_build_object('worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error',
-        hp_private.beat_error('worker_name', format(
-          'is new, and its worker token has added as many workers as it may within an hour, %s '
-          '(setting token_new_names_per_hour)', v_most)));
+    for v_place, v_answer in select r.place, r.answer from hp_private.refuse_added(token_id, v_beats, v_answers, at) r loop
+      v_answers[v_place] := v_answer;
       v_beats[v_place] := null;
       v_left := v_left - 1;
     end loop;
@@ -242,11 +275,13 @@ end
 $$;
 
 revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
+revoke all on function hp_private.refuse_added(bigint, hp_private.beat[], jsonb[], timestamptz) from public;
 revoke all on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) from public;
 revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat(jsonb) to anon, service_role;
 
 comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
+comment on function hp_private.refuse_added(bigint, hp_private.beat[], jsonb[], timestamptz) is 'Beats that would add more than their token may, by their places, with their answers.';
 comment on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 

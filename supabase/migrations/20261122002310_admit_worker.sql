@@ -42,28 +42,32 @@ begin
 end
 $$;
 
--- How many workers a token may add. Its names are within its pattern, and a wide pattern has any number of them: without
--- this, whoever steals such a token fills the database.
+-- How many workers, and processes of workers, a token may add. Its names are within its pattern, but a wide pattern has any
+-- number of them, and a name any number of processes: without this, whoever steals a token fills the database. Crash loops of
+-- many workers stay well below.
 insert into public.hp_setting (key, value, description) values
-  ('token_new_names_per_hour', '1000', 'New workers that one worker token may add an hour.')
+  ('token_new_names_per_hour', '1000', 'New workers that one worker token may add an hour.'),
+  ('token_new_processes_per_hour', '5000', 'Starts of processes that may be reported with one worker token an hour.')
 on conflict (key) do nothing;
 
 -- Apart from the token: its row is written by beats that hold no worker yet, and these wait here for one another while they do.
-create table if not exists hp_private.worker_token_names (
+create table if not exists hp_private.worker_token_added (
   token_id bigint
-    constraint worker_token_names_pkey primary key
-    constraint worker_token_names_token_id_fkey references public.hp_worker_token (token_id) on delete cascade,
+    constraint worker_token_added_pkey primary key
+    constraint worker_token_added_token_id_fkey references public.hp_worker_token (token_id) on delete cascade,
   since timestamptz not null,
-  names integer not null
+  names integer not null default 0,
+  processes integer not null default 0
 );
 
-alter table hp_private.worker_token_names enable row level security;
-revoke all on table hp_private.worker_token_names from public, anon, authenticated, service_role;
+alter table hp_private.worker_token_added enable row level security;
+revoke all on table hp_private.worker_token_added from public, anon, authenticated, service_role;
 
-comment on table hp_private.worker_token_names is 'How many workers each token has added lately.';
-comment on column hp_private.worker_token_names.token_id is 'The token.';
-comment on column hp_private.worker_token_names.since is 'When the hour began that is counted.';
-comment on column hp_private.worker_token_names.names is 'Workers added since then.';
+comment on table hp_private.worker_token_added is 'How many workers and processes each token has added lately.';
+comment on column hp_private.worker_token_added.token_id is 'The token.';
+comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
+comment on column hp_private.worker_token_added.names is 'Workers added since then.';
+comment on column hp_private.worker_token_added.processes is 'Processes first heard since then.';
 
 -- Counts a refused try against a token: 60 a minute, and what comes above that is told to wait and writes nothing.
 -- Returns for how many seconds; 0 while there is room.
@@ -125,33 +129,43 @@ begin
 end
 $$;
 
--- Counts names that a token is about to add, and returns how many of them it may. Comes after the locks on workers that
+-- Counts what a token is about to add, and returns how many of each it may not. Comes after the locks on workers that
 -- exist, so that who waits here holds nothing that who is counted still wants.
-create or replace function hp_private.count_new_names(token_id bigint, wanted integer, at timestamptz) returns integer
+create or replace function hp_private.count_added(
+  token_id bigint, at timestamptz, inout names integer, inout processes integer
+)
 language plpgsql set search_path = ''
 as $$
 declare
-  v_most constant integer := coalesce(hp_private.setting('token_new_names_per_hour'), 1000);
-  v_names hp_private.worker_token_names;
-  v_added integer;
+  v_most_names constant integer := coalesce(hp_private.setting('token_new_names_per_hour'), 1000);
+  v_most_processes constant integer := coalesce(hp_private.setting('token_new_processes_per_hour'), 5000);
+  v_added hp_private.worker_token_added;
+  v_names integer;
+  v_processes integer;
 begin
-  insert into hp_private.worker_token_names as n (token_id, since, names)
-  values (count_new_names.token_id, count_new_names.at, 0) on conflict do nothing;
-  select * into v_names from hp_private.worker_token_names n where n.token_id = count_new_names.token_id for update;
-  if v_names.since <= at - interval '1 hour' then
-    v_names.since := at;
-    v_names.names := 0;
+  insert into hp_private.worker_token_added as t (token_id, since)
+  values (count_added.token_id, count_added.at) on conflict do nothing;
+  select * into v_added from hp_private.worker_token_added t where t.token_id = count_added.token_id for update;
+  if v_added.since <= at - interval '1 hour' then
+    v_added.since := at;
+    v_added.names := 0;
+    v_added.processes := 0;
   end if;
-  v_added := least(wanted, greatest(v_most - v_names.names, 0));
-  if v_added > 0 then
-    update hp_private.worker_token_names n set since = v_names.since, names = v_names.names + v_added
-    where n.token_id = count_new_names.token_id;
+  v_names := least(names, greatest(v_most_names - v_added.names, 0));
+  v_processes := least(processes, greatest(v_most_processes - v_added.processes, 0));
+  if v_names > 0 or v_processes > 0 then
+    update hp_private.worker_token_added t
+    set since = v_added.since, names = v_added.names + v_names, processes = v_added.processes + v_processes
+    where t.token_id = count_added.token_id;
   end if;
-  if v_added < wanted then
-    perform hp_private.count_refused(count_new_names.token_id,
-      format('more than %s new workers within an hour', v_most), at);
+  if v_names < names or v_processes < processes then
+    perform hp_private.count_refused(count_added.token_id, case
+      when v_names < names then format('more than %s new workers within an hour', v_most_names)
+      else format('more than %s new processes within an hour', v_most_processes)
+    end, at);
   end if;
-  return v_added;
+  names := names - v_names;
+  processes := processes - v_processes;
 end
 $$;
 
@@ -228,12 +242,12 @@ revoke all on function hp_private.refuse(integer, text, text, integer) from publ
 revoke all on function hp_private.count_refused(bigint, text, timestamptz) from public;
 revoke all on function hp_private.count_unknown(timestamptz) from public;
 revoke all on function hp_private.refuse_name(bigint, text, timestamptz) from public;
-revoke all on function hp_private.count_new_names(bigint, integer, timestamptz) from public;
+revoke all on function hp_private.count_added(bigint, timestamptz, integer, integer) from public;
 revoke all on function hp_private.admit_worker(text, timestamptz) from public;
 
 comment on function hp_private.refuse(integer, text, text, integer) is 'Sets the response''s status and returns the body that says why.';
 comment on function hp_private.count_refused(bigint, text, timestamptz) is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
 comment on function hp_private.count_unknown(timestamptz) is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
 comment on function hp_private.refuse_name(bigint, text, timestamptz) is 'Refuses a name that a token is not for.';
-comment on function hp_private.count_new_names(bigint, integer, timestamptz) is 'Counts workers that a token is about to add; returns how many of them it may.';
+comment on function hp_private.count_added(bigint, timestamptz, integer, integer) is 'Counts workers and processes that a token is about to add; returns how many of each it may not.';
 comment on function hp_private.admit_worker(text, timestamptz) is 'Whether the caller may report, and under which names.';

@@ -40,7 +40,7 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.worker_state':   ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
-  'hp_private.worker_token_names': ['-', '-', '-', '-', '-', '-'],
+  'hp_private.worker_token_added': ['-', '-', '-', '-', '-', '-'],
   // prettier-ignore
   hp_active_workers:           ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore

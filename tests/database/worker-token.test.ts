@@ -135,10 +135,54 @@ describe('a worker with a token', () => {
       expect(await tokenRow(id)).toMatchObject({ refused_why: 'more than 3 new workers within an hour' });
       // Another token has its own, and an hour later this one may again.
       expect((await beat((await make('other', 'else-%')).token, first('else-1'))).body[0].ok).toBe(true);
-      await sql()`update hp_private.worker_token_names set since = since - interval '1 hour' where token_id = ${id}`;
+      await sql()`update hp_private.worker_token_added set since = since - interval '1 hour' where token_id = ${id}`;
       expect((await beat(token, first('wide-6'))).body[0].ok).toBe(true);
     } finally {
       await sql()`update hp_setting set value = '1000' where key = 'token_new_names_per_hour'`;
+    }
+  });
+
+  it('may start so many processes an hour under a name; the one that has the row beats on', async () => {
+    const { token, token_id: id } = await make('one row', 'rows-1');
+    await sql()`update hp_setting set value = '3' where key = 'token_new_processes_per_hour'`;
+    try {
+      const known = first('rows-1');
+      const flood = [known, ...Array.from({ length: 5 }, () => first('rows-1'))];
+      const { body } = await beat(token, ...flood);
+      expect((body as Answer[]).map(({ ok }) => ok)).toEqual([true, true, true, false, false, false]);
+      expect(body[3].error).toEqual({
+        field: 'instance_id',
+        message: expect.stringMatching(/^instance_id is new, .* 3 \(setting token_new_processes_per_hour\)$/),
+      });
+      expect((await beat(token, { ...known, sequence: 2 })).body[0].ok).toBe(true);
+      expect(await sql()`select from hp_worker_instance where worker_name = 'rows-1'`).toHaveLength(3);
+      expect(await tokenRow(id)).toMatchObject({ refused_why: 'more than 3 new processes within an hour' });
+    } finally {
+      await sql()`update hp_setting set value = '5000' where key = 'token_new_processes_per_hour'`;
+    }
+  });
+
+  it('leaves so many events an hour, however it says that they were long ago', async () => {
+    const { token } = await make('restless', 'restless');
+    await sql()`update hp_setting set value = '10' where key = 'events_per_hour'`;
+    try {
+      const process = new Process(sql(), 'restless');
+      const restless = Array.from({ length: 40 }, (_, n) =>
+        process.next({
+          status: n % 2 ? 'stopping' : 'running',
+          circuit_breaker_state: n % 2 ? 'open' : 'closed',
+          circuit_breaker_opened_age_ms: n % 2 ? 86_400_000 : null,
+        }),
+      );
+      const { body } = await beat(token, ...restless, process.next({ status: 'idle' }));
+      expect((body as Answer[]).every(({ ok }) => ok)).toBe(true);
+      const events = await sql()`select from hp_worker_event where worker_name = 'restless'`;
+      expect(events.length).toBeGreaterThanOrEqual(10);
+      expect(events.length).toBeLessThan(15); // one transition leaves up to four
+      const [row] = await sql()`select status from hp_worker_status where worker_name = 'restless'`;
+      expect(row!.status).toBe('idle');
+    } finally {
+      await sql()`update hp_setting set value = '1000' where key = 'events_per_hour'`;
     }
   });
 
