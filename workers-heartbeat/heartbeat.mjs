@@ -764,14 +764,15 @@ function createWorker(settings) {
   }
 
   function hush() {
-    const { supabase } = settings;
+    const client = settings.supabase;
     const leaves = channel;
     channel = undefined;
-    // Where there is no other channel this closes the connection, too, which keeps the process alive.
-    if (leaves)
-      void Promise.resolve()
-        .then(() => supabase?.removeChannel?.(leaves))
-        .catch(noop);
+    const leave = async () => {
+      await client.removeChannel(leaves);
+      // The connection keeps the process alive, and the client its connection for most of a minute.
+      if (!client.getChannels().length) client.realtime.disconnect();
+    };
+    if (leaves) leave().catch(noop);
   }
 
   /** Why the worker itself will not do this, or nothing. */
@@ -857,8 +858,10 @@ function createWorker(settings) {
   async function hold() {
     while (draining && !signal.aborted) {
       const released = new Promise((go) => held.push(go));
+      const alive = setInterval(noop, 1e9); // who waits here may be all that there is
       changed();
       await released;
+      clearInterval(alive);
     }
   }
 
@@ -1022,7 +1025,8 @@ function createWorker(settings) {
       if (active) void sleep(settings.timeout * 1000).then(drained);
       else drained();
     });
-    lastWords('stopped', reason, { ...exit?.(), drain_ms: whole(clock() - began) });
+    const { code } = asked ?? {};
+    lastWords('stopped', reason ?? asked?.reason, { code, ...exit?.(), drain_ms: whole(clock() - began) });
   }
 
   function stop(reason) {
@@ -1212,7 +1216,7 @@ async function end(code, reason, fail) {
   // What a supervisor would send.
   const signal = isMainThread && ['SIGTERM', 'SIGINT'].find((one) => handlers(one) > 0);
   if (!signal && workers.every((worker) => worker.settings.exit)) {
-    await Promise.all(workers.map((worker) => worker.finish(reason, () => ({ code }))));
+    await Promise.all(workers.map((worker) => worker.finish(reason, () => ({}))));
     await goodbye();
     for (const worker of workers) worker.detach();
     process.exit(code);

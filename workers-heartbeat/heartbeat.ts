@@ -211,6 +211,12 @@ interface Channel {
   on(type: 'broadcast', filter: { event: string }, heard: () => void): Channel;
   subscribe(told: (status: string, error?: Error) => void): unknown;
 }
+/** And of the client, at the end. */
+interface Client {
+  removeChannel(channel: unknown): Promise<unknown>;
+  getChannels(): unknown[];
+  realtime: { disconnect(): unknown };
+}
 type Work<T> = (signal: AbortSignal) => T | Promise<T>;
 type LeasedWork<T> = (token: number, signal: AbortSignal) => T | Promise<T>;
 
@@ -974,14 +980,15 @@ function createWorker(settings: Settings): Worker {
   }
 
   function hush() {
-    const { supabase } = settings as { supabase?: { removeChannel?(channel: unknown): unknown } };
+    const client = settings.supabase as unknown as Client;
     const leaves = channel;
     channel = undefined;
-    // Where there is no other channel this closes the connection, too, which keeps the process alive.
-    if (leaves)
-      void Promise.resolve()
-        .then(() => supabase?.removeChannel?.(leaves))
-        .catch(noop);
+    const leave = async () => {
+      await client.removeChannel(leaves);
+      // The connection keeps the process alive, and the client its connection for most of a minute.
+      if (!client.getChannels().length) client.realtime.disconnect();
+    };
+    if (leaves) leave().catch(noop);
   }
 
   /** Why the worker itself will not do this, or nothing. */
@@ -1067,8 +1074,10 @@ function createWorker(settings: Settings): Worker {
   async function hold() {
     while (draining && !signal.aborted) {
       const released = new Promise<void>((go) => held.push(go));
+      const alive = setInterval(noop, 1e9); // who waits here may be all that there is
       changed();
       await released;
+      clearInterval(alive);
     }
   }
 
@@ -1237,7 +1246,8 @@ function createWorker(settings: Settings): Worker {
       if (active) void sleep(settings.timeout * 1000).then(drained);
       else drained();
     });
-    lastWords('stopped', reason, { ...exit?.(), drain_ms: whole(clock() - began) });
+    const { code } = asked ?? {};
+    lastWords('stopped', reason ?? asked?.reason, { code, ...exit?.(), drain_ms: whole(clock() - began) });
   }
 
   function stop(reason?: string) {
@@ -1429,7 +1439,7 @@ async function end(code: number, reason: string, fail: (words: string) => void) 
   // What a supervisor would send.
   const signal = isMainThread && (['SIGTERM', 'SIGINT'] as const).find((one) => handlers(one) > 0);
   if (!signal && workers.every((worker) => worker.settings.exit)) {
-    await Promise.all(workers.map((worker) => worker.finish(reason, () => ({ code }))));
+    await Promise.all(workers.map((worker) => worker.finish(reason, () => ({}))));
     await goodbye();
     for (const worker of workers) worker.detach();
     process.exit(code);

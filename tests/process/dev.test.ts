@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -111,6 +111,25 @@ describe('npm run dev', () => {
   it('keeps the key for that in a file for its user alone', () => {
     const [, file] = /--import (\S+)/.exec(workers.get('x-autopost')!.command)!;
     expect(statSync(join(root, file!)).mode & 0o077).toBe(0);
+  });
+
+  it('starts a worker again that an operator restarts, and says so', async () => {
+    const kept = readFileSync(
+      join(root, /--import (\S+)/.exec(workers.get('content-worker')!.command)![1]!),
+      'utf8',
+    );
+    const env = JSON.parse(/{[^]*}/.exec(kept)![0]) as Record<string, string>;
+    const asked = await fetch(`${env.SUPABASE_URL}/rest/v1/rpc/hp_request_command`, {
+      method: 'POST',
+      headers: { apikey: env.SUPABASE_SECRET_KEY!, 'content-type': 'application/json' },
+      body: JSON.stringify({ worker_name: 'content-worker', command: 'restart', reason: 'a test' }),
+    });
+    expect(asked.status).toBe(200);
+    const said = /\[content-worker\] restarted, as an operator asked \(PID (\d+)\)/;
+    await run.wrote(said, 20_000);
+    const [, pid] = said.exec(run.output())!;
+    workers.set('content-worker', { ...workers.get('content-worker')!, pid: Number(pid) });
+    expect(isAlive(Number(pid))).toBe(true);
   });
 
   it('refuses a second one beside it, naming both ports, who has them, and how to move', async () => {

@@ -66,8 +66,14 @@ describe('crawl-worker', () => {
     expect(site.sessions.size).toBe(1);
     expect(elsewhere.requests).toEqual([]);
 
-    const beat = await until(() => world.recorder.beats().findLast((beat) => Number(beat.jobs_total) >= 5));
-    expect(beat).toMatchObject({ errors_total: 0, metadata: { broken: 2 } });
+    await until(() =>
+      world.recorder.beats().some((beat) => (beat.metadata as { broken: number }).broken === 2),
+    );
+    expect(world.recorder.last()).toMatchObject({ errors_total: 0 });
+    await until(() => world.recorder.log().some(({ message }) => /^Round over: 5 pages/.test(message)));
+    expect(world.recorder.log()).toContainEqual(
+      expect.objectContaining({ level: 'warn', message: '/gone answers 404' }),
+    );
     const shown = world.recorder.beats().flatMap((beat) => beat.current_status ?? []);
     expect(shown.some((status) => /^Crawling \//.test(String(status)))).toBe(true);
     expect(shown.filter((status) => /\.(js|css|png)/.test(String(status)))).toEqual([]);

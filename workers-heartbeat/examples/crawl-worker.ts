@@ -2,7 +2,8 @@
  * Crawls the dashboard: fetches a page, follows its links, and notes what is broken: links, and what a page loads.
  *
  * A way of working to copy: the queue. One job after the other through `heartbeat.job`, which counts it, shows what is
- * being done and for how long, and tells failed from done. `metadata` tells the length of the queue.
+ * being done and for how long, and tells failed from done. `metadata` tells the length of the queue, and the log what
+ * was found on the way.
  */
 import { startHeartbeat } from '../heartbeat.mjs';
 import { Cookies } from './parts/cookies.ts';
@@ -23,6 +24,7 @@ let broken: { path: string; status: number }[] = [];
 const heartbeat = startHeartbeat({
   name: 'crawl-worker',
   description: 'Web crawling',
+  captureConsole: true, // what it prints is in its log on the page, too
   metadata: () => ({ queue: queue.length, pages: pages.size, parts: parts.size, broken: broken.length }),
 });
 const { signal } = heartbeat;
@@ -48,7 +50,9 @@ function enqueue(paths: Iterable<string>): void {
 
 /** A broken link is what we are looking for: a result of the job, not a failure of it. */
 function note(path: string, response: Response): Response {
-  if (response.status >= 400) broken.push({ path, status: response.status });
+  if (response.status < 400) return response;
+  broken.push({ path, status: response.status });
+  heartbeat.log('warn', `${path} answers ${response.status}`);
   return response;
 }
 
@@ -94,6 +98,9 @@ while (!signal.aborted) {
     await pause(2.5, signal); // politeness: a crawler that takes all it can get is an attack
   }
 
-  if (!signal.aborted) await writeResult('crawl', { pages: pages.size, broken, at: Date.now() });
+  if (!signal.aborted) {
+    heartbeat.log('info', `Round over: ${pages.size} pages, ${parts.size} parts, ${broken.length} broken`);
+    await writeResult('crawl', { pages: pages.size, broken, at: Date.now() });
+  }
   await pause(8, signal); // idle by itself, as no job runs
 }

@@ -26,6 +26,7 @@ const heartbeat = startHeartbeat({
   name: 'x-autopost',
   description: 'Tweet publishing',
   circuitBreaker: { threshold: 3, cooldown: 10 },
+  captureConsole: true, // its errors are in its log on the page, too
   metadata: () => ({
     waiting,
     rate_limited: limited,
@@ -61,13 +62,17 @@ async function post(text: string): Promise<void> {
       signal: AbortSignal.timeout(10_000),
     });
     const { message } = await response.json();
-    if (response.ok) return remember(text, 'posted');
+    if (response.ok) {
+      heartbeat.log('debug', `Posted “${shorten(text, 80)}”`); // told once an operator sets the level to debug
+      return remember(text, 'posted');
+    }
 
     let seconds: number;
     if (response.status === 429) {
       limited++;
       seconds = Number(response.headers.get('retry-after')) || 30;
       heartbeat.setStatus(`Rate limited, goes on in ${seconds} s`);
+      heartbeat.log('warn', `Rate limited for ${seconds} s`);
     } else if (response.status < 500) {
       await remember(text, 'refused'); // trying again would not change their mind
       throw new Error(`refused: ${message}`);

@@ -64,15 +64,11 @@ async function start(): Promise<void> {
   stack = await starting;
   if (signal.aborted) return;
   const kept = join(lastseenFolder, `worker${suffix}.mjs`);
-  workers = startWorkers({
-    stack,
-    dashboardUrl,
-    folder: join(lastseenFolder, `samples${suffix}`),
-    kept,
-    say: (name, line) => console.log(`[${name}] ${line}`),
-  });
-  for (const { name, child, command } of workers) {
-    void child.ended.then((why) => {
+  const folder = join(lastseenFolder, `samples${suffix}`);
+  const say = (name: string, line: string) => console.log(`[${name}] ${line}`);
+  workers = startWorkers({ stack, dashboardUrl, folder, kept, say }, signal);
+  for (const { name, ended, command } of workers) {
+    void ended.then((why) => {
       if (!signal.aborted) console.log(`[${name}] ended (${why}). To start it again:\n  ${command}`);
     });
   }

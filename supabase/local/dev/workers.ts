@@ -5,9 +5,15 @@ import { root, startChild, type Child } from './child.ts';
 
 const names = ['roundtable-worker', 'x-autopost', 'analyze-worker', 'content-worker', 'crawl-worker'];
 
+/** The heartbeat module's, when an operator asks for a restart. */
+const RESTART = 'exit code 75';
+
 export interface SampleWorker {
   name: string;
-  child: Child;
+  /** The process that it is now. */
+  readonly child: Child;
+  /** Resolves with why, when a process of it has ended that nobody asked to start again. */
+  ended: Promise<string>;
   /** Starts it again, from the project's folder, whatever version the person's own Node is. */
   command: string;
 }
@@ -22,8 +28,14 @@ export interface SampleOptions {
   say(name: string, line: string): void;
 }
 
-/** Starts the five sample workers, each a process of its own. Nothing here ever starts one again: that is for a person. */
-export function startWorkers({ stack, dashboardUrl, folder, kept, say }: SampleOptions): SampleWorker[] {
+/**
+ * Starts the five sample workers, each a process of its own. One that exits to be restarted is, as by a supervisor;
+ * any other is left to a person, who may have killed it to see what the page says.
+ *
+ * @param signal no process is started after it was aborted
+ */
+export function startWorkers(options: SampleOptions, signal: AbortSignal): SampleWorker[] {
+  const { stack, dashboardUrl, folder, kept, say } = options;
   const env = {
     SUPABASE_URL: stack.url,
     SUPABASE_SECRET_KEY: stack.secretKey,
@@ -36,11 +48,26 @@ export function startWorkers({ stack, dashboardUrl, folder, kept, say }: SampleO
     WORKER_HEARTBEAT: '',
   };
   keep(kept, env);
-  return names.map((name) => ({
-    name,
-    child: startChild(script(name), env, (line) => say(name, line)),
-    command: restartCommand(name, kept),
-  }));
+  return names.map((name) => {
+    const start = () => startChild(script(name), env, (line) => say(name, line));
+    let child = start();
+    async function untilEnded(): Promise<string> {
+      for (;;) {
+        const why = await child.ended;
+        if (why !== RESTART || signal.aborted) return why;
+        child = start();
+        say(name, `restarted, as an operator asked (PID ${child.process.pid})`);
+      }
+    }
+    return {
+      name,
+      get child() {
+        return child;
+      },
+      ended: untilEnded(),
+      command: restartCommand(name, kept),
+    };
+  });
 }
 
 /** @param name of a sample, or `{worker_name}` for a template */
