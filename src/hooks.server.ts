@@ -2,6 +2,7 @@ import type { Handle, ServerInit } from '@sveltejs/kit';
 import { complaints, projectOrigins } from '$lib/server/configuration.ts';
 import { secure } from '$lib/server/security-headers.ts';
 import { Session } from '$lib/server/session.ts';
+import { withTheme } from '$lib/server/theme.ts';
 
 /** A dashboard that is set up wrong says so where its logs are, and starts: its pages say it too. */
 export const init: ServerInit = () => {
@@ -11,7 +12,7 @@ export const init: ServerInit = () => {
 export const handle: Handle = async ({ event, resolve }) => {
   event.locals.session = new Session(event);
   event.locals.frameAncestors = [];
-  const response = await resolve(event);
+  const response = await resolve(event, { transformPageChunk: withTheme(event) });
   const { headers } = response;
   // What passes here is one person's: pages, tokens, snapshots. Only what says of itself that it is public is not; and
   // what changes but once a minute may be kept by the browser of the one who asked.

@@ -64,7 +64,7 @@ describe('by keyboard alone', () => {
     expect(await focused()).toBe('a Worker');
     expect(await head.getAttribute('aria-current')).toBe('true');
     const groups = await page
-      .locator('section')
+      .locator('#workers section')
       .evaluateAll((sections) =>
         sections.map((section) =>
           [...section.querySelectorAll<HTMLElement>('[data-worker]')].map((row) => row.dataset.worker),

@@ -137,5 +137,201 @@ describe('the view', () => {
     expect(await page.getByRole('link', { name: /^Unknown/ }).count()).toBe(0);
     await page.getByRole('link', { name: /^All/ }).click();
     await stack.database.sql`delete from hp_worker_status where worker_name = 'resting'`;
+    await page.reload();
+    await rows('a/b', 'crawl-1', 'crawl-2', 'post-1');
+  });
+});
+
+/** Heads for the row of this worker, as a screen reader would say it. */
+const focused = () => bob.page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
+
+describe('by keyboard', () => {
+  it('one goes from worker to worker, and opens one, whatever is in its name', async () => {
+    const { page } = bob;
+    await page.getByRole('button', { name: 'View' }).waitFor();
+    await page.keyboard.press('j');
+    await until(async () => (await focused()) === 'a/b', { what: 'the focus on the first' });
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await until(async () => (await focused()) === 'crawl-2', { what: 'the focus on the third' });
+    await page.keyboard.press('k');
+    await page.keyboard.press('k');
+    await page.keyboard.press('k');
+    await until(async () => (await focused()) === 'a/b', { what: 'the focus on the first' });
+    await page.keyboard.press('Enter');
+    await until(() => page.url() === `${dashboard.url}/workers/a%2Fb`, { what: 'the page of a/b' });
+    await page.getByRole('heading', { level: 1, name: 'a/b' }).waitFor();
+    await page.goBack();
+    await rows('a/b', 'crawl-1', 'crawl-2', 'post-1');
+  });
+
+  it('a question mark says which keys there are, and a search is no place for them', async () => {
+    const { page } = bob;
+    await page.getByRole('button', { name: 'View' }).waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('j?');
+    expect(await page.getByRole('searchbox').inputValue()).toBe('j?');
+    await page.keyboard.press('Escape');
+    await page.getByRole('searchbox').blur();
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  });
+});
+
+describe('notices', () => {
+  const notice = (words: string | RegExp) =>
+    bob.page.getByLabel('What has just happened').locator('[data-turn]').filter({ hasText: words });
+
+  it('say which worker came into trouble and out of it, and are read out', async () => {
+    await upsert({ worker_name: 'post-1', status: 'crashed', status_reason: 'exit code 7' });
+    await notice('Crashed: exit code 7').waitFor();
+    expect(await notice('post-1').getByRole('link').getAttribute('href')).toBe('/workers/post-1');
+    expect(await bob.page.getByLabel('What has just happened').getAttribute('aria-live')).toBe('polite');
+    await upsert({ worker_name: 'post-1', status: 'idle' });
+    await notice('is well again: Idle').waitFor();
+    // The news of a worker replaces what was said of it before.
+    expect(await notice('post-1').count()).toBe(1);
+    await notice('post-1').getByRole('button', { name: 'Dismiss' }).click();
+    expect(await notice('post-1').count()).toBe(0);
+  });
+
+  it('are one where it happens to many at once', async () => {
+    const many = Array.from({ length: 6 }, (_, index) => ({
+      worker_name: `swarm-${index}`,
+      worker_type: 'swarm',
+      status: 'idle',
+    }));
+    await stack
+      .asService()
+      .from('hp_worker_status')
+      .upsert(many, { onConflict: 'worker_name' })
+      .throwOnError();
+    await notice('6 new workers have come: swarm-0, swarm-1, swarm-2 and 3 more').waitFor();
+  });
+
+  it('say nothing of a pause', async () => {
+    const { error } = await (
+      await stack.as('bob')
+    ).rpc('hp_pause', {
+      worker_type: 'swarm',
+      until: 'infinity',
+      reason: 'moving house',
+    });
+    expect(error).toBeNull();
+    await until(async () =>
+      (await bob.page.locator('[data-worker="swarm-0"]').innerText()).includes('Paused'),
+    );
+    await upsert({ worker_name: 'crawl-1', status: 'crashed', status_reason: 'exit code 9' });
+    await notice('exit code 9').waitFor();
+    expect(await notice('swarm').filter({ hasNotText: 'new' }).count()).toBe(0);
+    await upsert({ worker_name: 'crawl-1', status: 'idle' });
+  });
+
+  it('can be muted, and stay so', async () => {
+    const { page } = bob;
+    await page.getByRole('button', { name: 'Mute these notices' }).click();
+    await page.reload();
+    await page.getByRole('button', { name: 'View' }).click();
+    const choice = page.getByLabel('Notices when workers come');
+    expect(await choice.isChecked()).toBe(false);
+    await upsert({ worker_name: 'crawl-1', status: 'crashed', status_reason: 'exit code 5' });
+    await until(async () =>
+      (await page.locator('[data-worker="crawl-1"]').innerText()).includes('exit code 5'),
+    );
+    await choice.check();
+    await upsert({ worker_name: 'crawl-1', status: 'idle' });
+    await notice('crawl-1').waitFor();
+    expect(await notice('exit code 5').count()).toBe(0);
+    await page.keyboard.press('Escape');
+  });
+});
+
+describe('a worker in trouble that somebody knows of', () => {
+  it('is out of the banner, and marked, and still red; until something happens to it', async () => {
+    const { page } = bob;
+    const alert = page.getByRole('alert').filter({ hasText: 'dead' });
+    await alert.waitFor();
+    const { error } = await (await stack.as('bob')).rpc('hp_mark_seen', { worker_name: 'a/b' });
+    expect(error).toBeNull();
+    await alert.waitFor({ state: 'detached' });
+    const row = page.locator('[data-worker="a/b"]');
+    expect(await row.innerText()).toMatch(/Seen \d+ seconds? ago|Seen just now/);
+    expect(await row.getAttribute('data-level')).toBe('critical');
+    await upsert({ worker_name: 'a/b', status: 'idle' });
+    await until(async () => !(await row.innerText()).includes('Seen'));
+  });
+
+  it('has no red sign of its breaker while it is paused', async () => {
+    await upsert({ worker_name: 'swarm-0', status: 'idle', circuit_breaker_open: true });
+    const badge = bob.page.locator('[data-worker="swarm-0"]').getByText('Circuit Breaker Open');
+    await badge.waitFor();
+    const colour = (of: string) =>
+      bob.page.evaluate((token) => {
+        const probe = document.body.appendChild(document.createElement('i'));
+        probe.style.color = `var(${token})`;
+        const { color } = getComputedStyle(probe);
+        probe.remove();
+        return color;
+      }, of);
+    expect(await badge.evaluate((element) => getComputedStyle(element).color)).toBe(await colour('--ink-3'));
+  });
+});
+
+describe('colours', () => {
+  it('are those of the system, or those that were chosen, from the first moment of each page', async () => {
+    const { page } = bob;
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await ground();
+    await page.getByRole('button', { name: 'View' }).click();
+    await page.getByLabel('Dark').check();
+    const dark = await ground();
+    expect(dark).not.toBe(light);
+    await page.reload({ waitUntil: 'commit' });
+    const html = await (await page.request.get(dashboard.url)).text();
+    expect(html).toContain('<html lang="en" data-theme="dark">');
+    // What caches keep for everybody is nobody's.
+    expect(await (await page.request.get(`${dashboard.url}/status`)).text()).not.toContain('data-theme');
+    await until(async () => (await ground()) === dark);
+    await page.getByRole('button', { name: 'View' }).click();
+    await page.getByLabel('As the system').check();
+    expect(await ground()).toBe(light);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await ground()).toBe(dark);
+    await page.getByLabel('Light', { exact: true }).check();
+    expect(await ground()).toBe(light);
+    await page.getByLabel('As the system').check();
+    await page.emulateMedia({ colorScheme: null });
+    await page.keyboard.press('Escape');
+  });
+});
+
+describe('a wall display', () => {
+  it('says in large what matters, without anything to press, and goes on behind other windows', async () => {
+    const context = await browser.newContext({ storageState: await bob.page.context().storageState() });
+    const page = await context.newPage();
+    await page.goto(`${dashboard.url}/wall`);
+    await page.locator('[data-connection="live"]').waitFor();
+    expect(await page.getByRole('button').count()).toBe(0);
+    await page.locator('[data-worker="post-1"]').waitFor();
+    // Another tab before it: its own timers sleep now.
+    const other = await context.newPage();
+    await other.bringToFront();
+    const clock = () => page.locator('.clock').textContent();
+    const before = await clock();
+    await until(async () => (await clock()) !== before, { timeout: 3_000, what: 'its clock to go on' });
+    await upsert({ worker_name: 'post-1', status: 'crashed', status_reason: 'exit code 1' });
+    await page.getByRole('list', { name: 'In trouble' }).getByText('post-1').waitFor();
+    await page.bringToFront();
+    await page.keyboard.press('Escape');
+    await until(() => page.url() === `${dashboard.url}/`, { what: 'the fleet page' });
+    await context.close();
+  });
+});
+
+describe('the page', () => {
+  it('has nothing to complain of in the console', () => {
+    expect(bob.complaints).toEqual([]);
   });
 });

@@ -8,8 +8,13 @@ export interface Tally {
   readonly alive: number;
   /** How many should be running. */
   readonly expected: number;
-  /** Expected, unpaused workers that crashed or fell silent. */
+  /** Expected, unpaused workers that crashed or fell silent, and of whom nobody knows yet. */
   readonly dead: number;
+  /** Workers that are at work, and the jobs at which all of them are. */
+  readonly working: number;
+  readonly jobsActive: number;
+  /** Of their whole lives. */
+  readonly jobsDone: number;
   readonly levels: Readonly<Record<Level, number>>;
   /** The most serious level of all workers. */
   readonly worst: Level;
@@ -44,8 +49,16 @@ export function tally(
   let unsure = 0;
   let expected = 0;
   let dead = 0;
+  let working = 0;
+  let jobsActive = 0;
+  let jobsDone = 0;
   for (const { worker, health } of rows) {
     levels[health.level] += 1;
+    jobsDone += worker.jobsProcessed;
+    if (claimsLife(worker) && !isDead(health)) {
+      if (worker.jobsActive > 0 || worker.status === 'processing') working += 1;
+      jobsActive += worker.jobsActive;
+    }
     if (health.rule === 'paused') continue;
     const lives = isAlive(worker, watch);
     if (lives) alive += 1;
@@ -53,13 +66,16 @@ export function tally(
     if (!worker.expected) continue;
     expected += 1;
     if (lives) aliveExpected += 1;
-    if (isDead(health)) dead += 1;
+    if (isDead(health) && !worker.seenAt) dead += 1;
   }
   const paused = settings !== null && isPaused(settings, watch);
   return {
     alive: desired === null ? aliveExpected : alive,
     expected: paused ? 0 : Math.max(desired ?? 0, expected),
     dead,
+    working,
+    jobsActive,
+    jobsDone,
     levels,
     worst: worstOf(levels),
     settings,
@@ -102,13 +118,19 @@ export function total(groups: Iterable<Tally>): Tally {
   let alive = 0;
   let expected = 0;
   let dead = 0;
+  let working = 0;
+  let jobsActive = 0;
+  let jobsDone = 0;
   for (const group of groups) {
     alive += Math.min(group.alive, group.expected);
     expected += group.expected;
     dead += group.dead;
+    working += group.working;
+    jobsActive += group.jobsActive;
+    jobsDone += group.jobsDone;
     for (const level of LEVELS) levels[level] += group.levels[level];
   }
-  return { alive, expected, dead, levels, worst: worstOf(levels) };
+  return { alive, expected, dead, working, jobsActive, jobsDone, levels, worst: worstOf(levels) };
 }
 
 /**

@@ -60,6 +60,13 @@ export class Clock {
     const tick = () => (this.#now = this.read());
     tick();
     this.#zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
-    return this.#ticker.every(1000, tick);
+    const stop = this.#ticker.every(1000, tick);
+    // The timers of a hidden page are late by up to a minute: what is looked at again must not be.
+    const seen = () => document.hidden || tick();
+    if (typeof document !== 'undefined') document.addEventListener('visibilitychange', seen);
+    return () => {
+      stop();
+      if (typeof document !== 'undefined') document.removeEventListener('visibilitychange', seen);
+    };
   }
 }

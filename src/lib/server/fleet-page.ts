@@ -1,0 +1,54 @@
+import { error, redirect } from '@sveltejs/kit';
+import { opening } from '../fleet/opening.ts';
+import { advice } from './advice.ts';
+import { configuration } from './configuration.ts';
+import { readFleet, Refused } from './fleet.ts';
+import { claimInvite } from './member.ts';
+import type { RequestEvent, ServerLoadEvent } from '@sveltejs/kit';
+
+/** What a page of the whole fleet begins with; whoever may not see it is led to where they may. */
+export async function loadFleet(event: ServerLoadEvent) {
+  // Untracked: a search or a filter changes the address, and needs nothing from here.
+  const address = event.untrack(() => event.url.pathname + event.url.search);
+  // A mailed link whose way back is not on the project's list of addresses leads here, to its "Site URL". First of all:
+  // the end of a session of another time would take the link's secret with it.
+  if (/[?&]code=/.test(address)) redirect(303, `/login/confirm${address.slice(1)}`);
+  try {
+    const params = event.untrack(() => event.url.searchParams);
+    return {
+      ...opening(await asMember(event), params),
+      realtime: configuration(),
+      email: await event.locals.session.email(),
+    };
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    if (refused.kind === 'signed-out') redirect(303, signInAt(address));
+    error(refused.status, advice(refused));
+  }
+}
+
+async function asMember(event: RequestEvent) {
+  const { session } = event.locals;
+  try {
+    return await readFleet(session);
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    if (refused.kind === 'not-a-member') {
+      // Invited, and here for the first time?
+      if (await claimInvite(session)) return readFleet(session);
+      throw new Refused('not-a-member', (await session.email()) ?? '');
+    }
+    if (refused.kind !== 'signed-out') throw refused;
+    // A session of another time or another database is of no use to anybody.
+    await session.end();
+    if (import.meta.env.DEV) {
+      const { signInAsLocalOwner } = await import('./dev-sign-in.ts');
+      if (await signInAsLocalOwner(event)) return readFleet(session);
+    }
+    throw refused;
+  }
+}
+
+function signInAt(address: string): string {
+  return address === '/' ? '/login' : `/login?next=${encodeURIComponent(address)}`;
+}
