@@ -1,4 +1,4 @@
--- What anyone may know: name, health and last seen of the workers that owners marked public, and only while they show
+-- What anyone may know: name, health, last seen and uptime of the workers that owners marked public, and only while they show
 -- the public page. Off until an owner says otherwise.
 insert into public.hp_setting (key, value, description) values
   ('public_page', 'false', 'Whether anyone may see the status of workers marked public: true or false.')
@@ -43,12 +43,14 @@ begin
   end if;
   return jsonb_build_object('now', now(), 'workers', (
     select coalesce(jsonb_agg(jsonb_build_object('name', w.worker_name, 'level', h.level,
-      'words', hp_private.public_words(h.rule, w.kind), 'last_seen', w.last_heartbeat) order by w.worker_name), '[]')
+      'words', hp_private.public_words(h.rule, w.kind), 'last_seen', w.last_heartbeat,
+        'uptime', u.uptime, 'uptime_days', u.uptime_days) order by w.worker_name), '[]')
     from public.hp_worker_status w
       cross join hp_private.pulse p
       left join public.hp_worker_group g on g.worker_type = w.worker_type
       cross join lateral hp_private.worker_health(
         w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
+      cross join lateral hp_private.uptime(w.worker_id, now()) u
     where w.is_public));
 end
 $$;
@@ -87,5 +89,5 @@ grant execute on function public.hp_public_status() to anon, authenticated, serv
 grant execute on function public.hp_set_public_page(boolean, text[]) to authenticated, service_role;
 
 comment on function hp_private.public_words(text, text) is 'A rule of hp_worker_health in words for anyone.';
-comment on function public.hp_public_status() is 'Name, level, words and last_seen of the workers marked public; null while the public page is off. Anyone may ask.';
+comment on function public.hp_public_status() is 'Name, level, words, last_seen and uptime of the workers marked public; null while the public page is off. Anyone may ask.';
 comment on function public.hp_set_public_page(boolean, text[]) is 'Shows or hides the public page, and marks exactly these workers public. Errors: PT400 null, PT403 not an owner.';

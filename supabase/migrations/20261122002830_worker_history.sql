@@ -14,9 +14,22 @@ begin
 end
 $$;
 
--- Steps of one worker, the longest that there are: finest_s is the shortest that is asked for. What is not yet made of hours
--- and days comes out of the minutes.
-create or replace function hp_private.worker_steps(worker_id bigint, finest_s integer, since timestamptz, until timestamptz)
+-- Up to where a block's hours and days go: they are made one block after the other, so that one may be ahead of the rest.
+create or replace function hp_private.block_ends(block bigint, out hours_to timestamptz, out days_to timestamptz)
+language plpgsql stable set search_path = ''
+as $$
+begin
+  select greatest(h.hours_to, (select max(b.at) + interval '1 hour' from public.hp_worker_bucket b
+      where b.block = block_ends.block and b.step_s = 3600 and b.at >= h.hours_to)),
+    greatest(h.days_to, (select max(b.at) + interval '24 hours' from public.hp_worker_bucket b
+      where b.block = block_ends.block and b.step_s = 86400 and b.at >= h.days_to))
+  into hours_to, days_to
+  from hp_private.history h;
+end
+$$;
+
+-- Minutes of one worker, or its hours; what is no hour yet comes out of the minutes.
+create or replace function hp_private.worker_steps(worker_id bigint, step_s integer, since timestamptz, until timestamptz)
 returns table (at timestamptz, up_s integer, known_s integer, jobs integer, errors integer,
   cpu_mean real, cpu_max real, memory_mean real, memory_max real, lag_max integer)
 language plpgsql stable set search_path = ''
@@ -25,17 +38,10 @@ as $$
 declare
   v_block bigint := worker_steps.worker_id / 128;
   v_place integer := worker_steps.worker_id % 128 + 1;
-  v_days_to timestamptz := worker_steps.since;
   v_hours_to timestamptz := worker_steps.since;
 begin
-  -- Up to where this block's longer steps go: they are made one block after the other.
-  if finest_s >= 3600 then
-    select greatest(h.hours_to, (select max(b.at) + interval '1 hour' from public.hp_worker_bucket b
-      where b.block = v_block and b.step_s = 3600 and b.at >= h.hours_to)) into v_hours_to from hp_private.history h;
-  end if;
-  if finest_s >= 86400 then
-    select greatest(h.days_to, (select max(b.at) + interval '24 hours' from public.hp_worker_bucket b
-      where b.block = v_block and b.step_s = 86400 and b.at >= h.days_to)) into v_days_to from hp_private.history h;
+  if step_s = 3600 then
+    v_hours_to := (hp_private.block_ends(v_block)).hours_to;
   end if;
   return query
     select s.at, s.up_s, s.known_s, s.jobs, s.errors, (s.cpu_mean / 10.0)::real, (s.cpu_max / 10.0)::real,
@@ -50,25 +56,50 @@ begin
       select b.at, b.up_s[v_place], b.known_s[v_place], b.jobs[v_place], b.errors[v_place], b.cpu_mean[v_place],
         b.cpu_max[v_place], b.memory_mean[v_place], b.memory_max[v_place], b.lag_max[v_place]
       from public.hp_worker_bucket b
-      where b.block = v_block and b.step_s = 3600 and b.at >= greatest(v_days_to, since) and b.at < least(v_hours_to, until)
-      union all
-      select b.at, b.up_s[v_place], b.known_s[v_place], b.jobs[v_place], b.errors[v_place], b.cpu_mean[v_place],
-        b.cpu_max[v_place], b.memory_mean[v_place], b.memory_max[v_place], b.lag_max[v_place]
-      from public.hp_worker_bucket b
-      where b.block = v_block and b.step_s = 86400 and b.at >= since and b.at < least(v_days_to, until)
+      where b.block = v_block and b.step_s = 3600 and b.at >= since and b.at < least(v_hours_to, until)
     ) s where s.known_s is not null;
 end
 $$;
 
--- Days of UTC, today included.
+-- Days of UTC, today included: what is no day yet out of the hours and minutes, as above. Two columns of nine, for the public
+-- page asks for many workers at once.
 create or replace function hp_private.worker_days(worker_id bigint, at timestamptz)
 returns table (day date, up_s bigint, known_s bigint)
+language plpgsql stable set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_block bigint := worker_days.worker_id / 128;
+  v_place integer := worker_days.worker_id % 128 + 1;
+  v_since timestamptz := date_bin('1 day', worker_days.at, 'epoch') - 89 * interval '24 hours';
+  v_ends record;
+begin
+  v_ends := hp_private.block_ends(v_block);
+  return query
+    select (s.at at time zone 'UTC')::date, sum(s.up_s)::bigint, sum(s.known_s)::bigint
+    from (
+      select b.at, b.up_s[v_place] as up_s, b.known_s[v_place] as known_s from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 86400 and b.at >= v_since and b.at < v_ends.days_to
+      union all
+      select b.at, b.up_s[v_place], b.known_s[v_place] from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 3600 and b.at >= greatest(v_since, v_ends.days_to) and b.at < v_ends.hours_to
+      union all
+      select b.at, b.up_s[v_place], b.known_s[v_place] from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 60 and b.at >= greatest(v_since, v_ends.hours_to) and b.at < worker_days.at
+    ) s
+    where s.known_s is not null group by 1;
+end
+$$;
+
+-- Uptime for anyone: in percent of what is known of 90 days, and of each of them, today last. Rounded down, so that only
+-- always is 100.
+create or replace function hp_private.uptime(worker_id bigint, at timestamptz, out uptime numeric, out uptime_days jsonb)
 language sql stable set search_path = ''
 as $$
-  select (s.at at time zone 'UTC')::date, sum(s.up_s), sum(s.known_s)
-  from hp_private.worker_steps(worker_days.worker_id, 86400,
-    date_bin('1 day', worker_days.at, 'epoch') - 89 * interval '24 hours', worker_days.at) s
-  group by 1
+  select trunc(100.0 * sum(least(p.up_s, p.known_s)) / nullif(sum(p.known_s), 0), 2),
+    jsonb_agg(trunc(100.0 * least(p.up_s, p.known_s) / nullif(p.known_s, 0), 2) order by d.n desc)
+  from generate_series(0, 89) d (n)
+    left join hp_private.worker_days(uptime.worker_id, uptime.at) p on p.day = (uptime.at at time zone 'UTC')::date - d.n
 $$;
 
 -- The last minute that is over is not there for as long as it takes the tick to come: until then the one before is the last.
@@ -199,6 +230,8 @@ language sql stable set search_path = ''
 return hp_private.throughput(now());
 
 revoke all on function hp_private.only_members() from public;
+revoke all on function hp_private.block_ends(bigint) from public;
+revoke all on function hp_private.uptime(bigint, timestamptz) from public;
 revoke all on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) from public;
 revoke all on function hp_private.worker_days(bigint, timestamptz) from public;
 revoke all on function hp_private.history_ends(timestamptz) from public;
@@ -206,6 +239,7 @@ revoke all on function hp_private.worker_history(text, text, timestamptz) from p
 revoke all on function hp_private.sparks(bigint[], timestamptz) from public;
 revoke all on function hp_private.throughput(timestamptz) from public;
 grant execute on function hp_private.only_members() to authenticated, service_role;
+grant execute on function hp_private.block_ends(bigint) to authenticated, service_role;
 grant execute on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) to authenticated, service_role;
 grant execute on function hp_private.worker_days(bigint, timestamptz) to authenticated, service_role;
 grant execute on function hp_private.history_ends(timestamptz) to authenticated, service_role;
@@ -220,7 +254,9 @@ grant execute on function public.hp_sparks(bigint[]) to authenticated, service_r
 grant execute on function public.hp_throughput() to authenticated, service_role;
 
 comment on function hp_private.only_members() is 'Refuses whoever is signed in and no member. Errors: PT403.';
-comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Steps of one worker, of so many seconds where there are such, else of the shorter ones.';
+comment on function hp_private.block_ends(bigint) is 'Up to where the hours and days of a block are made.';
+comment on function hp_private.uptime(bigint, timestamptz) is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known.';
+comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet.';
 comment on function hp_private.worker_days(bigint, timestamptz) is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
 comment on function hp_private.history_ends(timestamptz) is 'The end of the last minute that can be expected in the history.';
 comment on function hp_private.worker_history(text, text, timestamptz) is 'hp_worker_history at a given time.';

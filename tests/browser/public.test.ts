@@ -144,8 +144,8 @@ describe('an owner shows the public page', () => {
     expect(await page.getByRole('heading', { level: 1 }).innerText()).toMatch('1 of 2 in trouble');
     const rows = await page.locator('[data-worker]').allInnerTexts();
     expect(rows.map((row) => row.split(/\s*\n\s*/).join(' '))).toEqual([
-      expect.stringMatching(/^Decay failing last seen .*(ago|now)$/),
-      expect.stringMatching(/^Discovery \w+ last seen .*(ago|now)$/),
+      expect.stringMatching(/^Decay failing last seen .*(ago|now)( up .*)?$/),
+      expect.stringMatching(/^Discovery \w+ last seen .*(ago|now)( up .*)?$/),
     ]);
     expect(await page.getByAltText('Critical:').count()).toBe(1);
     expect(await page.content()).not.toMatch(/hunter2|Profiling/);
@@ -185,6 +185,9 @@ describe('an owner shows the public page', () => {
       level: 'healthy',
       words: 'running',
       last_seen: expect.stringMatching(/^\d{4}-.*Z$/),
+      // From its first minute on.
+      uptime: expect.toSatisfy((part) => part === null || part > 0) as number | null,
+      uptime_days: expect.toSatisfy((days: unknown[]) => days.length === 90) as number[],
     });
     const svg = await (await get('/api/badge/Decay.svg')).text();
     expect(svg).toMatch(/Decay: running/);
@@ -313,6 +316,24 @@ describe('the history of a worker', () => {
     expect(Object.keys(sparks.jobs)).toEqual(['1', '2']);
     expect(sparks.jobs['1']).toHaveLength(60);
     expect(((await (await asked('/api/throughput')).json()) as Throughput).jobs).toHaveLength(60);
+  });
+
+  it('is on the public page as uptime, day by day, and reads well there', async () => {
+    const { page, close } = await visit(browser, dashboard);
+    const row = page.locator('[data-worker=Discovery]');
+    await until(
+      async () => {
+        await page.goto(`${dashboard.url}/status`);
+        return /up 100 % of [12] days?/.test(await row.innerText());
+      },
+      { every: 500, timeout: 20_000, what: 'the uptime on the page' },
+    );
+    expect(await row.locator('svg').getAttribute('aria-label')).toMatch(/^Up 100 % of [12] days?$/);
+    expect(await row.locator('rect').count()).toBe(90);
+    const title = await row.locator('rect.up title').first().textContent();
+    expect(title).toMatch(/^\d{4}-\d\d-\d\d: 100 %$/);
+    expect(await findings(page)).toEqual([]);
+    await close();
   });
 
   it('is downloaded as a table', async () => {

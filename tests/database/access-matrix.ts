@@ -138,7 +138,7 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   'hp_pause(text,text,timestamp with time zone,text)': [
     "hp_pause('crawl-worker', null, now() + interval '1 hour', 'a reason')",
     '-', '-', '-', '+', '+', '+'],
-  // Name, health and last seen of workers marked public; null while the public page is off.
+  // Name, health, last seen and uptime of workers marked public; null while the public page is off.
   // prettier-ignore
   'hp_public_status()': ['hp_public_status()',
     '+', '+', '+', '+', '+', '+'],
@@ -221,6 +221,7 @@ export const functions: Record<string, readonly [string, ...Line]> = {
  * asks need them. Nobody can name them from outside, for the Data API does not expose `hp_private`.
  */
 export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key'> = {
+  'block_ends(bigint)': 'signed in, secret key',
   'epoch_ms(timestamp with time zone)': 'signed in, secret key',
   'fleet_header(timestamp with time zone)': 'signed in, secret key',
   'group_health(timestamp with time zone)': 'signed in, secret key',

@@ -385,6 +385,30 @@ describe('what is kept', () => {
   });
 });
 
+describe('the uptime that anyone may know', () => {
+  it('is of what is known of the last 90 days, rounded down, and of public workers alone', async () => {
+    const today = (
+      await db.sql`select extract(epoch from date_bin('1 day', now(), 'epoch'))::float8 as s`
+    )[0]!.s as number;
+    const since = today - start / 1000;
+    await write('open', 86400, since - 120 * day, 120);
+    await write('open', 3600, since, 1);
+    await db.sql`insert into hp_worker_status (worker_name) values ('hidden')`;
+    await stand(since + hour, since + hour, since);
+    await db.sql`update hp_setting set value = 'true' where key = 'public_page'`;
+    await db.sql`update hp_worker_status set is_public = worker_name = 'open'`;
+    const [row] = await db.as('anon', {}, (sql) => sql`select hp_public_status() as it`);
+    expect(row!.it.workers).toHaveLength(1);
+    const { uptime, uptime_days: days } = row!.it.workers[0] as { uptime: number; uptime_days: number[] };
+    // Every other day was half.
+    expect(days).toEqual([...Array.from({ length: 89 }, (_, i) => (i % 2 ? 100 : 50)), 100]);
+    expect(uptime).toBe(74.73); // (45 × 12 h + 44 × 24 h + 1 h) of (89 × 24 h + 1 h)
+    await db.sql`update hp_worker_bucket set up_s[array_length(up_s, 1)] = known_s[array_length(known_s, 1)] - 1 where step_s = 86400`;
+    const [almost] = await db.as('anon', {}, (sql) => sql`select hp_public_status() as it`);
+    expect(almost!.it.workers[0].uptime).toBe(99.99);
+  });
+});
+
 describe('who reads it', () => {
   it('are members, and nobody else; partitions have no door of their own', async () => {
     await write('old', 60, 0, 10);

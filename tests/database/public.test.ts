@@ -44,9 +44,10 @@ describe('the public page', () => {
   it('tells anyone name, health and last seen of the workers marked public, and nothing that a worker wrote', async () => {
     await setPage(true, ['broken', 'crawl-1', 'no-such-worker']);
     const status = await publicStatus();
+    const nothing = { uptime: null, uptime_days: Array(90).fill(null) };
     expect(status!.workers).toEqual([
-      { name: 'broken', level: 'critical', words: 'failing', last_seen: expect.any(String) },
-      { name: 'crawl-1', level: 'healthy', words: 'running', last_seen: expect.any(String) },
+      { name: 'broken', level: 'critical', words: 'failing', last_seen: expect.any(String), ...nothing },
+      { name: 'crawl-1', level: 'healthy', words: 'running', last_seen: expect.any(String), ...nothing },
     ]);
     expect(JSON.stringify(status)).not.toMatch(/hunter2|vps-secret|hidden/);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { historyCsv, historyFileName } from '../../src/lib/fleet/history-csv.ts';
-import { perMinute, type HistoryPoints, type WorkerHistory } from '../../src/lib/fleet/history.ts';
+import type { HistoryPoints, WorkerHistory } from '../../src/lib/fleet/history.ts';
 
 const points: HistoryPoints = {
   at: [1_792_886_400, 1_792_886_700],
@@ -35,8 +35,4 @@ describe('a history as a table', () => {
   ])('of %j is called %s', (name, file) => {
     expect(historyFileName(name, '7d')).toBe(file);
   });
-});
-
-it('jobs a minute are reckoned by the time that is known', () => {
-  expect(perMinute({ ...points, known_s: [150, null] })).toEqual([16, null]);
 });

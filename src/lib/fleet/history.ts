@@ -59,11 +59,3 @@ export interface Throughput {
   readonly step_s: 60;
   readonly jobs: Column;
 }
-
-/** Jobs a minute in each step, by the time of it that is known: a step that is going on is no lower for that. */
-export function perMinute({ jobs, known_s }: HistoryPoints): Column {
-  return jobs.map((count, i) => {
-    const known = known_s[i];
-    return count === null || !known ? null : (count * 60) / known;
-  });
-}

@@ -16,6 +16,10 @@ export interface PublicWorker {
   readonly words: string;
   /** When it was last heard, ISO 8601. */
   readonly last_seen: string | null;
+  /** Percent of what is known of the last 90 days in which it was up, rounded down; null where nothing is known. */
+  readonly uptime: number | null;
+  /** The same of each of these days, in UTC, today last. */
+  readonly uptime_days: readonly (number | null)[];
 }
 
 /** All of it in a sentence, and the level that goes with it. */

@@ -14,11 +14,13 @@ const ask = remembered(5, async (): Promise<PublicStatus | null> => {
   const iso = (instant: string) => new Date(instant).toISOString();
   return {
     now: iso(now),
-    workers: workers.map(({ name, level, words, last_seen }) => ({
+    workers: workers.map(({ name, level, words, last_seen, uptime, uptime_days }) => ({
       name,
       level,
       words,
       last_seen: last_seen && iso(last_seen),
+      uptime,
+      uptime_days,
     })),
   };
 });

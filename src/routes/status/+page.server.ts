@@ -6,6 +6,7 @@ import { favicon } from '$lib/components/favicon.ts';
 import { LEVEL_WORDS } from '$lib/components/words.ts';
 import { verdict, type PublicStatus, type PublicWorker } from '$lib/fleet/public-status.ts';
 import { LEVELS } from '$lib/fleet/tally.ts';
+import { uptimeWords } from '$lib/server/uptime.ts';
 import { absolute, ago } from '$lib/time/words.ts';
 import type { PageServerLoad } from './$types';
 
@@ -41,8 +42,9 @@ function shown({ now, workers }: PublicStatus) {
     at: absolute(new Date(now)),
     workers: workers
       .toSorted((one, other) => worst(one) - worst(other))
-      .map((worker) => ({
+      .map(({ uptime, uptime_days, ...worker }) => ({
         ...worker,
+        uptime: uptime === null ? null : uptimeWords(uptime, uptime_days, now),
         icon: favicon(worker.level),
         sign: LEVEL_WORDS[worker.level],
         seen: worker.last_seen && {
