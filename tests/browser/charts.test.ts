@@ -276,7 +276,6 @@ describe('the log', () => {
     // Berlin, where the reader is, is ahead of UTC.
     expect((await time.innerText()).slice(0, 2)).not.toBe((await time.getAttribute('title'))!.slice(11, 13));
 
-    await (await stack.as('carol')).rpc('hp_watch_worker', { worker_name: NAME });
     await until(async () => (await stack.database.sql`select from hp_private.followed_worker`).count > 0, {
       what: 'the page to say that it looks',
     });
