@@ -257,6 +257,29 @@ describe('the history', () => {
     await chart('Throughput').locator('canvas').waitFor();
   });
 
+  it('is refreshed every minute while it is looked at, and not in a tab that nobody sees', async () => {
+    const other = await visitAs('bob', browser, dashboard);
+    let asked = 0;
+    other.page.on('request', (request) => (asked += request.url().includes('/history?') ? 1 : 0));
+    await other.page.clock.install();
+    await other.page.goto(dashboard.url + address);
+    await until(() => asked === 1, { what: 'the history to be asked for' });
+    await other.page.locator('canvas').first().waitFor();
+    await other.page.clock.fastForward(70_000);
+    await until(() => asked === 2, { what: 'it to be asked for again' });
+    const look = (hidden: boolean) =>
+      other.page.evaluate((hidden) => {
+        Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, hidden);
+    await look(true);
+    for (let minute = 0; minute < 3; minute += 1) await other.page.clock.fastForward(70_000);
+    expect(asked).toBe(2);
+    await look(false);
+    await until(() => asked === 3, { what: 'it to be asked for when it is seen again' });
+    await other.close();
+  });
+
   it('says of a worker that nothing is known of that nothing is known', async () => {
     await page.goto(`${dashboard.url}/workers/roundtable-worker?range=7d`);
     await page.getByText('Nothing is known of the last 7 days.').waitFor();

@@ -21,7 +21,9 @@ export class LogView {
   #more = $state.raw(false);
   #loaded = $state.raw(false);
   #trouble = $state.raw<Trouble | null>(null);
-  #turn = 0;
+  /** What is being asked for at the moment, and whether it is to be asked for once more then. */
+  #asking: Wanted | null = null;
+  #askAgain = false;
   /** The last line that a message told of. */
   #told: number | null = null;
 
@@ -60,22 +62,32 @@ export class LogView {
     void this.load();
   }
 
+  /** Asks for the lines; while an answer is on its way, once more when it has come. */
   async load(): Promise<void> {
-    const turn = ++this.#turn;
-    const { amount } = this.#wanted;
-    try {
-      const { lines, more } = await ask(logPath(this.#name, this.#wanted), readLines);
-      if (turn !== this.#turn) return;
-      const last = lines.at(-1)?.id ?? 0;
-      // What was heard since it was asked is newer than the answer.
-      const heard = this.#loaded ? this.#lines.filter(({ id }) => id > last || this.reading) : [];
-      this.#lines = joined(heard, lines, this.#room(amount));
-      this.#more = more || this.#lines.length > amount;
-      this.#loaded = true;
-      this.#trouble = null;
-    } catch (error) {
-      if (turn === this.#turn) this.#trouble = troubleOf(error);
+    const wanted = this.#wanted;
+    if (this.#asking === wanted) {
+      this.#askAgain = true;
+      return;
     }
+    this.#asking = wanted;
+    do {
+      this.#askAgain = false;
+      const found = await ask(logPath(this.#name, wanted), readLines).catch(troubleOf);
+      if (wanted !== this.#wanted) return; // something else was wanted meanwhile
+      if (typeof found === 'string') this.#trouble = found;
+      else this.#take(found, wanted.amount);
+    } while (this.#askAgain);
+    this.#asking = null;
+  }
+
+  #take({ lines, more }: { lines: readonly Line[]; more: boolean }, amount: number): void {
+    const last = lines.at(-1)?.id ?? 0;
+    // What was heard since it was asked is newer than the answer.
+    const heard = this.#loaded ? this.#lines.filter(({ id }) => id > last || this.reading) : [];
+    this.#lines = joined(heard, lines, this.#room(amount));
+    this.#more = more || this.#lines.length > amount;
+    this.#loaded = true;
+    this.#trouble = null;
   }
 
   /** Follows the log until the returned function is called. */
