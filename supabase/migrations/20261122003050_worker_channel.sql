@@ -54,7 +54,7 @@ begin
 end
 $$;
 
--- One message a second of a worker at most. Few lines are in it; of many only that they are there (8 KB at most: broadcasts
+-- One message a second of a worker at most. Few lines are in it; of many only that they are there (4 KB at most: broadcasts
 -- are rows that are kept for days), and then the page asks for them.
 create or replace function hp_private.send_logs(names text[], at timestamptz) returns void
 language plpgsql set search_path = ''
@@ -89,7 +89,7 @@ begin
     perform realtime.send(
       jsonb_build_object('after', v_followed.log_id, 'to', v_followed.last_id)
         || case
-          when jsonb_array_length(v_lines) <= 100 and octet_length(v_lines::text) <= 8000
+          when jsonb_array_length(v_lines) <= 100 and octet_length(v_lines::text) <= 4000
             then jsonb_build_object('lines', v_lines)
           else '{}'
         end,

@@ -357,6 +357,21 @@ describe('the channel of a worker', () => {
     await expect(follow('carol', 'nobody')).rejects.toMatchObject({ code: 'PT404' });
   });
 
+  it('tells more rarely once the store of such messages is used up, and still all of it', async () => {
+    const fresh = await createDatabase();
+    const worker = new Process(fresh.sql, 'endless');
+    await worker.send();
+    await fresh.sql`update hp_setting set value = '3' where key = 'activity_store'`;
+    await fresh.sql`select hp_watch_worker('endless')`;
+    const start = Date.now();
+    for (let n = 1; n <= 30; n++) await worker.send({ logs: lines(n, n) }, new Date(start + n * 1000));
+    const told = await fresh.sql`
+      select payload from realtime.messages where topic = 'hp:worker:endless' and event = 'log' order by inserted_at`;
+    // Three at once, and one each ten seconds.
+    expect(told.map(({ payload }) => payload.lines.length)).toEqual([1, 1, 1, 8, 10]);
+    await fresh.drop();
+  });
+
   // The last: its time runs ahead.
   it('tells lines once a second at most, and none is left out', async () => {
     const worker = new Process(db.sql, 'busy');

@@ -130,6 +130,7 @@ describe('the snippets for the SQL editor', () => {
     'who-is-dead': ['mail', 'silent'],
     'stats-by-type': ['crawl', 'mail'],
     'last-hour': ['(the watch)', 'out of memory'],
+    'last-commands': ['bob@example.com', 'a new disk', 'no process of it is alive', 'mail'],
     'open-breakers': ['crawl-2', '503'],
     'leases-held': ['feed-7', 'holder'],
     'clean-up': ['crawl@vps-2:77'],
@@ -142,6 +143,8 @@ describe('the snippets for the SQL editor', () => {
 
   it.each(Object.entries(tells))('%s runs and tells of %s', async (name, expected) => {
     await db.sql`insert into hp_worker_event (at, type, to_value) values (now(), 'watch', 'impaired')`;
+    if (name === 'last-commands')
+      await db.asPerson('bob', (sql) => sql`select hp_request_command('mail', 'restart', 'a new disk')`);
     const words = JSON.stringify(await snippet(name));
     for (const word of expected) expect(words).toContain(word);
   });
