@@ -90,7 +90,6 @@ declare
   v_old_status text;
   v_old_breaker text;
   v_paused boolean;
-  v_most bigint;
 begin
   if tg_op = 'UPDATE' then
     v_old := old;
@@ -99,21 +98,18 @@ begin
   v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
 
   -- A worker has a few in an hour, one that crashes over and over some hundred; whoever stole its token might write millions.
-  -- note: a handful is looked for first: a tick may find a thousand workers silent at once.
-  if exists (
-    select from public.hp_worker_event e
-    where e.worker_name = new.worker_name and e.at > now() - interval '1 hour' offset 9)
-  then
-    v_most := coalesce(hp_private.setting('events_per_hour'), 1000);
-  end if;
-  if v_most <= (
-    select count(*) from public.hp_worker_event e
-    where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
-  then
-    if new.status in ('stopped', 'crashed') then
-      perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+  -- note: asked only of one whose last transition was within the minute, for a tick may find ten thousand silent at once;
+  -- and in an if of its own, for a condition with a query in it costs the same whether or not that is run.
+  if v_old.transitioned_at > now() - interval '1 minute' then
+    if coalesce(hp_private.setting('events_per_hour'), 1000) <= (
+      select count(*) from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
+    then
+      if new.status in ('stopped', 'crashed') then
+        perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+      end if;
+      return null;
     end if;
-    return null;
   end if;
 
   -- Whoever tells people of trouble leaves these out.
