@@ -21,7 +21,8 @@ export interface Diagnosis {
   digest_every_s: number | null;
   objects: Record<string, string[]>;
   unguarded: string[];
-  listen_policy: boolean;
+  /** Names of those on realtime.messages. */
+  policies: string[];
   members: number;
   owners: number;
   tokens: { valid: number; ending: string[]; refused: [label: string, why: string][] };
@@ -90,8 +91,8 @@ function refused({ message }: Answer, which = ''): Finding {
 
 /** Whether all that the migrations declare is there, and open to whom they say. */
 export function inspectObjects(
-  { objects, unguarded, listen_policy: listening, server_version: version }: Diagnosis,
-  { objects: wanted, rights }: Expected,
+  { objects, unguarded, policies = [], server_version: version }: Diagnosis,
+  { objects: wanted, rights, policies: meant }: Expected,
 ): Finding[] {
   const findings: Finding[] = [];
   const missing = [...wanted].filter(([name]) => !(name in objects));
@@ -134,13 +135,12 @@ export function inspectObjects(
   if (ungranted.length + open.length + unguarded.length === 0) {
     findings.push(fine('the grants', 'everybody may do what is meant, and no more'));
   }
-  if (!listening) {
+  for (const name of meant.filter((name) => !policies.includes(name))) {
+    const says = `the policy “${name}” on realtime.messages is missing`;
     findings.push(
-      trouble(
-        'Realtime',
-        'the policy “members listen to the fleet” on realtime.messages is missing: pages load, and never go live',
-        SET_UP,
-      ),
+      name.startsWith('members')
+        ? trouble('Realtime', `${says}: pages load, and never go live`, SET_UP)
+        : warning('Realtime', `${says}: commands wait for the next beat of their worker`, SET_UP),
     );
   }
   return findings;

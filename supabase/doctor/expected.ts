@@ -9,6 +9,8 @@ export interface Expected {
   objects: Map<string, string>;
   /** `public.hp_fleet` → `authenticated execute`, … Rights to single columns are not among them. */
   rights: Map<string, Set<string>>;
+  /** Those that open private channels, by name. */
+  policies: string[];
 }
 
 const DECLARATION =
@@ -16,13 +18,17 @@ const DECLARATION =
 const GRANT =
   /^grant ([a-z, ]+) on (?:table|function) ((?:public|hp_private)\.[^;]+?) to ((?:anon|authenticated|service_role|, )+);/gm;
 
+const POLICY = /^create policy "([^"]+)" on realtime\.messages/gm;
+
 /** Reads the migrations: a list of what they make, kept by hand, would be forgotten. */
 export function expected(): Expected {
   const objects = new Map<string, string>();
   const rights = new Map<string, Set<string>>();
+  const policies: string[] = [];
   const files = readdirSync(folder).filter((file) => file.endsWith('.sql'));
   for (const file of files.sort()) {
     const text = readFileSync(join(folder, file), 'utf8');
+    policies.push(...[...text.matchAll(POLICY)].map(([, name]) => name!));
     for (const [, name] of text.matchAll(DECLARATION)) objects.set(name!, file);
     for (const [, privileges, names, roles] of text.matchAll(GRANT)) {
       // The types of a function's arguments may be tables of ours; names of objects stand outside of parentheses.
@@ -35,5 +41,5 @@ export function expected(): Expected {
       }
     }
   }
-  return { objects, rights };
+  return { objects, rights, policies };
 }

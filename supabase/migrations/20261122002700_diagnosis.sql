@@ -55,9 +55,9 @@ begin
       select coalesce(jsonb_agg(c.relname order by c.relname), '[]')
       from pg_catalog.pg_class c
       where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname like 'hp\_%' and not c.relrowsecurity),
-    'listen_policy', exists (
-      select from pg_catalog.pg_policies p
-      where p.schemaname = 'realtime' and p.tablename = 'messages' and p.policyname = 'members listen to the fleet'),
+    'policies', (
+      select coalesce(jsonb_agg(p.policyname order by p.policyname), '[]') from pg_catalog.pg_policies p
+      where p.schemaname = 'realtime' and p.tablename = 'messages'),
     'members', (select count(*) from public.hp_member),
     'owners', (select count(*) from public.hp_member m where m.role = 'owner'),
     'tokens', (

@@ -23,7 +23,7 @@ const whole = (): Patient => ({
     { name: secretName, value: stack.secretKey },
     { name: publishableName, value: stack.publishableKey },
   ],
-  patienceMs: 8_000,
+  patienceMs: 20_000,
 });
 
 /** What it finds, as `level about: says`. Realtime is asked only where a test is about it. */
@@ -207,9 +207,20 @@ describe('npm run doctor', () => {
       policy('authenticated'),
       async () => {
         const { email, password } = inject('cluster').people.carol;
-        expect(await troubles({ patienceMs: 5_000, person: { email, password } })).toEqual([
+        expect(await troubles({ patienceMs: 20_000, person: { email, password } })).toEqual([
           expect.stringMatching(/the policy “members listen to the fleet” .* is missing/),
           expect.stringMatching(/a member: .* Realtime refuses the channel: Unauthorized/),
+        ]);
+      },
+    );
+    const nudge = 'workers listen for their nudge';
+    await whileBroken(
+      `alter policy "${nudge}" on realtime.messages rename to "another"`,
+      `alter policy "another" on realtime.messages rename to "${nudge}"`,
+      async () => {
+        const found = await look();
+        expect(found.filter(({ says }) => says.includes(nudge))).toEqual([
+          expect.objectContaining({ level: 'warning', says: expect.stringContaining('commands wait') }),
         ]);
       },
     );
@@ -217,7 +228,7 @@ describe('npm run doctor', () => {
       'create policy "open" on realtime.messages for select to anon using (true)',
       'drop policy "open" on realtime.messages',
       async () => {
-        expect(await troubles({ patienceMs: 5_000 })).toEqual([
+        expect(await troubles({ patienceMs: 20_000 })).toEqual([
           expect.stringMatching(/a stranger: may listen/),
         ]);
       },
@@ -226,7 +237,7 @@ describe('npm run doctor', () => {
 
   it('knows somebody who is no member, and a wrong password', async () => {
     const { email, password } = inject('cluster').people.mallory;
-    const asked = { patienceMs: 5_000, keys: [whole().keys[1]!] };
+    const asked = { patienceMs: 20_000, keys: [whole().keys[1]!] };
     expect(await troubles({ ...asked, person: { email, password } })).toEqual([
       `trouble a member: ${email} is none`,
     ]);
