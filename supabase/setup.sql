@@ -5807,7 +5807,8 @@ begin
       select distinct i.id, i.id / 128 as block, (i.id % 128 + 1)::integer as place from unnest(sparks.worker_ids) i (id) where i.id > 0
     ),
     bucket as materialized (
-      select b.at, b.block, b.jobs from public.hp_worker_bucket b
+      -- note: the slice is whole, and unpacks the array here, once for all that are looked up in it.
+      select b.at, b.block, b.jobs[:] as jobs from public.hp_worker_bucket b
       where b.step_s = 60 and b.at >= v_to - interval '1 hour' and b.at < v_to
         and b.block = any (array(select distinct w.block from worker w))
     ),

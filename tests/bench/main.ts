@@ -7,9 +7,11 @@ import { detection } from './detection.ts';
 import { dev } from './dev.ts';
 import { isMet, type Figure, type Measure, type Run } from './figure.ts';
 import { latency } from './latency.ts';
+import { history } from './history.ts';
 import { heartbeatModule } from './module.ts';
 import { overlap } from './overlap.ts';
 import { line, machine } from './parts/report.ts';
+import { sizes } from './sizes.ts';
 import { tick } from './tick.ts';
 import { traffic } from './traffic.ts';
 import { weight } from './weight.ts';
@@ -24,6 +26,8 @@ const figures: Figure[] = [
   churn,
   overlap,
   tick,
+  history,
+  sizes,
   traffic,
   detection,
   latency,
