@@ -242,6 +242,12 @@ describe('the history', () => {
     await page.emulateMedia({ colorScheme: 'dark' });
     await until(async () => (await drawn()) !== light, { what: 'other colours' });
     const dark = await drawn();
+    const choose = (theme: string) =>
+      page.evaluate((theme) => (document.documentElement.dataset.theme = theme), theme);
+    await choose('light');
+    await until(async () => (await drawn()) === light, { what: 'the colours that were chosen' });
+    await choose('dark');
+    await until(async () => (await drawn()) === dark, { what: 'the dark ones' });
     await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
     await until(async () => ![light, dark].includes(await drawn()), { what: 'it to fit a page' });
     await page.evaluate(() => dispatchEvent(new Event('afterprint')));
