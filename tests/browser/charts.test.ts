@@ -123,7 +123,8 @@ describe('the history', () => {
   it('costs the fleet page nothing: what draws comes where there is a chart', async () => {
     const scripts: Promise<string>[] = [];
     page.on('response', (response) => {
-      if (/javascript/.test(response.headers()['content-type'] ?? '')) scripts.push(response.text());
+      if (/javascript/.test(response.headers()['content-type'] ?? ''))
+        scripts.push(response.text().catch(() => ''));
     });
     const draws = async () => (await Promise.all(scripts)).some((script) => script.includes('u-cursor'));
     await page.reload();
@@ -158,10 +159,9 @@ describe('the history', () => {
 
   it('has a gap where nothing is known, which is not a zero; as a table too', async () => {
     await page.getByText('Throughput as a table').click();
-    const rows = await page
-      .getByRole('region', { name: 'Throughput as a table' })
-      .locator('tbody tr')
-      .allInnerTexts();
+    const table = page.getByRole('region', { name: 'Throughput as a table' }).locator('tbody tr');
+    await until(async () => (await table.count()) === 60, { what: 'a row for each minute' });
+    const rows = await table.allInnerTexts();
     const cells = rows.map((row) =>
       row
         .split('\t')
@@ -196,11 +196,18 @@ describe('the history', () => {
   });
 
   it('is read with the pointer', async () => {
-    const { x, y, width } = (await chart('Throughput').locator('.u-over').boundingBox())!;
-    await page.mouse.move(x + (width * 36.5) / 60, y + 40);
-    await page.mouse.move(x + (width * 37.5) / 60, y + 40);
-    await until(async () => (await chart('Throughput').locator('.tip').innerText()).includes('not running'), {
+    const over = chart('Throughput').locator('.u-over');
+    const reads = async (part: number) => {
+      await over.scrollIntoViewIfNeeded();
+      const { x, y, width } = (await over.boundingBox())!;
+      for (const by of [-1, 0]) await page.mouse.move(x + width * part + by, y + 40);
+      return chart('Throughput').locator('.tip').innerText();
+    };
+    await until(async () => (await reads(37 / 60)).includes('not running'), {
       what: 'the tip of a minute in which it was down',
+    });
+    await until(async () => (await reads(24 / 60)).includes('not known'), {
+      what: 'the tip of a minute of which nothing is known',
     });
     await page.mouse.move(0, 0);
   });
