@@ -19,8 +19,9 @@ const ask = remembered(5, async (): Promise<PublicStatus | null> => {
       level,
       words,
       last_seen: last_seen && iso(last_seen),
-      uptime,
-      uptime_days,
+      // A dashboard may be newer than its database, which then tells no uptime.
+      uptime: uptime ?? null,
+      uptime_days: uptime_days ?? [],
     })),
   };
 });

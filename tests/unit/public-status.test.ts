@@ -1,0 +1,14 @@
+import { expect, it, vi } from 'vitest';
+
+const workers = [{ name: 'crawl', level: 'healthy', words: 'running', last_seen: null }];
+vi.mock('../../src/lib/server/anyone.ts', () => ({
+  anyone: () => ({
+    rpc: () => Promise.resolve({ data: { now: '2026-11-22T08:00:00Z', workers }, error: null, status: 200 }),
+  }),
+}));
+const { publicStatus } = await import('../../src/lib/server/public-status.ts');
+
+it('shows the public page of a database that is older than the dashboard, and tells no uptime', async () => {
+  const status = await publicStatus();
+  expect(status!.workers).toEqual([{ ...workers[0], uptime: null, uptime_days: [] }]);
+});
