@@ -51,6 +51,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
 const HEARTBEAT = 'hp_heartbeat';
 /** Without these a beat is none. */
 const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
+/** What a worker says in words of its own. */
+const WORDS = /reason|error|current_|sched|desc/;
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
 const { env } = process;
@@ -197,7 +199,7 @@ function settle(options) {
     onCommand,
     /** Without keys: its own, whatever they look like, and what looks like one. */
     hide: (text) =>
-      mask([key, token].reduce((left, own) => (own ? left.replaceAll(own, '***') : left), text)),
+      mask([key, token].reduce((left, own) => (own?.[7] ? left.replaceAll(own, '***') : left), text)),
     version: version || clip(env.npm_package_version, 128),
     threshold: circuitBreaker ? threshold : undefined,
     cooldown,
@@ -611,7 +613,7 @@ function createWorker(settings) {
     for (const [field, value] of Object.entries(fields)) {
       if (settings.said.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field)))
         delete fields[field];
-      else if (typeof value === 'string' && !REQUIRED.test(field)) fields[field] = settings.hide(value);
+      else if (typeof value === 'string' && WORDS.test(field)) fields[field] = settings.hide(value);
     }
     return fields;
   }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { beats } from './beats.ts';
 import { churn } from './churn.ts';
+import { command } from './command.ts';
 import { detection } from './detection.ts';
 import { dev } from './dev.ts';
 import { isMet, type Figure, type Measure, type Run } from './figure.ts';
@@ -31,6 +32,7 @@ const figures: Figure[] = [
   traffic,
   detection,
   latency,
+  command,
 ];
 const usage = `Usage: npm run bench -- [--json] [--changes N] [--rounds N] [figure …]
 

@@ -223,6 +223,8 @@ describe('what looks like a key', () => {
       '://a:',
       'bearer ',
       'password',
+      '\u001b[',
+      '\u001b];a',
       'password=',
       '"\\',
       ' ',
@@ -244,12 +246,13 @@ describe('the console, where it is captured', () => {
   /** What is printed meanwhile. */
   async function printed(work: () => unknown) {
     const lines: unknown[][] = [];
-    const { log } = console;
-    console.log = (...values) => void lines.push(values);
+    const methods = ['debug', 'log', 'info', 'warn', 'error'] as const;
+    const before = methods.map((method) => console[method]);
+    for (const method of methods) console[method] = (...values) => void lines.push(values);
     try {
       await work();
     } finally {
-      console.log = log;
+      methods.forEach((method, index) => (console[method] = before[index]!));
     }
     return lines;
   }
@@ -267,7 +270,14 @@ describe('the console, where it is captured', () => {
       expect(console.log).toBe(ours);
       console.log('after');
     });
-    expect(lines).toEqual([['Hello %s', 'world', { n: 1 }], ['after']]);
+    expect(lines).toEqual([
+      ['Hello %s', 'world', { n: 1 }],
+      ['debugging'],
+      ['informing'],
+      ['warning'],
+      [new Error('failing')],
+      ['after'],
+    ]);
     expect(world.recorder.log().map(({ level, message }) => [level, message.split('\n')[0]])).toEqual([
       ['info', 'Hello world { n: 1 }'],
       ['debug', 'debugging'],

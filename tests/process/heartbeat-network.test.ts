@@ -184,7 +184,7 @@ it('holds no memory and delays no job through an outage under load', async ({ wo
       longest: number;
       grownKb: number;
     };
-    // Two texts of 10 KB with each job, were they kept: 20 MB at the least.
+    // Three texts of 10 KB with each job, were they kept: 20 MB at the least.
     expect(said.jobs).toBeGreaterThan(1_000);
     expect(said.grownKb).toBeLessThan(8_000);
     expect(said.longest).toBeLessThan(2_000); // a request is given 10 s

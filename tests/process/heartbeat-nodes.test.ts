@@ -95,6 +95,25 @@ describe.each(versions)('on Node %s', (version) => {
     await said({ status: 'crashed', status_reason: reason, last_exit: { code } });
   });
 
+  it('tells its log, and restarts when it is asked to', async () => {
+    const worker = fleet.start('talkative', { node, env: { HOW: 'stay' } });
+    await worker.wrote('last line');
+    fleet.recorder.ask('talkative', 'restart');
+    expect(await worker.exited).toEqual({ code: 75, signal: null });
+    expect(fleet.recorder.log('talkative')).toMatchObject([
+      { level: 'error', message: 'last line, password=***' },
+    ]);
+    await said({ status: 'stopped', last_exit: { code: 75 } });
+  });
+
+  it('restarts in its own way where it handles signals itself', async () => {
+    const worker = fleet.start('own-handler', { node });
+    await worker.wrote('ready');
+    fleet.recorder.ask('own-handler', 'restart');
+    expect(await worker.exited).toEqual({ code: 75, signal: null });
+    await said({ status: 'stopped', last_exit: { code: 75 } });
+  });
+
   it('works under a lease, and gives it back', async () => {
     const worker = fleet.start('lessee', {
       node,

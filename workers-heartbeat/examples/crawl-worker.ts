@@ -66,6 +66,7 @@ async function crawl(path: string): Promise<void> {
   const found = referencesIn(await response.text(), new URL(path, start));
   enqueue(found.links);
   for (const part of found.parts) await check(part);
+  heartbeat.log('info', `${path}: ${found.links.size} links, loads ${found.parts.size} parts`);
 }
 
 /** Something that pages load has only to be there. It is looked at once a round, as part of the first page that does. */
