@@ -6,6 +6,7 @@ vi.mock('../../src/lib/server/anyone.ts', () => ({
     rpc: () => Promise.resolve({ data: { now: '2026-11-22T08:00:00Z', workers }, error: null, status: 200 }),
   }),
 }));
+vi.mock('../../src/lib/server/configuration.ts', () => ({ configuration: () => ({ url: '' }) }));
 const { publicStatus } = await import('../../src/lib/server/public-status.ts');
 
 it('shows the public page of a database that is older than the dashboard, and tells no uptime', async () => {
