@@ -296,6 +296,23 @@ describe('longer steps', () => {
     ]);
   });
 
+  it('have a gap where the watch lost hours, and no work of those in the hours around them', async () => {
+    const worker = new Process(db.sql, 'steady', { heartbeat_interval_s: 3600 });
+    await watch(0, 5);
+    await worker.send({ jobs_total: 0 }, at(6));
+    await watch(10, 120);
+    await worker.send({ jobs_total: 6000 }, at(3 * hour));
+    await watch(3 * hour, 3 * hour + 120);
+    await watch(4 * hour, 4 * hour + 10); // so that the hour is over
+    expect(await column('steady', 'up_s', [0, 4 * hour], '7d')).toEqual([114, null, null, 120]);
+    const jobs = await column('steady', 'jobs', [0, 4 * hour], '7d');
+    expect(jobs).toEqual([expect.any(Number), null, null, expect.any(Number)]);
+    // 6,000 in three hours are some 33 a minute.
+    for (const some of [jobs[0]!, jobs[3]!]) expect(some).toBeLessThan(100);
+    const { days } = await history('steady', '7d', 4 * hour + 10);
+    expect(days.at(-1)).toMatchObject({ up_s: 234, known_s: 234 });
+  });
+
   it('are read whole while they are made: what is not an hour yet comes out of the minutes', async () => {
     await write('old', 60, 0, 150);
     await stand(150 * 60, 0, 0);
