@@ -243,10 +243,12 @@ describe.concurrent('a process that is asked', () => {
   it('to restart finishes its job, says goodbye, and exits by a code on which supervisors restart', async ({
     fleet,
   }) => {
-    const worker = fleet.start('job', { env: { JOB_MS: '2500' } });
+    const worker = fleet.start('job', { env: { UNTIL: 'SIGUSR2' } });
     await worker.wrote('started');
     await reported(fleet, 'processing');
     const id = fleet.recorder.ask('job', 'restart', { reason: 'new build' });
+    await reported(fleet, 'stopping');
+    worker.child.kill('SIGUSR2');
     expect(await worker.exited).toEqual({ code: 75, signal: null });
     expect(worker.output()).toContain('finished');
     expect(fleet.recorder.told(id)).toEqual(['acknowledged']);
@@ -281,12 +283,14 @@ describe.concurrent('a process that is asked', () => {
   });
 
   it.for(['restart', 'stop'])('to %s is too late when it is ending already', async (command, { fleet }) => {
-    const worker = fleet.start('job', { env: { JOB_MS: '3000' } });
+    const worker = fleet.start('job', { env: { UNTIL: 'SIGUSR2' } });
     await worker.wrote('started');
     await reported(fleet, 'processing');
     worker.child.kill('SIGTERM');
     await reported(fleet, 'stopping');
     const id = fleet.recorder.ask('job', command);
+    await until(() => fleet.recorder.told(id).length);
+    worker.child.kill('SIGUSR2');
     expect(await worker.exited).toEqual({ code: null, signal: 'SIGTERM' });
     expect(fleet.recorder.told(id)).toEqual(['failed: it is ending already']);
   });
@@ -367,6 +371,19 @@ describe.concurrent('a process that is asked', () => {
       status_reason: 'restart asked: a test',
       last_exit: { code: 75 },
     });
+  });
+
+  it('and is a function of Vercel refuses to end, for the platform starts it', async ({ fleet }) => {
+    const worker = fleet.start('functions');
+    await worker.wrote(/listening on \d+/);
+    const [, port] = /listening on (\d+)/.exec(worker.output())!;
+    const call = () => fetch(`http://127.0.0.1:${port}/web`);
+    await call();
+    const ids = ['restart', 'stop', 'drain'].map((command) => fleet.recorder.ask('web', command));
+    await call();
+    await until(() => ids.every((id) => fleet.recorder.told(id).length));
+    for (const id of ids) expect(fleet.recorder.told(id)).toEqual(['refused: a function ends by itself']);
+    expect((await call()).status).toBe(201);
   });
 
   describe('and is two workers', () => {
