@@ -9,6 +9,7 @@ import { dev } from './dev.ts';
 import { isMet, type Figure, type Measure, type Run } from './figure.ts';
 import { latency } from './latency.ts';
 import { history } from './history.ts';
+import { fleet } from './fleet.ts';
 import { heartbeatModule } from './module.ts';
 import { overlap } from './overlap.ts';
 import { line, machine } from './parts/report.ts';
@@ -20,6 +21,7 @@ import { writes } from './writes.ts';
 
 const figures: Figure[] = [
   weight,
+  fleet,
   heartbeatModule,
   dev,
   beats,
