@@ -1370,7 +1370,8 @@ declare
   v_since_ms constant double precision :=
     greatest(0, v_at - coalesce(hp_private.epoch_ms(worker.status_since), v_at));
   v_silent_ms double precision := 0;
-  v_polls constant boolean := v_resident and v_lives and worker.poll_interval_s is not null;
+  -- One that was told to take no work owes no runs.
+  v_polls constant boolean := v_resident and v_lives and worker.poll_interval_s is not null and not worker.draining;
   v_runless_ms double precision := 0;
   v_runless_words text;
   v_found_by_tick boolean;
@@ -1441,6 +1442,8 @@ begin
       array['warning', 'stopped-but-expected', coalesce('stopped ' || v_cause, worker.status_reason, 'stopped')]
     when v_silent_ms >= worker.late_after_intervals * worker.heartbeat_interval_s * 1000 then
       array['warning', 'late', 'no heartbeat for ' || hp_private.words_lasting(v_silent_ms)]
+    when worker.draining and v_lives then
+      array['warning', 'draining', 'takes no work until it is told to resume']
     when v_polls and v_last_run is null then
       array['warning', 'no-run-yet', 'no run yet']
     when v_polls and v_runless_ms >= 2 * worker.poll_interval_s * 1000 then
@@ -4543,6 +4546,7 @@ return case rule
   when 'stuck' then 'stuck'
   when 'run-late' then 'slow'
   when 'event-loop' then 'slow'
+  when 'draining' then 'paused'
   when 'no-run-yet' then 'starting'
   when 'starting' then 'starting'
   when 'stopping' then 'stopping'
@@ -4669,7 +4673,8 @@ return (
         'lost_after_intervals', w.lost_after_intervals, 'lease_expires_at', w.lease_expires_at, 'revision', w.revision,
         -- That there were last words, not what they were.
         'last_exit', case when w.last_exit is not null then '{}'::jsonb end,
-        'jobs_active', w.jobs_active, 'poll_interval_s', w.poll_interval_s, 'last_run_at', w.last_run_at,
+        'jobs_active', w.jobs_active, 'draining', nullif(w.draining, false),
+        'poll_interval_s', w.poll_interval_s, 'last_run_at', w.last_run_at,
         'processed_count', w.processed_count, 'last_run_errors', w.last_run_errors, 'next_run_at', w.next_run_at,
         'grace_s', w.grace_s, 'max_run_s', w.max_run_s, 'circuit_breaker_open', w.circuit_breaker_open,
         'circuit_breaker_state', w.circuit_breaker_state, 'circuit_breaker_failures', w.circuit_breaker_failures,

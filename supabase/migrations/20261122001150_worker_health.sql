@@ -158,7 +158,8 @@ declare
   v_since_ms constant double precision :=
     greatest(0, v_at - coalesce(hp_private.epoch_ms(worker.status_since), v_at));
   v_silent_ms double precision := 0;
-  v_polls constant boolean := v_resident and v_lives and worker.poll_interval_s is not null;
+  -- One that was told to take no work owes no runs.
+  v_polls constant boolean := v_resident and v_lives and worker.poll_interval_s is not null and not worker.draining;
   v_runless_ms double precision := 0;
   v_runless_words text;
   v_found_by_tick boolean;
@@ -229,6 +230,8 @@ begin
       array['warning', 'stopped-but-expected', coalesce('stopped ' || v_cause, worker.status_reason, 'stopped')]
     when v_silent_ms >= worker.late_after_intervals * worker.heartbeat_interval_s * 1000 then
       array['warning', 'late', 'no heartbeat for ' || hp_private.words_lasting(v_silent_ms)]
+    when worker.draining and v_lives then
+      array['warning', 'draining', 'takes no work until it is told to resume']
     when v_polls and v_last_run is null then
       array['warning', 'no-run-yet', 'no run yet']
     when v_polls and v_runless_ms >= 2 * worker.poll_interval_s * 1000 then

@@ -24,6 +24,7 @@ return case rule
   when 'stuck' then 'stuck'
   when 'run-late' then 'slow'
   when 'event-loop' then 'slow'
+  when 'draining' then 'paused'
   when 'no-run-yet' then 'starting'
   when 'starting' then 'starting'
   when 'stopping' then 'stopping'

@@ -55,7 +55,8 @@ return (
         'lost_after_intervals', w.lost_after_intervals, 'lease_expires_at', w.lease_expires_at, 'revision', w.revision,
         -- That there were last words, not what they were.
         'last_exit', case when w.last_exit is not null then '{}'::jsonb end,
-        'jobs_active', w.jobs_active, 'poll_interval_s', w.poll_interval_s, 'last_run_at', w.last_run_at,
+        'jobs_active', w.jobs_active, 'draining', nullif(w.draining, false),
+        'poll_interval_s', w.poll_interval_s, 'last_run_at', w.last_run_at,
         'processed_count', w.processed_count, 'last_run_errors', w.last_run_errors, 'next_run_at', w.next_run_at,
         'grace_s', w.grace_s, 'max_run_s', w.max_run_s, 'circuit_breaker_open', w.circuit_breaker_open,
         'circuit_breaker_state', w.circuit_breaker_state, 'circuit_breaker_failures', w.circuit_breaker_failures,

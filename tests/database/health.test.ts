@@ -33,6 +33,7 @@ const RULES: Record<Rule, true> = {
   stopping: true,
   late: true,
   'run-late': true,
+  draining: true,
   'no-run-yet': true,
   due: true,
   'breaker-half-open': true,

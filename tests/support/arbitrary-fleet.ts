@@ -110,6 +110,7 @@ export const caseOf: fc.Arbitrary<Case> = fc
         lease_expires_at: some(6),
         revision: fc.constant(1),
         jobs_active: fc.constant(0),
+        draining: fc.constantFrom(false, false, false, true),
         poll_interval_s: fc.constant(poll),
         last_run_at: some(),
         last_run_errors: fc.constantFrom(null, null, 0, 0, 0, 1, 2),

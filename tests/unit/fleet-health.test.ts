@@ -270,6 +270,12 @@ describe('a worker is in warning', () => {
     expect(judge({ poll_interval_s: 10, started_at: before(1) }).rule).toBe('no-run-yet');
   });
 
+  it('while it takes no work, and then it owes no runs', () => {
+    const polls = { poll_interval_s: 10, last_run_at: before(500) };
+    expect(judge({ ...polls, draining: true })).toMatchObject({ level: 'warning', rule: 'draining' });
+    expect(judge(polls).rule).toBe('stuck');
+  });
+
   it('while its breaker tries again', () => {
     expect(judge({ circuit_breaker_state: 'half_open' }).rule).toBe('breaker-half-open');
   });

@@ -33,6 +33,7 @@ export type Rule =
   | 'stopping'
   | 'late'
   | 'run-late'
+  | 'draining'
   | 'no-run-yet'
   | 'due'
   | 'breaker-half-open'
@@ -168,6 +169,8 @@ function warning(worker: Worker, watch: Watch): Health | null {
   if (silentMs >= worker.lateAfter * worker.intervalSeconds * 1000) {
     return silent('warning', 'late', new Date(watch.at.getTime() - silentMs), watch.at);
   }
+  if (worker.draining && claimsLife(worker))
+    return odd('draining', 'takes no work until it is told to resume');
   if (polls(worker)) {
     const idleMs = runless(worker, watch);
     if (!worker.lastRunAt) return odd('no-run-yet', 'no run yet');
@@ -247,9 +250,11 @@ function watched({ lostAfter, intervalSeconds }: Worker, { watchingSince }: Watc
   return watchingSince.getTime() + Math.max(0, patience);
 }
 
-/** Whether it is a living resident that polls. */
+/** Whether it is a living resident that polls; one that was told to take no work owes no runs. */
 function polls(worker: Worker): boolean {
-  return worker.pollIntervalSeconds != null && worker.kind === 'resident' && claimsLife(worker);
+  return (
+    worker.pollIntervalSeconds != null && worker.kind === 'resident' && claimsLife(worker) && !worker.draining
+  );
 }
 
 /** How long a worker that polls has finished no run, in ms. A process cannot owe runs from before its start. */
