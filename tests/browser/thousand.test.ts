@@ -103,7 +103,8 @@ describe('a thousand workers', () => {
   it('show what they all did at once, in sight now or scrolled to', async () => {
     const { page } = carol;
     await beat(107);
-    await rowSays(page, names[0]!, 'Jobs 107');
+    // A mere beat comes with the digest, and that 10 to 20 s after the last.
+    await rowSays(page, names[0]!, 'Jobs 107', 30_000);
     await page.evaluate(() => scrollTo(0, 30_000));
     await until(async () => !(await shown()).includes(names[0]!), { what: 'other rows' });
     await rowSays(page, (await shown())[5]!, 'Jobs 107');
@@ -132,5 +133,24 @@ describe('a thousand workers', () => {
       return [...kinds];
     });
     expect(mutated).toEqual(['characterData  time']);
+  });
+
+  it('are reached by keyboard, in sight or not', async () => {
+    const { page } = carol;
+    await page.locator(`[data-worker="${names[0]}"] .spark svg`).waitFor();
+    await page.keyboard.press('k');
+    // From nowhere back is to the last, which does not stand in the page yet.
+    await until(
+      () => page.evaluate((name) => document.activeElement?.textContent?.trim() === name, names.at(-1)),
+      { what: 'the focus on the last worker' },
+    );
+    expect(await shown()).not.toContain(names[0]);
+  });
+
+  it('have spark lines only for what is in sight', async () => {
+    const asked = carol.page.waitForRequest((request) => request.url().includes('/api/sparks'));
+    await carol.page.evaluate(() => scrollTo(0, 20_000));
+    const ids = new URL((await asked).url()).searchParams.get('ids')!.split(',');
+    expect(ids.length).toBeLessThan(100);
   });
 });
