@@ -36,7 +36,7 @@ export class Desk {
   readonly name: string;
   readonly clock: Clock;
   readonly #ticker: Ticker;
-  readonly #scope = new Scope();
+  readonly #scope: Scope;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nobody shows who listens
   readonly #listeners = new Set<(news?: unknown) => void>();
   #state = $state.raw() as FleetState;
@@ -74,6 +74,7 @@ export class Desk {
   constructor(name: string, page: WorkerPage, ticker: Ticker = systemTicker) {
     this.name = name;
     this.#ticker = ticker;
+    this.#scope = new Scope(name);
     const snapshot = readSnapshot(page.snapshot);
     this.clock = new Clock(snapshot.header.now, ticker);
     this.#state = this.#scope.begin(snapshot);

@@ -6,6 +6,7 @@ import type { Message, Snapshot } from '../fleet/message.ts';
  * nothing was missed. A new snapshot of a few costs little, so whatever does not fit asks for one.
  */
 export class Scope {
+  readonly #name: string;
   /** How many there are in the whole fleet, as a header last said. */
   #workers = 0;
   #groups = 0;
@@ -13,6 +14,11 @@ export class Scope {
   #seen = 0;
   /** Parts of a digest that have come, where others are still to. */
   #parts: { readonly now: number; readonly came: Set<number> } | null = null;
+
+  /** @param name of the worker that the page is of: one that comes back under it is another, with another number */
+  constructor(name: string) {
+    this.#name = name;
+  }
 
   /** Begins anew from a snapshot of these few, whose header is the whole fleet's. */
   begin(snapshot: Snapshot, before?: FleetState): FleetState {
@@ -40,6 +46,8 @@ export class Scope {
       groups: message.groups.filter(({ type }) => types.has(type)),
       header: null,
     });
+    if (message.workers.some(({ id, name }) => name === this.#name && !before.workers.has(id)))
+      return { state, lost: 'another worker has its name' };
     if (!header || lost || header.now < state.header.now) return { state, lost };
 
     const whole = this.#whole(message, header.now.getTime());
