@@ -178,7 +178,15 @@ export function dayOf(date: Date, zone: string): string {
 export function dayWords(date: string, now: number, zone: string): string {
   if (date === dayOf(new Date(now), zone)) return 'Today';
   if (date === dayOf(new Date(now - 24 * 3_600_000), zone)) return 'Yesterday';
-  return longDate.format(new Date(`${date}T12:00:00Z`));
+  const noon = new Date(`${date}T12:00:00Z`);
+  return `${weekday.format(noon)}, ${longDate.format(noon)}`;
 }
 
-const longDate = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeZone: 'UTC' });
+// Apart, for servers and browsers do not agree on the comma between them.
+const weekday = new Intl.DateTimeFormat('en-GB', { weekday: 'long', timeZone: 'UTC' });
+const longDate = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'long',
+  year: 'numeric',
+  timeZone: 'UTC',
+});
