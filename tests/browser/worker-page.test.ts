@@ -140,6 +140,18 @@ describe('the page of a worker', () => {
     expect(bob.complaints.filter((text) => !text.includes('404'))).toEqual([]);
   });
 
+  it('is led to by the fleet, and leads back to it as it was looked at', async () => {
+    const { page } = bob;
+    await page.goto(`${dashboard.url}/?q=${encodeURIComponent('eu:3')}`);
+    await page.getByRole('link', { name: ODD }).click();
+    await page.getByRole('heading', { level: 1, name: ODD }).waitFor();
+    expect(new URL(page.url()).pathname).toBe(pathOf(ODD));
+    await page.getByRole('link', { name: 'All workers' }).click();
+    await page.locator(`[data-worker="${ODD}"]`).waitFor();
+    expect(new URL(page.url()).searchParams.get('q')).toBe('eu:3');
+    await open(ODD);
+  });
+
   it('shows metadata as text, whatever is in it, and hides nothing of what it hides', async () => {
     const { page } = bob;
     const text = await says(page, '#metadata', 'markup');
@@ -196,12 +208,18 @@ describe('the page of a worker', () => {
     const first = await events();
     expect(await page.locator('#timeline h3').count()).toBeGreaterThan(1);
     await says(page, '#timeline', /Crashed for 1 minute/);
-    await page.locator('#timeline').getByRole('button', { name: 'Older' }).click();
+    await page.locator('#timeline').getByRole('link', { name: 'Older' }).click();
     await until(async () => (await events()) > first, { what: 'older events' });
     await says(page, '#timeline', 'the 60th');
     await says(page, '#timeline', 'That is all that is kept.');
     await page.getByLabel('Show').selectOption('instance');
     await until(async () => (await events()) === 1, { what: 'its one process alone' });
+
+    const plain = await as('carol', pathOf('eventful'), { javaScriptEnabled: false });
+    await plain.page.getByRole('link', { name: 'Older' }).click();
+    await says(plain.page, '#timeline', 'the 60th');
+    expect(await plain.page.locator('#timeline').innerText()).not.toMatch(/the 1th|so far/);
+    await plain.close();
   });
 
   it('shows the last words of earlier processes, and job leases that it holds', async () => {
@@ -405,6 +423,7 @@ it.each(['light', 'dark'] as const)('is accessible, and fits a phone, %s', async
   });
   await connection(page, 'Live');
   await says(page, '#metadata', 'markup');
+  await says(page, '[data-testid="state"]', 'Crashed'); // in trouble, where more is shown
   expect(await findings(page)).toEqual([]);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await page.getByRole('button', { name: 'Pause…' }).click();

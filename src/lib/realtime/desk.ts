@@ -9,6 +9,7 @@ const pageWire = record({
   snapshot: anything,
   details: anything,
   events: list(anything),
+  eventsCut: flag,
   commands: list(anything),
   moreCommands: flag,
 });

@@ -4,15 +4,31 @@ import type { WorkerPage } from '$lib/worker/source.ts';
 import { keepWatching, refusal, Refused } from './fleet.ts';
 import type { Session } from './session.ts';
 
-/** All that the page of one worker shows; without workers where there is none of that name. @throws {Refused} */
-export async function readWorker(session: Session, name: string): Promise<WorkerPage> {
+/**
+ * All that the page of one worker shows; without workers where there is none of that name.
+ *
+ * @param after events before this one ({@link EventsWanted}), instead of the latest
+ * @throws {Refused}
+ */
+export async function readWorker(
+  session: Session,
+  name: string,
+  after: string | null = null,
+): Promise<WorkerPage> {
   const [page, events, commands] = await Promise.all([
     ask(session, (client) => client.rpc('hp_worker_page', { worker_name: name })),
-    readEvents(session, name, {}),
+    readEvents(session, name, { after }),
     readCommands(session, name),
   ]);
   const { details, ...snapshot } = page as unknown as SnapshotWire & { details: unknown };
-  return { snapshot, details, events: events.list, commands: commands.list, moreCommands: commands.more };
+  return {
+    snapshot,
+    details,
+    events: events.list,
+    eventsCut: after !== null,
+    commands: commands.list,
+    moreCommands: commands.more,
+  };
 }
 
 /** A part of a list that goes back in time. */

@@ -43,6 +43,7 @@ export class Desk {
   #details: Details | null = $state.raw(null);
   #events: readonly WorkerEvent[] = $state.raw([]);
   #commands: readonly Command[] = $state.raw([]);
+  #cut = $state.raw(false);
   /** Whether there is more before what is known. */
   #more = $state.raw({ events: false, commands: false });
   #connection: Connection = $state.raw('connecting');
@@ -99,6 +100,11 @@ export class Desk {
   /** The latest first. */
   get events(): readonly WorkerEvent[] {
     return this.#events;
+  }
+
+  /** Whether later ones are left out: then nothing can be said of what is now. */
+  get eventsCut(): boolean {
+    return this.#cut;
   }
 
   /** What was asked of it, the latest first. */
@@ -241,7 +247,8 @@ export class Desk {
     this.#more = { ...this.#more, [kind]: more };
   }
 
-  #take({ details, events, commands, moreCommands }: WorkerPage): void {
+  #take({ details, events, eventsCut, commands, moreCommands }: WorkerPage): void {
+    this.#cut = eventsCut;
     this.#details = details == null ? null : readDetails(details);
     const newEvents = events.map(readEvent);
     const newCommands = commands.map(readCommand);

@@ -9,6 +9,8 @@ export interface WorkerPage {
   readonly details: unknown;
   /** For `readEvent`, the latest first. */
   readonly events: readonly unknown[];
+  /** Whether later ones than these are left out: without scripts, one goes back in time a page at a time. */
+  readonly eventsCut: boolean;
   /** For `readCommand`, the latest first. */
   readonly commands: readonly unknown[];
   /** Whether there are older ones. */

@@ -11,10 +11,12 @@ export const load: PageServerLoad = async (event) => {
   const { params, locals } = event;
   if (params.name === '') redirect(307, '/');
   const member = await requireMember(event);
-  const page = await readWorker(locals.session, params.name).catch((refused: unknown) => {
-    if (!(refused instanceof Refused)) throw refused;
-    error(refused.status, advice(refused));
-  });
+  const page = await readWorker(locals.session, params.name, event.url.searchParams.get('after')).catch(
+    (refused: unknown) => {
+      if (!(refused instanceof Refused)) throw refused;
+      error(refused.status, advice(refused));
+    },
+  );
   if (page.details === null)
     error(404, {
       message: 'There is no such worker',
