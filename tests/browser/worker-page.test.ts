@@ -271,6 +271,19 @@ describe('a group, on the pages of its workers', () => {
     await says(page, '#group', /Desired 2 Minimum 1/);
     const job = page.locator('#now').getByRole('link', { name: 'a b' });
     expect(await job.getAttribute('href')).toBe('https://jobs.example.com/a%20b');
+    await page.getByRole('link', { name: 'Edit the group' }).click();
+    await page.locator('summary[aria-label="Pause mail"]').click();
+    await group.getByLabel('Reason').fill('the relay moves');
+    await group.getByRole('button', { name: 'Pause all of mail' }).click();
+    await page.getByText('mail is paused.').waitFor();
+    await open('mail-1');
+    await says(page, '[data-testid="state"]', 'Paused');
+    await says(page, '#audit', /Pause the whole group mail done the relay moves/);
+    await page.getByRole('link', { name: 'Edit the group' }).click();
+    await group.getByRole('button', { name: 'End the pause of mail' }).click();
+    await page.getByText('mail is not paused any more.').waitFor();
+
+    await open('mail-1');
     await page.locator('#group').getByRole('link', { name: 'mail-2' }).click();
     await page.getByRole('heading', { level: 1, name: 'mail-2' }).waitFor();
     await says(page, '[data-testid="state"]', 'Error Critical');
@@ -423,7 +436,7 @@ it.each(['light', 'dark'] as const)('is accessible, and fits a phone, %s', async
   });
   await connection(page, 'Live');
   await says(page, '#metadata', 'markup');
-  await says(page, '[data-testid="state"]', 'Crashed'); // in trouble, where more is shown
+  await says(page, '[data-testid="state"]', 'Critical'); // in trouble, where more is shown
   expect(await findings(page)).toEqual([]);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await page.getByRole('button', { name: 'Pause…' }).click();

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Process } from '../support/beats.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await createDatabase();
+  for (const name of ['crawl-1', 'crawl-2', 'mail'])
+    await new Process(db.sql, name, { worker_type: name.split('-')[0]! }).send({});
+});
+afterAll(() => db.drop());
+
+interface Page {
+  header: { workers: number; revision: number };
+  workers: { worker_name: string }[];
+  groups: unknown[];
+  details: { group: { workers: number }; instances: unknown[]; metadata: unknown } | null;
+}
+const page = async (name: string): Promise<Page> =>
+  (await db.asPerson('carol', (sql) => sql`select hp_worker_page(${name}) as page`))[0]!.page;
+const reasons = async (query: string) =>
+  (await db.asPerson('carol', (sql) => sql.unsafe(query))).map(({ reason }) => reason as string);
+
+describe('hp_worker_page', () => {
+  it('tells of one worker and those of its group, under the header of the whole fleet', async () => {
+    const { header, workers, details } = await page('crawl-2');
+    expect(workers.map(({ worker_name }) => worker_name)).toEqual(['crawl-1', 'crawl-2']);
+    expect(details).toMatchObject({ group: { workers: 2 }, instances: [expect.anything()] });
+    const [all] = await db.asPerson('carol', (sql) => sql`select hp_fleet() -> 'header' as header`);
+    expect(header).toMatchObject({ workers: all!.header.workers, revision: all!.header.revision });
+  });
+
+  it('says by empty hands that there is no such worker', async () => {
+    expect(await page('nobody')).toMatchObject({ workers: [], groups: [], details: null });
+  });
+
+  it('is refused to a stranger, and so are events', async () => {
+    for (const call of ["hp_worker_page('crawl-1')", "hp_worker_events('crawl-1')"])
+      await expect(db.asPerson('mallory', (sql) => sql.unsafe(`select ${call}`))).rejects.toMatchObject({
+        code: 'PT403',
+      });
+  });
+});
+
+describe('hp_worker_events', () => {
+  it('goes back event by event, also through those of one instant, with the watch’s among them', async () => {
+    await db.sql`
+      insert into hp_worker_event (worker_name, at, type, reason) values
+        ('crawl-1', '2026-01-01 10:00:00.000001Z', 'status', 'first'),
+        ('crawl-1', '2026-01-01 10:00:00.000002Z', 'status', 'second'),
+        ('crawl-1', '2026-01-01 10:00:00.000002Z', 'breaker', 'third'),
+        (null, '2026-01-01 11:00:00Z', 'watch', 'ours'),
+        ('crawl-2', '2026-01-01 12:00:00Z', 'status', 'another’s')`;
+    const from = (before: string, id: string, rest = '') =>
+      reasons(
+        `select reason from hp_worker_events('crawl-1', ${before}, ${id}${rest}) where at < '2026-02-01'`,
+      );
+    expect(await from("'2026-02-01'", 'null')).toEqual(['ours', 'third', 'second', 'first']);
+    const [third] = await db.sql`select id from hp_worker_event where reason = 'third'`;
+    expect(await from("'2026-01-01 10:00:00.000002Z'", String(third!.id))).toEqual(['second', 'first']);
+    expect(await from("'2026-02-01'", 'null', ", '{status}'")).toEqual(['second', 'first']);
+    expect(await from("'2026-02-01'", 'null', ', null, 1')).toEqual(['ours']);
+  });
+});
