@@ -19,6 +19,9 @@ const HOSTILE = '<img src=x onerror="document.title=\'owned\'">\u202e\u0007\u206
 const SECRET = 'hunter2';
 const hostile = (length: number) => `${HOSTILE}${SECRET}${'W'.repeat(length)}`.slice(0, length);
 
+/** The same as it is shown: nothing in it turns the reading order. */
+const harmless = (length: number) => hostile(length).replace(/[\u202e\u2066]/g, '\ufffd');
+
 let stack: TestStack;
 let dashboard: Dashboard;
 let browser: Browser;
@@ -260,11 +263,11 @@ describe('/api/fleet.json', () => {
     expect(decay).toMatchObject({
       running: true,
       status: 'error',
-      health: { level: 'critical', rule: 'error', reason: hostile(500) },
+      health: { level: 'critical', rule: 'error', reason: harmless(500) },
       words: 'error (see logs)',
       jobs_processed: 7,
       error_count: 2,
-      last_error: hostile(2000),
+      last_error: harmless(2000),
     });
   });
 });
@@ -460,6 +463,20 @@ describe('the status line', () => {
 });
 
 describe('hostile texts on the fleet page', () => {
+  it('cost it nothing where a worker names a key __proto__, nor that worker its own page', async () => {
+    await report({ worker_name: 'Polluter', status: 'idle' });
+    await stack.database.sql`
+      update hp_worker_status set status = 'crashed', last_exit = '{"__proto__": {"a": 1}, "code": 1}',
+        metadata = jsonb_build_object('__proto__', '{"b": "\\"__proto__\\": 2"}'::jsonb)
+      where worker_name = 'Polluter'`;
+    const { page } = alice;
+    for (const path of ['/', '/wall', '/workers/Polluter']) {
+      const answer = await page.goto(dashboard.url + path);
+      expect(answer!.status(), path).toBe(200);
+    }
+    await page.getByText('"__proto__": 2').first().waitFor();
+  });
+
   it('are texts: no markup runs, no direction turns, no row grows out of the page', async () => {
     const { page } = alice;
     for (const width of [1280, 360]) {
@@ -468,6 +485,9 @@ describe('hostile texts on the fleet page', () => {
       await page.locator('[data-worker=Decay]').waitFor();
       expect(await page.title()).not.toBe('owned');
       expect(await page.locator('img').count()).toBe(0);
+      const shown = (await page.locator('[data-worker=Decay]').textContent())!;
+      expect(shown).toContain('\ufffd');
+      expect(shown).not.toMatch(/[\u202e\u2066]/);
       expect(
         await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
         `${width} px`,

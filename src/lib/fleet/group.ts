@@ -1,6 +1,6 @@
 import { isPaused, type Level, type Watch } from './health.ts';
 import { absolute } from '../time/words.ts';
-import { flag, maybe, number, record, text, type Shape } from './shape.ts';
+import { flag, maybe, number, record, said, text, type Shape } from './shape.ts';
 import { toDate } from './worker.ts';
 
 /** What people have set for workers of one type. Never changed, only replaced. */
@@ -29,7 +29,7 @@ export interface GoneGroup {
 
 /** A group on the wire: column names, nulls left out. */
 export const groupRow = record({
-  worker_type: text,
+  worker_type: said,
   desired: maybe(number),
   minimum: maybe(number),
   description: maybe(text),

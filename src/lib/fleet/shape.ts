@@ -9,6 +9,9 @@ export type Read<T> = (value: unknown, path?: string) => T;
 
 export type Shape<R> = R extends Read<infer T> ? T : never;
 
+/** Direction marks, overrides and isolates of Unicode: with them a text reads as another one. */
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 type Fields = Record<string, Read<unknown>>;
 type OptionalKeys<F extends Fields> = {
   [K in keyof F]: undefined extends Shape<F[K]> ? K : never;
@@ -18,6 +21,8 @@ type Shaped<F extends Fields> = { [K in Exclude<keyof F, OptionalKeys<F>>]: Shap
 };
 
 export const text: Read<string> = primitive('string');
+/** A text that somebody else wrote: what would turn the reading order is not seen, and so is shown as such. */
+export const said: Read<string> = (value, path) => text(value, path).replace(TURNS, '\ufffd');
 export const number: Read<number> = primitive('number');
 export const flag: Read<boolean> = primitive('boolean');
 export const anything: Read<unknown> = (value) => value;

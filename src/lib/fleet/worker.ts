@@ -1,4 +1,4 @@
-import { anything, flag, maybe, number, oneOf, record, text, type Shape } from './shape.ts';
+import { anything, flag, maybe, number, oneOf, record, said, text, type Shape } from './shape.ts';
 
 /**
  * One worker as the page knows it. Made from a wire row by {@link toWorker} and nowhere else;
@@ -107,7 +107,7 @@ export const STATUSES = [
 
 export type Status = (typeof STATUSES)[number];
 
-const words = maybe(text);
+const words = maybe(said);
 const count = maybe(number);
 const instant = maybe(text);
 
@@ -266,7 +266,7 @@ export function toLastExit(wire: unknown): LastExit | null {
   if (typeof wire !== 'object' || wire === null) return null;
   // The worker wrote this object; only what has the type we expect is believed.
   const exit = wire as Record<string, unknown>;
-  const string = (value: unknown) => (typeof value === 'string' ? value : null);
+  const string = (value: unknown) => (typeof value === 'string' ? said(value) : null);
   const integer = (value: unknown) => (typeof value === 'number' ? value : null);
   return {
     code: integer(exit.code),

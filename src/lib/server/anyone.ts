@@ -1,8 +1,7 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { configuration } from './configuration.ts';
 import type { Database } from './database.types.ts';
-
-const TIME_LIMIT_MS = 10_000;
+import { fetchSupabase } from './fetch-supabase.ts';
 
 let client: SupabaseClient<Database> | null = null;
 
@@ -20,10 +19,6 @@ function create(headers: Record<string, string> = {}): SupabaseClient<Database> 
   const { url, publishableKey } = configuration();
   return createClient<Database>(url, publishableKey, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    global: {
-      headers,
-      fetch: (input, init) =>
-        fetch(input, { ...init, signal: init?.signal ?? AbortSignal.timeout(TIME_LIMIT_MS) }),
-    },
+    global: { headers, fetch: fetchSupabase },
   });
 }

@@ -9,11 +9,9 @@ import {
 import type { RequestEvent } from '@sveltejs/kit';
 import { configuration } from './configuration.ts';
 import type { Database } from './database.types.ts';
+import { fetchSupabase } from './fetch-supabase.ts';
 import { Refused } from './fleet.ts';
 import { admitSignIn, forgetSignIn, type Attempt } from './sign-in-limit.ts';
-
-/** A Supabase request that takes longer counts as unreachable. */
-const TIME_LIMIT_MS = 10_000;
 
 /** Who asks: the Supabase Auth session in this request's cookies. One per request. */
 export class Session {
@@ -166,10 +164,7 @@ export class Session {
           }
         },
       },
-      global: {
-        fetch: (input, init) =>
-          fetch(input, { ...init, signal: init?.signal ?? AbortSignal.timeout(TIME_LIMIT_MS) }),
-      },
+      global: { fetch: fetchSupabase },
     });
   }
 }

@@ -1,4 +1,4 @@
-import { anything, maybe, number, oneOf, record, text } from '../fleet/shape.ts';
+import { anything, maybe, number, oneOf, record, said, text } from '../fleet/shape.ts';
 
 export const COMMANDS = [
   'restart',
@@ -55,7 +55,7 @@ export interface Command {
   readonly tries: number;
 }
 
-const words = maybe(text);
+const words = maybe(said);
 
 const commandWire = record({
   id: number,

@@ -1,4 +1,4 @@
-import { anything, list, maybe, number, record, text, type Shape } from '../fleet/shape.ts';
+import { anything, list, maybe, number, record, said, text, type Shape } from '../fleet/shape.ts';
 import { toDate, toLastExit, type LastExit } from '../fleet/worker.ts';
 
 /** What only the page of a worker shows, and no message carries (`hp_worker_page`). */
@@ -54,7 +54,7 @@ export interface Instance {
 }
 
 const count = maybe(number);
-const words = maybe(text);
+const words = maybe(said);
 
 const detailsWire = record({
   metadata: anything,
@@ -69,7 +69,7 @@ const detailsWire = record({
   group: record({ workers: number, alive: number }),
   leases: record({
     held: number,
-    first: list(record({ key: text, token: number, instance_id: text, claimed_at: text })),
+    first: list(record({ key: said, token: number, instance_id: text, claimed_at: text })),
   }),
   instances: list(
     record({

@@ -1,4 +1,4 @@
-import { anything, number, maybe, oneOf, record, text } from '../fleet/shape.ts';
+import { anything, number, maybe, oneOf, record, said, text } from '../fleet/shape.ts';
 import { toLastExit, type LastExit } from '../fleet/worker.ts';
 
 export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'watch'] as const;
@@ -27,7 +27,7 @@ export interface WorkerEvent {
   readonly threshold: number | null;
 }
 
-const words = maybe(text);
+const words = maybe(said);
 
 const eventWire = record({
   id: number,
@@ -45,7 +45,7 @@ const eventWire = record({
 export function readEvent(wire: unknown): WorkerEvent {
   const row = eventWire(wire);
   const details = (row.details ?? {}) as Record<string, unknown>;
-  const string = (value: unknown) => (typeof value === 'string' ? value : null);
+  const string = (value: unknown) => (typeof value === 'string' ? said(value) : null);
   const figure = (value: unknown) => (typeof value === 'number' ? value : null);
   return {
     id: row.id,
