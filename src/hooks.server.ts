@@ -1,4 +1,4 @@
-import type { Handle, ServerInit } from '@sveltejs/kit';
+import type { Handle, RequestEvent, ServerInit } from '@sveltejs/kit';
 import { complaints, projectOrigins } from '$lib/server/configuration.ts';
 import { secure } from '$lib/server/security-headers.ts';
 import { Session } from '$lib/server/session.ts';
@@ -12,7 +12,9 @@ export const init: ServerInit = () => {
 export const handle: Handle = async ({ event, resolve }) => {
   event.locals.session = new Session(event);
   event.locals.frameAncestors = [];
-  const response = await resolve(event, { transformPageChunk: withTheme(event) });
+  const response = isOfAnotherSite(event)
+    ? new Response('Requests of other sites are refused.\n', { status: 403 })
+    : await resolve(event, { transformPageChunk: withTheme(event) });
   const { headers } = response;
   // What passes here is one person's: pages, tokens, snapshots. Only what says of itself that it is public is not; and
   // what changes but once a minute may be kept by the browser of the one who asked.
@@ -26,3 +28,14 @@ export const handle: Handle = async ({ event, resolve }) => {
   });
   return response;
 };
+
+/**
+ * Whether a page of another site asks for more than to read. SvelteKit looks at forms alone; a request without a content
+ * type is none. Every browser says where such a request comes from; scripts and cron jobs need not.
+ */
+function isOfAnotherSite({ request, url }: RequestEvent): boolean {
+  // As with SvelteKit's own: in development there may be anything between the browser and us.
+  if (import.meta.env.DEV) return false;
+  const origin = request.headers.get('origin');
+  return !['GET', 'HEAD', 'OPTIONS'].includes(request.method) && origin !== null && origin !== url.origin;
+}

@@ -92,14 +92,34 @@ alter table public.hp_member enable row level security;
 
 -- SECURITY DEFINER because a policy on hp_member that reads hp_member would recurse, and because
 -- the other tables' policies must not depend on what a reader may see of hp_member.
+-- A token is good until it ends, an hour, whatever becomes of its session: one that was signed out on another device must do
+-- nothing more. A token that names no session has none that could end. Asked each time, for Auth makes its tables when it
+-- starts; and where our owner may not read them the token's end has to do.
+create or replace function hp_private.session_lives() returns boolean
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_session constant text := auth.jwt() ->> 'session_id';
+  v_sessions constant oid := to_regclass('auth.sessions');
+begin
+  if v_session is null or v_sessions is null
+    or not has_table_privilege(v_sessions, 'select') or row_security_active(v_sessions)
+  then
+    return true;
+  end if;
+  return exists (select from auth.sessions s where s.id = v_session::uuid and s.user_id = auth.uid());
+end
+$$;
+
 create or replace function hp_private.member_role() returns text
 language sql stable security definer set search_path = ''
-return (select m.role from public.hp_member m where m.user_id = auth.uid());
+return (select m.role from public.hp_member m where m.user_id = auth.uid() and hp_private.session_lives());
 
 create or replace function hp_private.is_member() returns boolean
 language sql stable security definer set search_path = ''
-return exists (select from public.hp_member m where m.user_id = auth.uid());
+return exists (select from public.hp_member m where m.user_id = auth.uid() and hp_private.session_lives());
 
+revoke all on function hp_private.session_lives() from public;
 revoke all on function hp_private.member_role() from public;
 revoke all on function hp_private.is_member() from public;
 grant execute on function hp_private.member_role() to authenticated;
@@ -117,8 +137,9 @@ comment on table public.hp_member is 'Who may use the dashboard, and as what.';
 comment on column public.hp_member.user_id is 'The Auth user.';
 comment on column public.hp_member.role is 'viewer reads, operator also acts on workers, owner also manages members and settings.';
 comment on column public.hp_member.created_at is 'When the membership began.';
-comment on function hp_private.member_role() is 'The caller''s role, or null for somebody who is no member.';
-comment on function hp_private.is_member() is 'Whether the caller is a member, in any role.';
+comment on function hp_private.session_lives() is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
+comment on function hp_private.member_role() is 'The caller''s role, or null for somebody who is no member or was signed out.';
+comment on function hp_private.is_member() is 'Whether the caller is a member, in any role, and not signed out.';
 
 drop policy if exists "members read the settings" on public.hp_setting;
 create policy "members read the settings" on public.hp_setting
@@ -3551,7 +3572,7 @@ comment on function hp_private.release_leases(timestamptz) is 'Releases the job 
 -- 20261122002050_claim_lease.sql
 -- How workers come by job leases and give them back.
 
--- The order of locks: the key's, workers by their names, the lease's row. All who write a lease hold its worker's row, and
+-- The order of locks: one for the claims of a worker with a token, the key's, workers by their names, the lease's row. All who write a lease hold its worker's row, and
 -- share it only with other claims: a beat of the holder, which prolongs what it holds, is over or has not begun.
 create or replace function hp_private.claim_lease(
   worker_name text, instance_id uuid, key text, sequence bigint, at timestamptz
@@ -3627,11 +3648,29 @@ begin
 end
 $$;
 
+-- A worker that holds all leases stops all work, so a stolen token gets but so many of them for each of its names.
+insert into public.hp_setting (key, value, description) values
+  ('token_leases_per_worker', '100', 'Job leases that a worker may hold at a time where it reports with a worker token.')
+on conflict (key) do nothing;
+
+-- Whether a worker holds as many leases as it may, other than that of this key. Its claims come one after another from here on.
+create or replace function hp_private.has_enough_leases(worker_name text, key text, most integer) returns boolean
+language plpgsql set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('hp_job_lease of ' || has_enough_leases.worker_name, 0));
+  return most <= (
+    select count(*) from public.hp_job_lease l
+    where l.worker_name = has_enough_leases.worker_name and l.key <> has_enough_leases.key);
+end
+$$;
+
 create or replace function public.hp_claim_lease(worker_name text, instance_id uuid, key text, sequence bigint default 0)
 returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
+  v_most constant integer := coalesce(hp_private.setting('token_leases_per_worker'), 100);
   v_pass record;
   v_answer jsonb;
 begin
@@ -3642,6 +3681,10 @@ begin
   if coalesce(char_length(hp_claim_lease.key), 0) not between 1 and 255 then
     raise exception 'key is % characters long; it must be 1 to 255', coalesce(char_length(hp_claim_lease.key), 0)
       using errcode = 'PT400';
+  end if;
+  if v_pass.token_id is not null and hp_private.has_enough_leases(hp_claim_lease.worker_name, hp_claim_lease.key, v_most) then
+    return hp_private.refuse(403, format('%s holds %s job leases already, the most with a worker token', hp_claim_lease.worker_name, v_most),
+      'Release some, or raise the setting token_leases_per_worker.', 0);
   end if;
   v_answer := hp_private.claim_lease(hp_claim_lease.worker_name, hp_claim_lease.instance_id, hp_claim_lease.key,
     hp_claim_lease.sequence, now());
@@ -3686,6 +3729,7 @@ $$;
 
 revoke all on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) from public;
 revoke all on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) from public;
+revoke all on function hp_private.has_enough_leases(text, text, integer) from public;
 revoke all on function public.hp_claim_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.hp_release_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.hp_release_dead_worker_leases() from public, anon, authenticated, service_role;
@@ -3695,6 +3739,7 @@ grant execute on function public.hp_release_dead_worker_leases() to authenticate
 
 comment on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) is 'hp_claim_lease at a given time.';
 comment on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
+comment on function hp_private.has_enough_leases(text, text, integer) is 'Whether a worker holds so many job leases besides that of a key.';
 comment on function public.hp_claim_lease(text, uuid, text, bigint) is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters, 401 and 403 by response.status.';
 comment on function public.hp_release_lease(text, uuid, text, bigint) is 'Gives a job lease back; false where it was lost before. Errors: 401 and 403 by response.status.';
 comment on function public.hp_release_dead_worker_leases() is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';
@@ -3959,6 +4004,9 @@ declare
   v_email text;
   v_role text;
 begin
+  if not hp_private.session_lives() then
+    raise exception 'this session was signed out' using errcode = 'PT401';
+  end if;
   if not exists (select from public.hp_member m where m.user_id = auth.uid()) then
     select lower(u.email) into v_email from auth.users u where u.id = auth.uid() and u.email_confirmed_at is not null;
     -- Locked rather than removed: the trigger does that, when there is a member.
@@ -3975,7 +4023,7 @@ $$;
 revoke all on function public.hp_claim_invite() from public, anon, authenticated, service_role;
 grant execute on function public.hp_claim_invite() to authenticated;
 
-comment on function public.hp_claim_invite() is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null.';
+comment on function public.hp_claim_invite() is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null. Errors: PT401 signed out.';
 
 -- 20261122002230_manage_members.sql
 -- What owners do with members. All of it SECURITY DEFINER, for nobody may write the tables, and addresses are in auth.users,
@@ -4796,9 +4844,31 @@ comment on function public.hp_set_frame_ancestors(text) is 'Says which sites may
 -- all come from one: without this, whoever guesses passwords through it has the dashboard's allowance, and uses up everybody's.
 --
 -- Serverless functions remember nothing together, so tries are counted here, by where they come from and by that and
--- the account. Only hashes are kept. Whoever has the publishable key may call this and count tries that never were:
--- that is why the table has a fixed number of places (a newcomer takes a place over), and why no account is ever
--- locked for everybody, only for the network that tries.
+-- the account. Only hashes are kept. Whoever has the publishable key may call this and count tries that never were: the
+-- table has a fixed number of places (a newcomer takes a place over), so that it can't be filled. By the same calls anybody
+-- can lock a network out for ten minutes, of one account or of all; never an account for other networks.
+-- It slows guessing through the form down. Who calls Auth itself with the publishable key is under Auth's own limits alone.
+
+-- Places are drawn with a secret: otherwise whoever computes a second account of the same place has a counter forgotten at will.
+create table if not exists hp_private.sign_in_salt (
+  id boolean default true
+    constraint sign_in_salt_pkey primary key
+    constraint sign_in_salt_id_check check (id),
+  -- Two of them have 244 random bits, and need no extension.
+  salt bytea not null default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+);
+
+alter table hp_private.sign_in_salt enable row level security;
+
+revoke all on table hp_private.sign_in_salt from public, anon, authenticated, service_role;
+-- note: no policy and no grant; only the functions below use it.
+
+comment on table hp_private.sign_in_salt is 'One row: the secret of this installation by which tries to sign in find their places.';
+comment on column hp_private.sign_in_salt.id is 'Always true.';
+comment on column hp_private.sign_in_salt.salt is 'Goes before what is hashed. Made once; a new one forgets all counts.';
+
+insert into hp_private.sign_in_salt (id) values (true) on conflict (id) do nothing;
+
 create unlogged table if not exists hp_private.sign_in_try (
   place integer
     constraint sign_in_try_pkey primary key
@@ -4815,15 +4885,19 @@ revoke all on table hp_private.sign_in_try from public, anon, authenticated, ser
 
 comment on table hp_private.sign_in_try is 'Tries to sign in within the last minutes, in a fixed number of places. Unlogged: a crash may forget them.';
 comment on column hp_private.sign_in_try.place is 'Out of the hash; who comes later takes it over.';
-comment on column hp_private.sign_in_try.who is 'SHA-256 of where the tries come from, or of that and the account.';
+comment on column hp_private.sign_in_try.who is 'SHA-256 of the salt and where the tries come from, or of that and the account.';
 comment on column hp_private.sign_in_try.tries is 'How many since then.';
 comment on column hp_private.sign_in_try.began_at is 'When the first one was.';
+
+create or replace function hp_private.sign_in_hash(what text) returns bytea
+language sql stable set search_path = ''
+return (select sha256(s.salt || convert_to(sign_in_hash.what, 'UTF8')) from hp_private.sign_in_salt s);
 
 -- Counts a try; gives the seconds to wait, 0 where it is admitted.
 create or replace function hp_private.count_try(what text, most integer, span interval, at timestamptz) returns integer
 language sql set search_path = ''
 as $$
-  with hash as (select sha256(convert_to(count_try.what, 'UTF8')) as who)
+  with hash as (select hp_private.sign_in_hash(count_try.what) as who)
   insert into hp_private.sign_in_try as t (place, who, tries, began_at)
   select get_byte(h.who, 0) * 256 + get_byte(h.who, 1), h.who, 1, count_try.at from hash h
   on conflict (place) do update set
@@ -4882,10 +4956,11 @@ create or replace function public.hp_forget_sign_in(network text) returns void
 language sql security definer set search_path = ''
 as $$
   delete from hp_private.sign_in_try t
-  where t.who = sha256(convert_to(hp_forget_sign_in.network || E'\n' || lower(auth.jwt() ->> 'email'), 'UTF8'))
+  where t.who = hp_private.sign_in_hash(hp_forget_sign_in.network || E'\n' || lower(auth.jwt() ->> 'email'))
     and t.place = get_byte(t.who, 0) * 256 + get_byte(t.who, 1);
 $$;
 
+revoke all on function hp_private.sign_in_hash(text) from public;
 revoke all on function hp_private.count_try(text, integer, interval, timestamptz) from public;
 revoke all on function hp_private.sign_in_limits(text) from public;
 revoke all on function public.hp_admit_sign_in(text, text, text) from public, anon, authenticated, service_role;
@@ -4893,6 +4968,7 @@ revoke all on function public.hp_forget_sign_in(text) from public, anon, authent
 grant execute on function public.hp_admit_sign_in(text, text, text) to anon, authenticated, service_role;
 grant execute on function public.hp_forget_sign_in(text) to authenticated;
 
+comment on function hp_private.sign_in_hash(text) is 'Who tries, as it is kept.';
 comment on function hp_private.count_try(text, integer, interval, timestamptz) is 'Counts a try; gives the seconds to wait where there were more than so many in a span.';
 comment on function hp_private.sign_in_limits(text) is 'How often something may be tried within ten minutes; null for what there is not.';
 comment on function public.hp_admit_sign_in(text, text, text) is 'Counts a try to sign in, to sign up, to have a link mailed or to use one: 0, or how many seconds to wait. Errors: PT400 network, email, kind.';

@@ -12,14 +12,34 @@ alter table public.hp_member enable row level security;
 
 -- SECURITY DEFINER because a policy on hp_member that reads hp_member would recurse, and because
 -- the other tables' policies must not depend on what a reader may see of hp_member.
+-- A token is good until it ends, an hour, whatever becomes of its session: one that was signed out on another device must do
+-- nothing more. A token that names no session has none that could end. Asked each time, for Auth makes its tables when it
+-- starts; and where our owner may not read them the token's end has to do.
+create or replace function hp_private.session_lives() returns boolean
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_session constant text := auth.jwt() ->> 'session_id';
+  v_sessions constant oid := to_regclass('auth.sessions');
+begin
+  if v_session is null or v_sessions is null
+    or not has_table_privilege(v_sessions, 'select') or row_security_active(v_sessions)
+  then
+    return true;
+  end if;
+  return exists (select from auth.sessions s where s.id = v_session::uuid and s.user_id = auth.uid());
+end
+$$;
+
 create or replace function hp_private.member_role() returns text
 language sql stable security definer set search_path = ''
-return (select m.role from public.hp_member m where m.user_id = auth.uid());
+return (select m.role from public.hp_member m where m.user_id = auth.uid() and hp_private.session_lives());
 
 create or replace function hp_private.is_member() returns boolean
 language sql stable security definer set search_path = ''
-return exists (select from public.hp_member m where m.user_id = auth.uid());
+return exists (select from public.hp_member m where m.user_id = auth.uid() and hp_private.session_lives());
 
+revoke all on function hp_private.session_lives() from public;
 revoke all on function hp_private.member_role() from public;
 revoke all on function hp_private.is_member() from public;
 grant execute on function hp_private.member_role() to authenticated;
@@ -37,8 +57,9 @@ comment on table public.hp_member is 'Who may use the dashboard, and as what.';
 comment on column public.hp_member.user_id is 'The Auth user.';
 comment on column public.hp_member.role is 'viewer reads, operator also acts on workers, owner also manages members and settings.';
 comment on column public.hp_member.created_at is 'When the membership began.';
-comment on function hp_private.member_role() is 'The caller''s role, or null for somebody who is no member.';
-comment on function hp_private.is_member() is 'Whether the caller is a member, in any role.';
+comment on function hp_private.session_lives() is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
+comment on function hp_private.member_role() is 'The caller''s role, or null for somebody who is no member or was signed out.';
+comment on function hp_private.is_member() is 'Whether the caller is a member, in any role, and not signed out.';
 
 drop policy if exists "members read the settings" on public.hp_setting;
 create policy "members read the settings" on public.hp_setting

@@ -1,6 +1,6 @@
 -- How workers come by job leases and give them back.
 
--- The order of locks: the key's, workers by their names, the lease's row. All who write a lease hold its worker's row, and
+-- The order of locks: one for the claims of a worker with a token, the key's, workers by their names, the lease's row. All who write a lease hold its worker's row, and
 -- share it only with other claims: a beat of the holder, which prolongs what it holds, is over or has not begun.
 create or replace function hp_private.claim_lease(
   worker_name text, instance_id uuid, key text, sequence bigint, at timestamptz
@@ -76,11 +76,29 @@ begin
 end
 $$;
 
+-- A worker that holds all leases stops all work, so a stolen token gets but so many of them for each of its names.
+insert into public.hp_setting (key, value, description) values
+  ('token_leases_per_worker', '100', 'Job leases that a worker may hold at a time where it reports with a worker token.')
+on conflict (key) do nothing;
+
+-- Whether a worker holds as many leases as it may, other than that of this key. Its claims come one after another from here on.
+create or replace function hp_private.has_enough_leases(worker_name text, key text, most integer) returns boolean
+language plpgsql set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('hp_job_lease of ' || has_enough_leases.worker_name, 0));
+  return most <= (
+    select count(*) from public.hp_job_lease l
+    where l.worker_name = has_enough_leases.worker_name and l.key <> has_enough_leases.key);
+end
+$$;
+
 create or replace function public.hp_claim_lease(worker_name text, instance_id uuid, key text, sequence bigint default 0)
 returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
+  v_most constant integer := coalesce(hp_private.setting('token_leases_per_worker'), 100);
   v_pass record;
   v_answer jsonb;
 begin
@@ -91,6 +109,10 @@ begin
   if coalesce(char_length(hp_claim_lease.key), 0) not between 1 and 255 then
     raise exception 'key is % characters long; it must be 1 to 255', coalesce(char_length(hp_claim_lease.key), 0)
       using errcode = 'PT400';
+  end if;
+  if v_pass.token_id is not null and hp_private.has_enough_leases(hp_claim_lease.worker_name, hp_claim_lease.key, v_most) then
+    return hp_private.refuse(403, format('%s holds %s job leases already, the most with a worker token', hp_claim_lease.worker_name, v_most),
+      'Release some, or raise the setting token_leases_per_worker.', 0);
   end if;
   v_answer := hp_private.claim_lease(hp_claim_lease.worker_name, hp_claim_lease.instance_id, hp_claim_lease.key,
     hp_claim_lease.sequence, now());
@@ -135,6 +157,7 @@ $$;
 
 revoke all on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) from public;
 revoke all on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) from public;
+revoke all on function hp_private.has_enough_leases(text, text, integer) from public;
 revoke all on function public.hp_claim_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.hp_release_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.hp_release_dead_worker_leases() from public, anon, authenticated, service_role;
@@ -144,6 +167,7 @@ grant execute on function public.hp_release_dead_worker_leases() to authenticate
 
 comment on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) is 'hp_claim_lease at a given time.';
 comment on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
+comment on function hp_private.has_enough_leases(text, text, integer) is 'Whether a worker holds so many job leases besides that of a key.';
 comment on function public.hp_claim_lease(text, uuid, text, bigint) is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters, 401 and 403 by response.status.';
 comment on function public.hp_release_lease(text, uuid, text, bigint) is 'Gives a job lease back; false where it was lost before. Errors: 401 and 403 by response.status.';
 comment on function public.hp_release_dead_worker_leases() is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';

@@ -44,6 +44,9 @@ declare
   v_email text;
   v_role text;
 begin
+  if not hp_private.session_lives() then
+    raise exception 'this session was signed out' using errcode = 'PT401';
+  end if;
   if not exists (select from public.hp_member m where m.user_id = auth.uid()) then
     select lower(u.email) into v_email from auth.users u where u.id = auth.uid() and u.email_confirmed_at is not null;
     -- Locked rather than removed: the trigger does that, when there is a member.
@@ -60,4 +63,4 @@ $$;
 revoke all on function public.hp_claim_invite() from public, anon, authenticated, service_role;
 grant execute on function public.hp_claim_invite() to authenticated;
 
-comment on function public.hp_claim_invite() is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null.';
+comment on function public.hp_claim_invite() is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null. Errors: PT401 signed out.';

@@ -172,6 +172,14 @@ describe('a session', () => {
       headers: { origin: 'https://evil.example', 'content-type': 'application/x-www-form-urlencoded' },
     });
     expect(answer.status).toBe(403);
+    // Nor with what is no form at all.
+    for (const path of ['/logout', '/api/watch']) {
+      const bare = await ask(path, { method: 'POST', headers: { origin: 'https://evil.example' } });
+      expect([path, bare.status]).toEqual([path, 403]);
+      expect(bare.headers.get('x-content-type-options')).toBe('nosniff');
+    }
+    const script = await ask('/logout', { method: 'POST' });
+    expect([script.status, script.headers.get('location')]).toEqual([303, '/login']);
   });
 });
 

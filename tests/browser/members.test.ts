@@ -182,6 +182,13 @@ describe('an open page', () => {
     await elsewhere.page.goto(`${dashboard.url}/settings/account`);
     await elsewhere.page.getByRole('button', { name: 'Sign out everywhere' }).click();
     await elsewhere.page.getByLabel('Password').waitFor();
+    // At once for whoever has the cookie of before, whose access token is good for an hour.
+    expect((await page.request.get(`${dashboard.url}/api/fleet`)).status()).toBe(403);
+    const settings = await page.request.get(`${dashboard.url}/settings/account`, { maxRedirects: 0 });
+    expect([settings.status(), settings.headers().location]).toEqual([
+      303,
+      `/login?next=${encodeURIComponent('/settings/account')}`,
+    ]);
     await page.clock.fastForward(55_000);
     await page.getByText('Your session has ended.').waitFor();
     await until(() => sockets.every((socket) => socket.isClosed()), { what: 'the socket to be closed' });

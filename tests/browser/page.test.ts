@@ -183,6 +183,22 @@ describe('when something is not there', () => {
     const { page, close } = await visit(browser, lost);
     await signIn(page, 'alice');
     expect(await page.getByRole('alert').innerText()).toMatch(/could not be reached/);
+    // Somebody who is signed in wants to be so nowhere any more: here that works, elsewhere it can't be done.
+    const cookies = (await carol.page.context().cookies()).filter(({ name }) => /^lastseen-127/.test(name));
+    expect(cookies.length).toBeGreaterThan(0);
+    await page.context().addCookies(
+      cookies.map(({ name, value }) => ({
+        name: name.replace(/^lastseen-[\d-]*\d/, 'lastseen-127-0-0-1-9'),
+        value,
+        url: lost.url,
+      })),
+    );
+    const signOut = (form: Record<string, string>) =>
+      page.request.post(`${lost.url}/logout`, { form, headers: { origin: lost.url } });
+    const left = await signOut({ scope: 'everywhere' });
+    expect(await left.text()).toContain('other devices are still signed in');
+    expect(await page.context().cookies()).toEqual([]);
+    expect(await (await signOut({})).text()).not.toContain('other devices');
     await close();
     await lost.stop();
   });

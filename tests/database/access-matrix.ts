@@ -34,6 +34,8 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.pulse':          ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
+  'hp_private.sign_in_salt':   ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
   'hp_private.sign_in_try':    ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   'hp_private.unknown_token_rate': ['-', '-', '-', '-', '-', '-'],

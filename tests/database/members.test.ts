@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { TransactionSql } from 'postgres';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -192,4 +193,34 @@ describe('the last owner', () => {
     expect(await second).toBe(refusal);
     expect(await db.sql`select from hp_member where role = 'owner'`).toHaveLength(1);
   });
+});
+
+it('goes on counting who guesses a password, whatever else is counted meanwhile', async () => {
+  const place = (email: string) => createHash('sha256').update(`net\n${email}`).digest().readUInt16BE();
+  const collisions = [];
+  for (let n = 0; collisions.length < 2; n++)
+    if (place(`${n}@example.com`) === place('carol@example.com')) collisions.push(`${n}@example.com`);
+  const guess = async (email: string) =>
+    (await db.as('anon', {}, (sql) => sql`select hp_admit_sign_in('net', ${email}) as wait`))[0]!
+      .wait as number;
+  for (let n = 0; n < 10; n++) expect(await guess('carol@example.com')).toBe(0);
+  for (const email of collisions) await guess(email);
+  expect(await guess('carol@example.com')).toBeGreaterThan(0);
+});
+
+it('lets a token do nothing more once its session was signed out, and one that names none until it ends', async () => {
+  const [session] = await db.sql`
+    insert into auth.sessions (id, user_id) values (gen_random_uuid(), ${people.bob.id}) returning id`;
+  const as = (statement: string, session_id?: string) =>
+    db.as('authenticated', { sub: people.bob.id, ...(session_id && { session_id }) }, (sql) =>
+      sql.unsafe(statement),
+    );
+  const visible = async (session_id?: string) =>
+    (await as('select count(*)::int as n from hp_worker_status', session_id))[0]!.n as number;
+  expect(await visible(session!.id)).toBeGreaterThan(0);
+  await db.sql`delete from auth.sessions where id = ${session!.id}`;
+  expect(await visible(session!.id)).toBe(0);
+  await expect(as('select hp_fleet()', session!.id)).rejects.toMatchObject({ code: 'PT403' });
+  await expect(as('select hp_claim_invite()', session!.id)).rejects.toMatchObject({ code: 'PT401' });
+  expect(await visible()).toBeGreaterThan(0);
 });

@@ -248,6 +248,38 @@ describe('a worker with a token', () => {
     expect(await release(mine.token)).toMatchObject({ status: 200, body: false });
   });
 
+  it('holds so many job leases for a name, however it asks for more, and is told', async () => {
+    const { token } = await make('greedy', 'greedy-%');
+    const [instance, other] = [randomUUID(), randomUUID()];
+    await beat(
+      token,
+      first('greedy-1', { instance_id: instance }),
+      first('greedy-2', { instance_id: other }),
+    );
+    await sql()`update hp_setting set value = '5' where key = 'token_leases_per_worker'`;
+    const claim = (key: string, name = 'greedy-1', as = instance) =>
+      call(token, 'hp_claim_lease', { worker_name: name, instance_id: as, key, sequence: 1 });
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => claim(`greed:${n}`)));
+    const held = answers.flatMap(({ body }, n) => (body.ok ? [`greed:${n}`] : []));
+    expect(held).toHaveLength(5);
+    expect(answers.find(({ status }) => status !== 200)).toMatchObject({
+      status: 403,
+      body: { message: 'greedy-1 holds 5 job leases already, the most with a worker token' },
+    });
+    expect((await claim(held[0]!)).body.ok).toBe(true); // one of its own, anew
+    expect((await claim('greed:other', 'greedy-2', other)).body.ok).toBe(true);
+    const { data } = await stack
+      .asService()
+      .rpc('hp_claim_lease', {
+        worker_name: 'greedy-1',
+        instance_id: instance,
+        key: 'greed:21',
+        sequence: 1,
+      });
+    expect(data.ok).toBe(true);
+    await sql()`delete from hp_setting where key = 'token_leases_per_worker'`;
+  });
+
   it('is not needed with the secret key, whatever the header says', async () => {
     const { data, error } = await stack
       .asService()

@@ -119,13 +119,23 @@ export class Session {
   /**
    * Signs out. The session ends in this browser even when Supabase is away.
    *
-   * @param scope `local`: here, other devices stay signed in. `global`: on every device; an open page there notices
-   *   within a minute ({@link isAlive})
+   * @param scope `local`: here, other devices stay signed in. `global`: on every device; the database lets their tokens
+   *   do nothing more, and an open page there notices within a minute ({@link isAlive})
+   * @returns whether Auth was told: else other devices are still signed in
    */
-  async end(scope: 'local' | 'global' = 'local'): Promise<void> {
-    if (this.#hasCookie()) await this.client.auth.signOut({ scope }).catch(() => {});
+  async end(scope: 'local' | 'global' = 'local'): Promise<boolean> {
+    let told = false;
+    if (this.#hasCookie()) {
+      const { auth } = this.client;
+      // Without a session that can still be used auth-js asks nobody, and calls that a success.
+      const { data } = await auth.getSession().catch(() => ({ data: { session: null } }));
+      told =
+        data.session !== null &&
+        !(await auth.signOut({ scope }).catch((error: unknown) => ({ error }))).error;
+    }
     for (const name of this.#cookies()) this.#event.cookies.delete(name, { path: '/' });
     this.#client = null;
+    return told;
   }
 
   #admit(kind: Attempt, account: string): Promise<void> {

@@ -7,7 +7,10 @@ import type { Actions, PageServerLoad } from './$types';
 export const load: PageServerLoad = async ({ locals, url }) => {
   const next = safePath(url.searchParams.get('next'));
   // Where Supabase is away nobody can tell whether the session still holds: then the form is there, and says so when sent.
-  if (await locals.session.token().catch(() => null)) redirect(303, next);
+  if (await locals.session.token().catch(() => null)) {
+    if (await locals.session.isAlive()) redirect(303, next);
+    await locals.session.end(); // signed out elsewhere: what lies behind would only send them here again
+  }
   const { signUp, magicLink } = await authSettings();
   return {
     signUp,
@@ -17,10 +20,12 @@ export const load: PageServerLoad = async ({ locals, url }) => {
   };
 };
 
-/** What became of a mailed link. */
+/** What became of a mailed link, or of signing out. */
 function troubleOf(said: URLSearchParams): string | null {
   const wait = Number(said.get('wait'));
   if (wait > 0 && wait <= 600) return tooMany(wait);
+  if (said.has('here'))
+    return 'You are signed out here, but Supabase could not be told: other devices are still signed in. Sign in and choose “Sign out everywhere” again.';
   return said.has('stale')
     ? 'That link is used up, too old, or was asked for in another browser. Sign in here, or ask for a new one.'
     : null;

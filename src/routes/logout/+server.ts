@@ -4,6 +4,7 @@ import type { RequestHandler } from './$types';
 /** Signs out here, or on every device where the form says so. */
 export const POST: RequestHandler = async ({ request, locals }) => {
   const form = await request.formData().catch(() => null);
-  await locals.session.end(form?.get('scope') === 'everywhere' ? 'global' : 'local');
-  redirect(303, '/login');
+  const everywhere = form?.get('scope') === 'everywhere';
+  const told = await locals.session.end(everywhere ? 'global' : 'local');
+  redirect(303, everywhere && !told ? '/login?here' : '/login');
 };
