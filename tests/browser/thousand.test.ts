@@ -147,6 +147,22 @@ describe('a thousand workers', () => {
     expect(await shown()).not.toContain(names[0]);
   });
 
+  it('are searched, narrowed and sorted in the browser, and nothing is loaded for it', async () => {
+    const { page } = carol;
+    const loaded: string[] = [];
+    page.on('request', (request) => request.url().includes('__data.json') && loaded.push(request.url()));
+    await page.keyboard.press('/');
+    await page.keyboard.type('worker-081');
+    await until(async () => (await shown()).join() === names.slice(810, 820).join(), { what: 'ten workers' });
+    await page.getByRole('link', { name: /^Healthy/ }).click();
+    await page.waitForURL(/health=healthy/);
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    await page.waitForURL(/sort=jobs/);
+    expect(loaded).toEqual([]);
+    await page.getByRole('link', { name: 'Lastseen' }).first().click();
+    await page.locator(`[data-worker="${names[0]}"]`).waitFor();
+  });
+
   it('have spark lines only for what is in sight', async () => {
     const asked = carol.page.waitForRequest((request) => request.url().includes('/api/sparks'));
     await carol.page.evaluate(() => scrollTo(0, 20_000));

@@ -26,11 +26,12 @@ export const LEVEL_WORDS: Readonly<Record<Level, string>> = {
  * One word for what a worker is now. The stored status alone must not be believed: a worker that fell silent while
  * "processing" is not processing.
  */
-export function statusWord({ status }: Worker, { rule, level }: Health): string {
+export function statusWord({ status, jobsActive }: Worker, { rule, level }: Health): string {
   if (rule === 'paused') return 'Paused';
   if (rule === 'not-watched') return 'Not watched';
   if (rule === 'silent') return 'Silent';
   if (rule === 'overdue' && level === 'critical') return 'Overdue';
+  if (rule === 'draining') return jobsActive > 0 ? 'Draining' : 'Drained';
   return STATUS_WORDS[status];
 }
 

@@ -14,7 +14,8 @@ export async function loadFleet(event: ServerLoadEvent) {
   // the end of a session of another time would take the link's secret with it.
   if (/[?&]code=/.test(address)) redirect(303, `/login/confirm${address.slice(1)}`);
   try {
-    const params = event.untrack(() => event.url.searchParams);
+    // A copy: what SvelteKit gives would track each look at it, and load all anew with every letter that is searched for.
+    const params = new URLSearchParams(event.untrack(() => event.url.search));
     return {
       ...opening(await asMember(event), params),
       realtime: configuration(),
