@@ -5449,13 +5449,18 @@ begin
       coalesce(l.memory_mean, w.memory_percent) as memory_mean, coalesce(l.memory_max, w.memory_percent) as memory_max,
       coalesce(l.lag_max, w.event_loop_lag_ms) as lag_max,
       s.up_s, s.up_s + case when s.meant then 0 else s.down_s end as known_s,
-      w.jobs_processed - t.jobs as jobs_new, w.error_count - t.errors as errors_new,
-      t.jobs as jobs_before, t.errors as errors_before
+      w.jobs_processed - n.jobs as jobs_new, w.error_count - n.errors as errors_new,
+      n.jobs as jobs_before, n.errors as errors_before
     from public.hp_worker_status w
       left join hp_private.phases(roll_minute.minute, roll_minute.known) p on p.worker_name = w.worker_name
       left join public.hp_worker_group g on g.worker_type = w.worker_type
       left join total t on t.worker_id = w.worker_id
       left join load l on l.worker_id = w.worker_id
+      cross join lateral (
+        -- Who is new has done all of its work since. Not one that has long been running: it was removed and came back, or was
+        -- long unheard. Ten minutes, for a process may take some to begin.
+        select coalesce(t.jobs, b.nothing) as jobs, coalesce(t.errors, b.nothing) as errors
+        from (select case when w.started_at >= roll_minute.counted_to - interval '10 minutes' then 0::bigint end as nothing) b) n
       cross join lateral (
         select
           coalesce(p.alive_s, case when w.status not in ('unknown', 'stopped', 'crashed') then v_known_s else 0 end) as alive_s,
@@ -5479,7 +5484,7 @@ begin
       case when k.up_s > 0 and w.memory_mean is not null then least(round(w.memory_mean * 10), 32767)::smallint end as memory_mean,
       case when k.up_s > 0 and w.memory_max is not null then least(round(w.memory_max * 10), 32767)::smallint end as memory_max,
       case when k.up_s > 0 and w.lag_max is not null then least(round(w.lag_max), 32767)::smallint end as lag_max,
-      -- Nothing is known of what came before the first look, nor where somebody has put a total back.
+      -- Nothing is known of what an old process did before the first look, nor where somebody has put a total back.
       case when k.known_s is not null and w.jobs_new >= 0 then round(w.jobs_new * v_before) end as jobs_due,
       case when k.known_s is not null and w.errors_new >= 0 then round(w.errors_new * v_before) end as errors_due
     from worker w
@@ -5732,7 +5737,8 @@ begin
 end
 $$;
 
--- Minutes of one worker, or its hours; what is no hour yet comes out of the minutes.
+-- Minutes of one worker (60), or its hours (3600); what is no hour yet comes out of the minutes. And minutes for steps of 300:
+-- where they had to make room, each hour is spread evenly over its twelve steps.
 create or replace function hp_private.worker_steps(worker_id bigint, step_s integer, since timestamptz, until timestamptz)
 returns table (at timestamptz, up_s integer, known_s integer, jobs integer, errors integer,
   cpu_mean real, cpu_max real, memory_mean real, memory_max real, lag_max integer)
@@ -5743,9 +5749,14 @@ declare
   v_block bigint := worker_steps.worker_id / 128;
   v_place integer := worker_steps.worker_id % 128 + 1;
   v_hours_to timestamptz := worker_steps.since;
+  v_spread_to timestamptz;
 begin
   if step_s = 3600 then
     v_hours_to := (hp_private.block_ends(v_block)).hours_to;
+  elsif step_s = 300 then
+    v_spread_to := date_bin('1 hour', coalesce((
+      select min(b.at) from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 60 and b.at >= since and b.at < until), until), 'epoch');
   end if;
   return query
     select s.at, s.up_s, s.known_s, s.jobs, s.errors, (s.cpu_mean / 10.0)::real, (s.cpu_max / 10.0)::real,
@@ -5761,6 +5772,17 @@ begin
         b.cpu_max[v_place], b.memory_mean[v_place], b.memory_max[v_place], b.lag_max[v_place]
       from public.hp_worker_bucket b
       where b.block = v_block and b.step_s = 3600 and b.at >= since and b.at < least(v_hours_to, until)
+      union all
+      -- note: differences of whole parts, so that the steps together are the hour.
+      select f.at, b.up_s[v_place] * (n + 1) / 12 - b.up_s[v_place] * n / 12,
+        nullif(b.known_s[v_place] * (n + 1) / 12 - b.known_s[v_place] * n / 12, 0),
+        (b.jobs[v_place]::bigint * (n + 1) / 12 - b.jobs[v_place]::bigint * n / 12)::integer,
+        (b.errors[v_place]::bigint * (n + 1) / 12 - b.errors[v_place]::bigint * n / 12)::integer,
+        b.cpu_mean[v_place], b.cpu_max[v_place], b.memory_mean[v_place], b.memory_max[v_place], b.lag_max[v_place]
+      from public.hp_worker_bucket b cross join generate_series(0, 11) n
+        cross join lateral (select b.at + n * interval '5 minutes' as at) f
+      where b.block = v_block and b.step_s = 3600 and b.at > since - interval '1 hour' and b.at < v_spread_to
+        and f.at >= since and f.at < until
     ) s where s.known_s is not null;
 end
 $$;
@@ -5961,7 +5983,7 @@ grant execute on function public.hp_throughput() to authenticated, service_role;
 comment on function hp_private.only_members() is 'Refuses whoever is signed in and no member. Errors: PT403.';
 comment on function hp_private.block_ends(bigint) is 'Up to where the hours and days of a block are made.';
 comment on function hp_private.uptime(bigint, timestamptz) is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known.';
-comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet.';
+comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet. 300: minutes, and where they are gone hours, spread.';
 comment on function hp_private.worker_days(bigint, timestamptz) is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
 comment on function hp_private.history_ends(timestamptz) is 'The end of the last minute that can be expected in the history.';
 comment on function hp_private.worker_history(text, text, timestamptz) is 'hp_worker_history at a given time.';
@@ -6858,7 +6880,8 @@ end
 $$;
 
 -- Keeps the lines that beats bring, and adds to their answers how far they have come. Workers are locked: nobody else keeps
--- lines of the same process now. Trimmed each time that an instance has said another 50 lines, so a few more are kept.
+-- lines of the same process now. Trimmed with the first lines of an instance, for there may be many that say little, and each time
+-- that it has said another 50, so a few more are kept.
 create or replace function hp_private.store_logs(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
@@ -6886,7 +6909,7 @@ begin
       set log_line = v_read.last_line, logs_dropped = greatest(i.logs_dropped, b.logs_dropped)
       where i.instance_id = b.instance_id;
     end if;
-    if v_read.last_line / 50 > v_instance.log_line / 50 then
+    if v_read.last_line > v_instance.log_line and (v_instance.log_line = 0 or v_read.last_line / 50 > v_instance.log_line / 50) then
       delete from public.hp_worker_log l
       where l.worker_name = b.worker_name and l.id <= (
         select k.id from public.hp_worker_log k where k.worker_name = b.worker_name

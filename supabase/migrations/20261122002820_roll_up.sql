@@ -112,13 +112,18 @@ begin
       coalesce(l.memory_mean, w.memory_percent) as memory_mean, coalesce(l.memory_max, w.memory_percent) as memory_max,
       coalesce(l.lag_max, w.event_loop_lag_ms) as lag_max,
       s.up_s, s.up_s + case when s.meant then 0 else s.down_s end as known_s,
-      w.jobs_processed - t.jobs as jobs_new, w.error_count - t.errors as errors_new,
-      t.jobs as jobs_before, t.errors as errors_before
+      w.jobs_processed - n.jobs as jobs_new, w.error_count - n.errors as errors_new,
+      n.jobs as jobs_before, n.errors as errors_before
     from public.hp_worker_status w
       left join hp_private.phases(roll_minute.minute, roll_minute.known) p on p.worker_name = w.worker_name
       left join public.hp_worker_group g on g.worker_type = w.worker_type
       left join total t on t.worker_id = w.worker_id
       left join load l on l.worker_id = w.worker_id
+      cross join lateral (
+        -- Who is new has done all of its work since. Not one that has long been running: it was removed and came back, or was
+        -- long unheard. Ten minutes, for a process may take some to begin.
+        select coalesce(t.jobs, b.nothing) as jobs, coalesce(t.errors, b.nothing) as errors
+        from (select case when w.started_at >= roll_minute.counted_to - interval '10 minutes' then 0::bigint end as nothing) b) n
       cross join lateral (
         select
           coalesce(p.alive_s, case when w.status not in ('unknown', 'stopped', 'crashed') then v_known_s else 0 end) as alive_s,
@@ -142,7 +147,7 @@ begin
       case when k.up_s > 0 and w.memory_mean is not null then least(round(w.memory_mean * 10), 32767)::smallint end as memory_mean,
       case when k.up_s > 0 and w.memory_max is not null then least(round(w.memory_max * 10), 32767)::smallint end as memory_max,
       case when k.up_s > 0 and w.lag_max is not null then least(round(w.lag_max), 32767)::smallint end as lag_max,
-      -- Nothing is known of what came before the first look, nor where somebody has put a total back.
+      -- Nothing is known of what an old process did before the first look, nor where somebody has put a total back.
       case when k.known_s is not null and w.jobs_new >= 0 then round(w.jobs_new * v_before) end as jobs_due,
       case when k.known_s is not null and w.errors_new >= 0 then round(w.errors_new * v_before) end as errors_due
     from worker w

@@ -28,7 +28,8 @@ begin
 end
 $$;
 
--- Minutes of one worker, or its hours; what is no hour yet comes out of the minutes.
+-- Minutes of one worker (60), or its hours (3600); what is no hour yet comes out of the minutes. And minutes for steps of 300:
+-- where they had to make room, each hour is spread evenly over its twelve steps.
 create or replace function hp_private.worker_steps(worker_id bigint, step_s integer, since timestamptz, until timestamptz)
 returns table (at timestamptz, up_s integer, known_s integer, jobs integer, errors integer,
   cpu_mean real, cpu_max real, memory_mean real, memory_max real, lag_max integer)
@@ -39,9 +40,14 @@ declare
   v_block bigint := worker_steps.worker_id / 128;
   v_place integer := worker_steps.worker_id % 128 + 1;
   v_hours_to timestamptz := worker_steps.since;
+  v_spread_to timestamptz;
 begin
   if step_s = 3600 then
     v_hours_to := (hp_private.block_ends(v_block)).hours_to;
+  elsif step_s = 300 then
+    v_spread_to := date_bin('1 hour', coalesce((
+      select min(b.at) from public.hp_worker_bucket b
+      where b.block = v_block and b.step_s = 60 and b.at >= since and b.at < until), until), 'epoch');
   end if;
   return query
     select s.at, s.up_s, s.known_s, s.jobs, s.errors, (s.cpu_mean / 10.0)::real, (s.cpu_max / 10.0)::real,
@@ -57,6 +63,17 @@ begin
         b.cpu_max[v_place], b.memory_mean[v_place], b.memory_max[v_place], b.lag_max[v_place]
       from public.hp_worker_bucket b
       where b.block = v_block and b.step_s = 3600 and b.at >= since and b.at < least(v_hours_to, until)
+      union all
+      -- note: differences of whole parts, so that the steps together are the hour.
+      select f.at, b.up_s[v_place] * (n + 1) / 12 - b.up_s[v_place] * n / 12,
+        nullif(b.known_s[v_place] * (n + 1) / 12 - b.known_s[v_place] * n / 12, 0),
+        (b.jobs[v_place]::bigint * (n + 1) / 12 - b.jobs[v_place]::bigint * n / 12)::integer,
+        (b.errors[v_place]::bigint * (n + 1) / 12 - b.errors[v_place]::bigint * n / 12)::integer,
+        b.cpu_mean[v_place], b.cpu_max[v_place], b.memory_mean[v_place], b.memory_max[v_place], b.lag_max[v_place]
+      from public.hp_worker_bucket b cross join generate_series(0, 11) n
+        cross join lateral (select b.at + n * interval '5 minutes' as at) f
+      where b.block = v_block and b.step_s = 3600 and b.at > since - interval '1 hour' and b.at < v_spread_to
+        and f.at >= since and f.at < until
     ) s where s.known_s is not null;
 end
 $$;
@@ -257,7 +274,7 @@ grant execute on function public.hp_throughput() to authenticated, service_role;
 comment on function hp_private.only_members() is 'Refuses whoever is signed in and no member. Errors: PT403.';
 comment on function hp_private.block_ends(bigint) is 'Up to where the hours and days of a block are made.';
 comment on function hp_private.uptime(bigint, timestamptz) is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known.';
-comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet.';
+comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet. 300: minutes, and where they are gone hours, spread.';
 comment on function hp_private.worker_days(bigint, timestamptz) is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
 comment on function hp_private.history_ends(timestamptz) is 'The end of the last minute that can be expected in the history.';
 comment on function hp_private.worker_history(text, text, timestamptz) is 'hp_worker_history at a given time.';

@@ -100,7 +100,8 @@ end
 $$;
 
 -- Keeps the lines that beats bring, and adds to their answers how far they have come. Workers are locked: nobody else keeps
--- lines of the same process now. Trimmed each time that an instance has said another 50 lines, so a few more are kept.
+-- lines of the same process now. Trimmed with the first lines of an instance, for there may be many that say little, and each time
+-- that it has said another 50, so a few more are kept.
 create or replace function hp_private.store_logs(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
@@ -128,7 +129,7 @@ begin
       set log_line = v_read.last_line, logs_dropped = greatest(i.logs_dropped, b.logs_dropped)
       where i.instance_id = b.instance_id;
     end if;
-    if v_read.last_line / 50 > v_instance.log_line / 50 then
+    if v_read.last_line > v_instance.log_line and (v_instance.log_line = 0 or v_read.last_line / 50 > v_instance.log_line / 50) then
       delete from public.hp_worker_log l
       where l.worker_name = b.worker_name and l.id <= (
         select k.id from public.hp_worker_log k where k.worker_name = b.worker_name

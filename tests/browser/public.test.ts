@@ -292,6 +292,18 @@ describe('the history of a worker', () => {
     for (const path of [Discovery, '/api/sparks?ids=1', '/api/throughput'])
       expect((await get(path)).status, path).toBe(401);
     expect((await asked('/api/workers/no-such-worker/history')).status()).toBe(404);
+    for (const what of ['history', 'logs', 'logs?format=txt', 'commands', 'events'])
+      for (const name of ['no-such-worker', 'Disc%00very'])
+        expect((await asked(`/api/workers/${name}/${what}`)).status(), `${name} ${what}`).toBe(404);
+    for (const what of ['logs', 'commands', 'events'])
+      expect((await asked(`/api/workers/Discovery/${what}`)).status(), what).toBe(200);
+    for (const name of ['no-such-worker', '%00'])
+      expect((await asked(`/workers/${name}`)).status(), name).toBe(404);
+    for (const what of ['commands?before=1.5', 'commands?before=x', 'events?after=1~5', 'logs?search=%00']) {
+      const refused = await asked(`/api/workers/Discovery/${what}`);
+      expect(refused.status(), what).toBe(400);
+      expect(await refused.text(), what).not.toMatch(/syntax|unicode|bigint/i);
+    }
     expect((await asked(`${Discovery}?range=1y`)).status()).toBe(400);
     expect((await asked('/api/sparks?ids=1,x')).status()).toBe(400);
     expect((await asked(`/api/sparks?ids=${'1,'.repeat(200)}1`)).status()).toBe(400);

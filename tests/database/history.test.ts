@@ -91,7 +91,7 @@ describe('the roll-up', () => {
     expect(await column('steady', 'up_s', [60, 180])).toEqual([60, 30]);
     const jobs = await column('steady', 'jobs', [60, 540]);
     // Five minutes' work, as it was heard of in one lump: those that were watched have their share.
-    expect(jobs).toEqual([null, 13, null, null, null, null, 11, 0]);
+    expect(jobs).toEqual([0, 13, null, null, null, null, 11, 0]);
   });
 
   it('takes mean and maximum over the beats of a minute, not from the last of them', async () => {
@@ -130,7 +130,7 @@ describe('the roll-up', () => {
     await worker.send({ status: 'stopped' }, at(240));
     await tick(301); // three minutes later: late, and no gap yet
     expect(await column('steady', 'up_s', [0, 300])).toEqual([30, 60, 60, 60, 0]);
-    expect(await column('steady', 'jobs', [0, 300])).toEqual([null, 5, 10, 10, 10]);
+    expect(await column('steady', 'jobs', [0, 300])).toEqual([0, 5, 10, 10, 10]);
   });
 
   it('writes a minute once, however often and from wherever the tick is called', async () => {
@@ -143,7 +143,9 @@ describe('the roll-up', () => {
   });
 
   it('takes no total that was put back, and none that a removed worker left, for work', async () => {
-    const first = new Process(db.sql, 'renewed', { heartbeat_interval_s: 60 });
+    // It runs for an hour already: nobody knows when it did what it has done.
+    const traits = { heartbeat_interval_s: 60, uptime_ms: 3_600_000 };
+    const first = new Process(db.sql, 'renewed', traits);
     await watch(0, 5);
     await first.send({ jobs_total: 1000, errors_total: 100 }, at(6));
     await watch(10, 60);
@@ -157,10 +159,27 @@ describe('the roll-up', () => {
     expect(await column('renewed', 'errors', [0, 240])).toEqual([null, 1, null, 0]);
 
     await db.sql`delete from hp_worker_status where worker_name = 'renewed'`;
-    await new Process(db.sql, 'renewed', { heartbeat_interval_s: 60 }).send({ jobs_total: 500 }, at(241));
+    await new Process(db.sql, 'renewed', traits).send({ jobs_total: 500 }, at(241));
     await watch(245, 300);
     expect(await column('renewed', 'jobs', [0, 300])).toEqual([null, null, null, null, null]);
     expect(await column('renewed', 'up_s', [180, 300])).toEqual([null, 59]);
+  });
+
+  it('counts the first work of a worker that is new, however short it runs', async () => {
+    await watch(0, 60);
+    const brief = new Process(db.sql, 'brief', { heartbeat_interval_s: 60 });
+    await brief.send({ jobs_total: 0, uptime_ms: 2000 }, at(61));
+    await brief.send({ jobs_total: 65, errors_total: 2, status: 'stopped', uptime_ms: 31_000 }, at(90));
+    await new Process(db.sql, 'slow', { heartbeat_interval_s: 60 }).send(
+      { jobs_total: 3, uptime_ms: 240_000 },
+      at(100),
+    );
+    await watch(65, 120);
+    expect(await column('brief', 'jobs', [0, 120])).toEqual([null, 65]);
+    expect(await column('brief', 'errors', [0, 120])).toEqual([null, 2]);
+    expect(await column('slow', 'jobs', [0, 120])).toEqual([null, 3]);
+    await watch(125, 180);
+    expect(await column('slow', 'jobs', [120, 180])).toEqual([0]);
   });
 
   it('counts no downtime that is meant: a pause, a replica that ended, a worker that never reported', async () => {
@@ -385,6 +404,26 @@ describe('what is kept', () => {
       'worker_bucket_60_2026102800',
       'worker_bucket_86400',
     ]);
+  });
+
+  it('is a whole day also where its minutes had to make room: hours, spread evenly', async () => {
+    await write('old', 60, 0, 1440);
+    await stand(day, 0, 0);
+    await db.sql`select hp_private.pack_steps() from generate_series(1, 50)`;
+    const before = await column('old', 'jobs', [0, day], '24h', day);
+    await set('history_minutes_hours', 12);
+    await db.sql`select hp_private.sweep_history(${at(day)})`;
+    const [left] = await db.sql`select min(at) as at from hp_worker_bucket where step_s = 60`;
+    expect(left!.at).toEqual(at(12 * hour));
+    const after = await column('old', 'jobs', [0, day], '24h', day);
+    // 270 an hour.
+    expect(after.slice(0, 12)).toEqual([22, 23, 22, 23, 22, 23, 22, 23, 22, 23, 22, 23]);
+    expect(after.slice(0, 144).reduce((a, b) => a! + b!, 0)).toBe(12 * 270);
+    expect(after.slice(144)).toEqual(before.slice(144));
+    expect(await column('old', 'up_s', [0, 600], '24h', day)).toEqual([225, 225]);
+    expect(await column('old', 'known_s', [0, 600], '24h', day)).toEqual([300, 300]);
+    // A day that begins within an hour.
+    expect((await column('old', 'jobs', [0, day], '24h', day + 1500)).slice(0, 2)).toEqual([23, 22]);
   });
 
   it('is not waited for where somebody reads what is to go', async () => {

@@ -271,6 +271,17 @@ describe('of a log is kept', () => {
     ).toBe(500);
   });
 
+  it('no more where many processes of a worker say little each', async () => {
+    for (let n = 0; n < 14; n++) {
+      const run = new Process(db.sql, 'brief');
+      await run.send({ logs: lines(1, 6) });
+      await run.send({ logs: lines(7, 46) });
+    }
+    const [kept] = await db.sql`select count(*)::int as n from hp_worker_log where worker_name = 'brief'`;
+    expect(kept!.n).toBeGreaterThanOrEqual(500);
+    expect(kept!.n).toBeLessThan(550);
+  });
+
   it('what is younger than 7 days, and no more than the room for all', async () => {
     const worker = new Process(db.sql, 'aged');
     await worker.send({ logs: lines(1, 100) });

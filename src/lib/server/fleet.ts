@@ -61,6 +61,9 @@ async function ask(client: Session['client'], name: 'hp_fleet' | 'hp_watch'): Pr
   throw refusal(status, error.code, error.message);
 }
 
+/** PostgreSQL's codes for what is no number, no time, out of range or no text (a zero byte): its own words are not for people. */
+const UNREADABLE = ['22P02', '22007', '22008', '22003', '22P05', '22021'];
+
 /** What an error of the Data API means for whoever asked. */
 export function refusal(status: number, code: string, message: string): Refused {
   // Status 0 is what postgrest-js makes of a request that never got an answer.
@@ -70,6 +73,7 @@ export function refusal(status: number, code: string, message: string): Refused 
   // Ours, about what was asked for; 404 without it: there is no such function.
   if (code === 'PT404') return new Refused('not-found', message);
   if (code === 'PT400') return new Refused('invalid', message);
+  if (UNREADABLE.includes(code)) return new Refused('invalid', 'something asked for is no such value');
   if (status === 404 || code === '42P01' || code === '42883')
     return new Refused('migrations-missing', message);
   return new Refused('broken', message);

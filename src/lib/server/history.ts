@@ -1,6 +1,7 @@
 import { HISTORY_RANGES, type Sparks, type Throughput, type WorkerHistory } from '../fleet/history.ts';
 import { refusal, Refused } from './fleet.ts';
 import type { Session } from './session.ts';
+import { mustBeName } from './worker.ts';
 
 /** Ids of workers in one question for spark lines. */
 const MOST_SPARKS = 200;
@@ -10,6 +11,7 @@ export async function readHistory(session: Session, name: string, range: string)
   if (!HISTORY_RANGES.some((known) => known === range))
     throw new Refused('invalid', `range must be one of ${HISTORY_RANGES.join(', ')}`);
   await signedIn(session);
+  mustBeName(name);
   const { data, error, status } = await session.client.rpc('hp_worker_history', {
     worker_name: name,
     range,

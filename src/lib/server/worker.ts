@@ -15,6 +15,7 @@ export async function readWorker(
   name: string,
   after: string | null = null,
 ): Promise<WorkerPage> {
+  mustBeName(name);
   const [page, events, commands] = await Promise.all([
     ask(session, (client) => client.rpc('hp_worker_page', { worker_name: name })),
     readEvents(session, name, { after }),
@@ -75,6 +76,33 @@ export async function readCommands(session: Session, name: string, before?: numb
   );
   const { commands, more } = answer as { commands: unknown[]; more: boolean };
   return { list: commands, more };
+}
+
+/**
+ * What was found of a worker. What is kept outlives it: so there is no such worker only where nothing was found either.
+ *
+ * @param something whether anything was found
+ * @throws {Refused} 'not-found' among others
+ */
+export async function ofKnown<T>(
+  session: Session,
+  name: string,
+  read: () => Promise<T>,
+  something: (found: T) => boolean,
+): Promise<T> {
+  mustBeName(name);
+  const found = await read();
+  if (something(found)) return found;
+  const rows = await ask(session, (client) =>
+    client.from('hp_worker_status').select('worker_id').eq('worker_name', name),
+  );
+  if ((rows as unknown[]).length === 0) throw new Refused('not-found', `there is no worker named ${name}`);
+  return found;
+}
+
+/** A zero byte is in no text of PostgreSQL: nobody has such a name. @throws {Refused} */
+export function mustBeName(name: string): void {
+  if (name.includes('\0')) throw new Refused('not-found', 'there is no worker of that name');
 }
 
 /** So many lines of the audit log at a time. */

@@ -1,4 +1,5 @@
 import { error, redirect } from '@sveltejs/kit';
+import { visible } from '$lib/worker/values.ts';
 import { advice } from '$lib/server/advice.ts';
 import { configuration } from '$lib/server/configuration.ts';
 import { Refused } from '$lib/server/fleet.ts';
@@ -14,16 +15,20 @@ export const load: PageServerLoad = async (event) => {
   const page = await readWorker(locals.session, params.name, event.url.searchParams.get('after')).catch(
     (refused: unknown) => {
       if (!(refused instanceof Refused)) throw refused;
+      if (refused.kind === 'not-found') noSuchWorker(params.name);
       error(refused.status, advice(refused));
     },
   );
-  if (page.details === null)
-    error(404, {
-      message: 'There is no such worker',
-      advice: `No worker named ${params.name} has ever reported, or it was removed.`,
-    });
+  if (page.details === null) noSuchWorker(params.name);
   return { name: params.name, page, member, realtime: configuration() };
 };
+
+function noSuchWorker(name: string): never {
+  error(404, {
+    message: 'There is no such worker',
+    advice: `No worker named ${visible(name)} has ever reported, or it was removed.`,
+  });
+}
 
 /** Who may do what the database asks: each of its functions does, and records every try. */
 export const actions: Actions = {

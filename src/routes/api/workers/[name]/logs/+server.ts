@@ -1,5 +1,6 @@
 import { answer, jsonAnswer } from '$lib/server/answer.ts';
 import { fileNameOf, logText, logsWanted, readLogs } from '$lib/server/logs.ts';
+import { ofKnown } from '$lib/server/worker.ts';
 import type { RequestHandler } from './$types';
 
 /**
@@ -11,10 +12,22 @@ export const GET: RequestHandler = async ({ locals, params, url }) => {
   if (!wanted)
     return jsonAnswer({ kind: 'broken', message: 'level must be debug, info, warn or error' }, 400);
   if (url.searchParams.get('format') !== 'txt')
-    return answer(() => readLogs(locals.session, params.name, wanted));
+    return answer(() =>
+      ofKnown(
+        locals.session,
+        params.name,
+        () => readLogs(locals.session, params.name, wanted),
+        (log) => (log as { lines: unknown[] }).lines.length > 0,
+      ),
+    );
   let text = '';
   const answered = await answer(async () => {
-    text = await logText(locals.session, params.name, wanted);
+    text = await ofKnown(
+      locals.session,
+      params.name,
+      () => logText(locals.session, params.name, wanted),
+      (found) => found !== '',
+    );
     return null;
   });
   if (!answered.ok) return answered;
