@@ -39,7 +39,7 @@ function inspect(url: string, { name, value }: NamedKey): Finding {
   if (/^["'\s]|["'\s]$/.test(value)) {
     return trouble(name, 'begins or ends with a quote or a space', 'Set it without.');
   }
-  if (found.kind === 'unknown' || found.kind === 'account') {
+  if (found.kind === 'cut-off' || found.kind === 'unknown' || found.kind === 'account') {
     return trouble(name, is, `Put a key of the project there. ${WHERE}`);
   }
   if (found.project && here && found.project !== here) {

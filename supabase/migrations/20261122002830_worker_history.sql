@@ -109,11 +109,11 @@ end
 $$;
 
 -- Uptime for anyone: in percent of what is known of 90 days, and of each of them, today last. Rounded down, so that only
--- always is 100.
+-- always is 100. Of less than three hours no part is told: a worker known for a minute has not been up for a day.
 create or replace function hp_private.uptime(worker_id bigint, at timestamptz, out uptime numeric, out uptime_days jsonb)
 language sql stable set search_path = ''
 as $$
-  select trunc(100.0 * sum(least(p.up_s, p.known_s)) / nullif(sum(p.known_s), 0), 2),
+  select case when sum(p.known_s) >= 3 * 3600 then trunc(100.0 * sum(least(p.up_s, p.known_s)) / sum(p.known_s), 2) end,
     jsonb_agg(trunc(100.0 * least(p.up_s, p.known_s) / nullif(p.known_s, 0), 2) order by d.n desc)
   from generate_series(0, 89) d (n)
     left join hp_private.worker_days(uptime.worker_id, uptime.at) p on p.day = (uptime.at at time zone 'UTC')::date - d.n
@@ -273,7 +273,7 @@ grant execute on function public.hp_throughput() to authenticated, service_role;
 
 comment on function hp_private.only_members() is 'Refuses whoever is signed in and no member. Errors: PT403.';
 comment on function hp_private.block_ends(bigint) is 'Up to where the hours and days of a block are made.';
-comment on function hp_private.uptime(bigint, timestamptz) is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known.';
+comment on function hp_private.uptime(bigint, timestamptz) is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known, of the whole also where less than three hours are.';
 comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet. 300: minutes, and where they are gone hours, spread.';
 comment on function hp_private.worker_days(bigint, timestamptz) is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
 comment on function hp_private.history_ends(timestamptz) is 'The end of the last minute that can be expected in the history.';

@@ -179,7 +179,10 @@ describe('the fleet page', () => {
 
 describe('when something is not there', () => {
   it('says that Supabase is unreachable, and where it looked', async () => {
-    const lost = await startDashboard({ url: 'http://127.0.0.1:9', publishableKey: 'sb_publishable_x' });
+    const lost = await startDashboard({
+      url: 'http://127.0.0.1:9',
+      publishableKey: 'sb_publishable_0123456789',
+    });
     const { page, close } = await visit(browser, lost);
     await signIn(page, 'alice');
     expect(await page.getByRole('alert').innerText()).toMatch(/could not be reached/);

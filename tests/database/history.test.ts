@@ -462,6 +462,11 @@ describe('the uptime that anyone may know', () => {
     await db.sql`update hp_worker_bucket set up_s[array_length(up_s, 1)] = known_s[array_length(known_s, 1)] - 1 where step_s = 86400`;
     const [almost] = await db.as('anon', {}, (sql) => sql`select hp_public_status() as it`);
     expect(almost!.it.workers[0].uptime).toBe(99.99);
+    // One known for an hour: its day stands there, but no part "of 1 day".
+    await db.sql`delete from hp_worker_bucket where step_s = 86400`;
+    const [young] = await db.as('anon', {}, (sql) => sql`select hp_public_status() as it`);
+    expect(young!.it.workers[0].uptime).toBeNull();
+    expect(young!.it.workers[0].uptime_days.at(-1)).toBe(100);
   });
 });
 

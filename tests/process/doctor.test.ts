@@ -83,7 +83,7 @@ describe('npm run doctor', () => {
   });
 
   it('ends with 1 and says what to do where there is trouble, and as JSON for a program', () => {
-    const args = ['--url', 'http://example.com', '--key', 'sb_publishable_x', '--json'];
+    const args = ['--url', 'http://example.com', '--key', 'sb_publishable_0123456789', '--json'];
     const { status, stdout } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env: {} });
     expect(status).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -109,15 +109,16 @@ describe('npm run doctor', () => {
 
   const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
   it.each([
-    [publishableName, 'sb_secret_x', /sent to every browser/],
+    [publishableName, 'sb_secret_0123456789', /sent to every browser/],
     [publishableName, jwt({ role: 'service_role' }), /sent to every browser/],
-    [secretName, 'sb_publishable_x', /may not do what is asked/],
+    [secretName, 'sb_publishable_0123456789', /may not do what is asked/],
     [
       secretName,
       jwt({ role: 'anon', ref: 'a'.repeat(20) }),
       /belongs to the project a{20}, the address to b{20}/,
     ],
     [secretName, '"sb_secret_x"', /a quote or a space/],
+    [publishableName, 'sb_publishable_…', /is cut off, or the placeholder of the guide/],
     [secretName, 'sbp_x', /an access token of a Supabase account/],
     [secretName, 'password', /no API key of Supabase/],
   ])('knows that %s must not be %s', async (name, value, says) => {

@@ -4,7 +4,7 @@ import { readEnvironment } from '../../src/lib/server/environment.ts';
 const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
 const right = {
   PUBLIC_SUPABASE_URL: `https://${'a'.repeat(20)}.supabase.co`,
-  PUBLIC_SUPABASE_PUBLISHABLE_KEY: 'sb_publishable_x',
+  PUBLIC_SUPABASE_PUBLISHABLE_KEY: 'sb_publishable_0123456789',
 };
 const lines = (env: Record<string, string | undefined>) =>
   readEnvironment(env).problems.map(({ name, says }) => `${name} ${says}`);
@@ -12,7 +12,7 @@ const lines = (env: Record<string, string | undefined>) =>
 describe('the environment of a dashboard', () => {
   it('needs the address and the publishable key, no more', () => {
     expect(readEnvironment({ ...right, PUBLIC_SUPABASE_URL: `${right.PUBLIC_SUPABASE_URL}/` })).toEqual({
-      environment: { url: right.PUBLIC_SUPABASE_URL, publishableKey: 'sb_publishable_x' },
+      environment: { url: right.PUBLIC_SUPABASE_URL, publishableKey: 'sb_publishable_0123456789' },
       problems: [],
     });
   });
@@ -36,7 +36,7 @@ describe('the environment of a dashboard', () => {
     ['PUBLIC_SUPABASE_URL', 'db.example.com', /is no address/],
     ['PUBLIC_SUPABASE_URL', 'https://x.supabase.co/rest/v1', /has a path/],
     ['PUBLIC_SUPABASE_URL', 'https://me:pass@x.supabase.co', /has a password/],
-    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'sb_secret_x', /is a secret key .* sent to every browser/],
+    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'sb_secret_0123456789', /is a secret key .* sent to every browser/],
     [
       'PUBLIC_SUPABASE_PUBLISHABLE_KEY',
       jwt({ role: 'service_role' }),
@@ -47,6 +47,8 @@ describe('the environment of a dashboard', () => {
       'sbp_x',
       /access token of a Supabase account.* sent to every browser/,
     ],
+    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'sb_publishable_…', /is cut off, or the placeholder of the guide/],
+    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'sb_publishable_ACJ', /is cut off/],
     ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'abc', /is no API key of Supabase/],
     [
       'PUBLIC_SUPABASE_PUBLISHABLE_KEY',
@@ -64,7 +66,8 @@ describe('the environment of a dashboard', () => {
 
   it.each([
     ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', jwt({ role: 'anon' }), /an anon key, the older kind/],
-    ['SUPABASE_SECRET_KEY', 'sb_publishable_x', /is a publishable key/],
+    ['SUPABASE_SECRET_KEY', 'sb_publishable_0123456789', /is a publishable key/],
+    ['SUPABASE_SECRET_KEY', 'sb_secret_…', /is cut off, or the placeholder/],
     ['CRON_SECRET', 'short', /shorter than 16/],
   ])('works, with a line in the log, with %s=%s', (name, value, says) => {
     const { environment, problems } = readEnvironment({ ...right, [name]: value });

@@ -50,6 +50,7 @@ const publishableKey = rule(
     const found = keyKind(value);
     if (isSecret(found))
       return `is ${found.words}, and would be sent to every browser. Put the publishable key there`;
+    if (found.kind === 'cut-off') return `is ${found.words}`;
     return found.kind === 'unknown' ? `is ${found.words}. It begins with sb_publishable_` : undefined;
   }),
   (value) => {
@@ -65,6 +66,7 @@ const secretKey = rule(
   (value) => {
     const found = keyKind(value);
     if (value === '' || found.kind === 'secret' || found.kind === 'service-role') return undefined;
+    if (found.kind === 'cut-off') return `is ${found.words}`;
     return `is ${found.words}. It begins with sb_secret_; only /api/tick uses it`;
   },
   false,

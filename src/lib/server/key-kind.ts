@@ -1,6 +1,6 @@
 /** What an API key of Supabase is, as far as one can tell by looking at it. */
 export interface KeyKind {
-  kind: 'publishable' | 'secret' | 'anon' | 'service-role' | 'account' | 'unknown';
+  kind: 'publishable' | 'secret' | 'anon' | 'service-role' | 'account' | 'cut-off' | 'unknown';
   /** For people: "a secret key (sb_secret_…)". Never the key itself. */
   words: string;
   /** The project that an older key was made for. */
@@ -13,14 +13,15 @@ const WORDS = {
   anon: 'an anon key, the older kind (a JWT)',
   'service-role': 'a service_role key, the older kind of secret key (a JWT)',
   account: 'an access token of a Supabase account (sbp_…)',
+  'cut-off': 'cut off, or the placeholder of the guide',
   unknown: 'no API key of Supabase',
 } as const;
 
 /** Tells the kind of a key, without asking anybody. */
 export function keyKind(key: string): KeyKind {
   const named = (kind: KeyKind['kind'], project?: string): KeyKind => ({ kind, words: WORDS[kind], project });
-  if (key.startsWith('sb_publishable_')) return named('publishable');
-  if (key.startsWith('sb_secret_')) return named('secret');
+  const [, kind, rest] = /^sb_(publishable|secret)_(.*)$/s.exec(key) ?? [];
+  if (kind) return named(/^[\w-]{10,}$/.test(rest!) ? (kind as 'publishable' | 'secret') : 'cut-off');
   if (key.startsWith('sbp_')) return named('account');
   const claims = claimsOf(key);
   const project = typeof claims?.ref === 'string' ? claims.ref : undefined;
