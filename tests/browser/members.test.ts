@@ -156,12 +156,23 @@ async function onTheFleet(name: 'alice' | 'bob' | 'carol') {
 describe('an open page', () => {
   it('of a member who was removed stops within a minute', async () => {
     const { page, sockets, close } = await onTheFleet('bob');
+    const settings = await page.context().newPage();
+    await settings.clock.install();
+    await settings.goto(`${dashboard.url}/settings/groups`);
+    const worker = await page.context().newPage();
+    await worker.clock.install();
+    await worker.goto(`${dashboard.url}/workers/crawl-worker`);
+    await connection(worker, 'Live');
     await stack.database.sql`delete from hp_member where user_id = ${people.bob.id}`;
-    await page.clock.fastForward(55_000);
-    await page.getByText('Your session has ended.').waitFor();
+    for (const one of [page, settings, worker]) await one.clock.fastForward(56_000);
+    for (const one of [page, worker]) {
+      await one.getByText('You are no member any more.').first().waitFor();
+      expect(await one.getByText('Your session has ended').count()).toBe(0);
+    }
+    await settings.getByRole('heading', { name: 'You are not a member' }).waitFor();
     await until(() => sockets.every((socket) => socket.isClosed()), { what: 'the socket to be closed' });
     expect((await page.request.get(`${dashboard.url}/api/fleet`)).status()).toBe(403);
-    await page.getByRole('link', { name: 'Sign in again' }).click();
+    await page.reload();
     await page.getByRole('heading', { name: 'You are not a member' }).waitFor();
     await stack.database.sql`select hp_add_member('bob@example.com', 'operator')`;
     await close();

@@ -403,6 +403,25 @@ describe('what operators do', () => {
     await page.getByLabel('Reason').fill('too late');
     await page.getByRole('button', { name: 'Pause plainly' }).click();
     expect(await page.getByRole('alert').innerText()).toContain('That time is over');
+
+    // What keeps four buttons from being pressed is said once, and each of them refers to it.
+    await page.goto(dashboard.url + pathOf('plainly'));
+    await page.getByRole('button', { name: 'Restart…' }).click();
+    await page.getByLabel('Reason').fill('stuck');
+    await page.getByRole('button', { name: /^Restart plainly/ }).click();
+    await says(page, '#act', 'It is asked for, and recorded below.');
+    for (const name of ['Restart…', 'Stop…', 'Drain…', 'Trip breaker…']) {
+      const described = await page.getByRole('button', { name }).getAttribute('aria-describedby');
+      expect(await page.locator(`[id="${described}"]`).innerText(), name).toMatch(
+        /^Restart was asked for .* under way\.$/,
+      );
+    }
+    expect(
+      await page
+        .locator('#act')
+        .getByText(/^Restart was asked for/)
+        .count(),
+    ).toBe(1);
     await close();
   });
 

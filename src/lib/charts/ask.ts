@@ -2,7 +2,7 @@
 const TIME_LIMIT_MS = 15_000;
 
 /** Why our own server gave no answer: what the reader can do about it differs. */
-export type Trouble = 'signed-out' | 'gone' | 'unreachable';
+export type Trouble = 'signed-out' | 'removed' | 'gone' | 'unreachable';
 
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
@@ -26,7 +26,8 @@ export async function ask<T>(path: string, read: (value: unknown) => T): Promise
     throw new NoAnswer('unreachable', String(error));
   }
   const { status } = response;
-  if (status === 401 || status === 403) throw new NoAnswer('signed-out', `HTTP ${status}`);
+  if (status === 401) throw new NoAnswer('signed-out', `HTTP ${status}`);
+  if (status === 403) throw new NoAnswer('removed', `HTTP ${status}`);
   if (status === 404) throw new NoAnswer('gone', `HTTP ${status}`);
   if (!response.ok) throw new NoAnswer('unreachable', `HTTP ${status}`);
   return read(await response.json());

@@ -8,8 +8,9 @@ import { SignedOut, type FleetSource } from './source.ts';
  * - `reconnecting`: was joined, trying again
  * - `stale`: joined, but nothing comes
  * - `signed-out`: the session has ended
+ * - `removed`: who looks is no member any more
  */
-export type Connection = 'connecting' | 'live' | 'reconnecting' | 'stale' | 'signed-out';
+export type Connection = 'connecting' | 'live' | 'reconnecting' | 'stale' | 'signed-out' | 'removed';
 
 /** What follows the fleet. */
 export interface Follower {
@@ -111,7 +112,7 @@ export function follow(
       }),
       message: guarded(receive),
       garbled: guarded(() => need('a message could not be read')),
-      signedOut: guarded(signedOut),
+      signedOut: guarded(() => signedOut()),
     };
   }
 
@@ -175,7 +176,7 @@ export function follow(
       if (reason !== 'joined' && reason !== 'asked for') notBefore = ticker.now() + pause(++resyncs);
       replay();
     } catch (error) {
-      if (error instanceof SignedOut) return signedOut();
+      if (error instanceof SignedOut) return signedOut(error);
       snapshotNeeded ??= reason;
       notBefore = ticker.now() + pause(++failures);
     } finally {
@@ -205,7 +206,7 @@ export function follow(
         if (!stopped) follower.watched(answer);
       },
       (error: unknown) => {
-        if (error instanceof SignedOut) signedOut();
+        if (error instanceof SignedOut) signedOut(error);
         else watchAt = ticker.now() + WATCH_AGAIN_MS;
       },
     );
@@ -230,9 +231,9 @@ export function follow(
     return wasLive ? 'reconnecting' : 'connecting';
   }
 
-  function signedOut() {
+  function signedOut(error?: SignedOut) {
     if (stopped) return;
-    follower.connection('signed-out');
+    follower.connection(error?.removed ? 'removed' : 'signed-out');
     stop();
   }
 

@@ -48,7 +48,8 @@ export async function request(path: string, init?: RequestInit): Promise<unknown
     headers: { accept: 'application/json' },
     signal: AbortSignal.timeout(TIME_LIMIT_MS),
   });
-  if (response.status === 401 || response.status === 403) throw new SignedOut(`${path}: ${response.status}`);
+  const { status } = response;
+  if (status === 401 || status === 403) throw new SignedOut(`${path}: ${status}`, status === 403);
   if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
   return response.json();
 }

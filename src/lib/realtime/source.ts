@@ -32,4 +32,11 @@ export interface Listener {
 /** The session has ended: signing in again is the only way on. */
 export class SignedOut extends Error {
   override readonly name = 'SignedOut';
+  /** Signing in again leads nowhere either: it is no member any more. */
+  readonly removed: boolean;
+
+  constructor(message?: string, removed = false) {
+    super(message);
+    this.removed = removed;
+  }
 }
