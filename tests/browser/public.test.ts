@@ -117,6 +117,18 @@ it('while Supabase is away a badge is grey, and no cache keeps it', async () => 
     const kept = await get('/api/badge/Decay.svg');
     expect(kept.headers.get('cache-control')).toMatch(/^public.*s-maxage=10/);
     expect((await fetch(`${lonely.url}/status`)).status).toBe(503);
+    // Anyone is told that it is away, and not what is away, and where.
+    const key = `lsb_${'0'.repeat(64)}`;
+    for (const path of ['/api/status.json', `/api/bar?key=${key}`, `/bar?key=${key}`]) {
+      const answer = await fetch(lonely.url + path);
+      expect([path, answer.status]).toEqual([path, 503]);
+      expect(await answer.text()).not.toMatch(/127\.0\.0\.1|npm run|fetch failed/);
+      if (path.startsWith('/api')) continue;
+      // A frame that a browser refuses would stay broken for good.
+      expect(answer.headers.get('content-security-policy')).toMatch(/frame-ancestors \*/);
+    }
+    // No question is asked about what cannot be a key.
+    expect((await fetch(`${lonely.url}/api/bar?key=lsb_wrong`)).status).toBe(401);
   } finally {
     await lonely.stop();
   }
@@ -434,7 +446,9 @@ describe('the status line', () => {
 
     const answer = await get(`/bar?key=${key}`);
     expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
-    expect(answer.headers.get('cache-control')).toMatch(/s-maxage=5/);
+    // The page has a nonce for one load of it; what it asks for afterwards may be kept.
+    expect(answer.headers.get('cache-control')).toBe('private, no-store');
+    expect((await get(`/api/bar?key=${key}`)).headers.get('cache-control')).toMatch(/^public.*s-maxage=5/);
     expect(answer.headers.get('content-security-policy')).toMatch(origin);
     for (const path of ['/', '/api/fleet', '/api/fleet.json', '/settings/public'])
       expect((await get(`${path}?key=${key}`)).status, path).toBeGreaterThanOrEqual(300);
@@ -442,7 +456,11 @@ describe('the status line', () => {
     await page.getByRole('button', { name: /^Revoke Intranet/ }).click();
     await page.getByText('Revoked.').waitFor();
     await until(async () => (await get(`/api/bar?key=${key}`)).status === 401, { what: 'the key to end' });
-    expect((await get(`/bar?key=${key}`)).status).toBe(401);
+    // A frame that stands there says so, and a new one too: neither is a browser's broken page.
+    await reader.frames()[1]!.getByText('Workers: unavailable').waitFor({ timeout: 20_000 });
+    const refused = await get(`/bar?key=${key}`);
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('content-security-policy')).toMatch(origin);
     await close();
     app.close();
   });
@@ -469,6 +487,16 @@ describe('the status line', () => {
   it('sends away who has neither a session nor a key', async () => {
     expect((await get('/bar')).headers.get('location')).toBe('/login?next=%2Fbar');
     expect((await get('/api/bar')).status).toBe(401);
+    const mallory = await visit(browser, dashboard);
+    await mallory.page.goto(`${dashboard.url}/login`);
+    await signIn(mallory.page, 'mallory');
+    await mallory.page.getByText('not a member').first().waitFor();
+    for (const path of ['/bar', '/workers/Decay']) {
+      await mallory.page.goto(dashboard.url + path);
+      await mallory.page.getByText('You are signed in as mallory@example.com, but').waitFor();
+      expect(await mallory.page.locator('pre').innerText()).toMatch("'mallory@example.com'");
+    }
+    await mallory.close();
     expect((await get('/api/bar?key=')).status).toBe(401);
     expect((await get(`/bar?key=${'x'.repeat(8000)}`)).status).toBe(401);
   });

@@ -11,6 +11,21 @@ export async function answer(work: () => Promise<unknown>): Promise<Response> {
   }
 }
 
+/** The same for somebody whom nobody knows: what stands in the way of an answer, and where, is for members. */
+export function answerAnyone(work: () => Promise<unknown>): Promise<Response> {
+  return answer(() =>
+    work().catch((error: unknown) => {
+      throw error instanceof Refused ? forAnyone(error) : error;
+    }),
+  );
+}
+
+/** A refusal without what the database said, and without its address. */
+export function forAnyone({ kind }: Refused): Refused {
+  if (kind === 'signed-out') return new Refused(kind, 'There is no such embed key; it may have been revoked');
+  return new Refused('unreachable', 'The status is not available. Try again in a moment');
+}
+
 /** @param status HTTP @default 200 */
 export function jsonAnswer(value: unknown, status = 200): Response {
   return new Response(jsonText(value), { status, headers: { 'content-type': 'application/json' } });

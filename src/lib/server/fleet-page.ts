@@ -24,7 +24,7 @@ export async function loadFleet(event: ServerLoadEvent) {
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
     if (refused.kind === 'signed-out') redirect(303, signInAt(address));
-    error(refused.status, advice(refused));
+    error(refused.status, await advice(refused, event.locals.session));
   }
 }
 
@@ -37,7 +37,7 @@ async function asMember(event: RequestEvent) {
     if (refused.kind === 'not-a-member') {
       // Invited, and here for the first time?
       if (await claimInvite(session)) return readFleet(session);
-      throw new Refused('not-a-member', (await session.email()) ?? '');
+      throw refused;
     }
     if (refused.kind !== 'signed-out') throw refused;
     // A session of another time or another database is of no use to anybody.

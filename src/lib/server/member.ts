@@ -22,12 +22,12 @@ export async function requireMember(event: ServerLoadEvent): Promise<Member> {
     if (!(await session.token()) && !(await isLocalOwner(event)))
       throw new Refused('signed-out', 'no session');
     const role = await claimInvite(session);
-    if (!role) throw new Refused('not-a-member', (await session.email()) ?? '');
+    if (!role) throw new Refused('not-a-member', 'no member');
     return { role, email: await session.email() };
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
     if (refused.kind === 'signed-out') signIn();
-    error(refused.status, advice(refused));
+    error(refused.status, await advice(refused, session));
   }
 }
 

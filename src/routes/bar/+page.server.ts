@@ -1,23 +1,29 @@
 import { error, redirect } from '@sveltejs/kit';
 import { advice } from '$lib/server/advice.ts';
-import { anyonesFor } from '$lib/server/anyones.ts';
-import { BAR_LASTS_S, readBar } from '$lib/server/bar.ts';
+import { knownSites, readBar } from '$lib/server/bar.ts';
 import { Refused } from '$lib/server/fleet.ts';
 import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async (event) => {
-  const key = event.url.searchParams.get('key');
+  const { locals, url } = event;
+  const key = url.searchParams.get('key');
+  // The address may hold a key.
+  event.setHeaders({ 'referrer-policy': 'no-referrer' });
   try {
-    const { bar, frameAncestors } = await readBar(event.locals.session, key);
-    event.locals.frameAncestors = frameAncestors;
-    // The address may hold a key.
-    event.setHeaders({ 'referrer-policy': 'no-referrer' });
-    if (key !== null) anyonesFor(BAR_LASTS_S, event);
+    const { bar, frameAncestors } = await readBar(locals.session, key);
+    locals.frameAncestors = frameAncestors;
     return { bar, key };
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
-    if (refused.kind !== 'signed-out') error(refused.status, advice(refused));
-    if (key === null) redirect(303, '/login?next=%2Fbar');
+    if (key === null) {
+      if (refused.kind === 'signed-out') redirect(303, '/login?next=%2Fbar');
+      locals.frameAncestors = knownSites() ?? [];
+      error(refused.status, await advice(refused, locals.session));
+    }
+    // Two sentences of ours, and nothing to press: while the sites are not known, any may show them.
+    locals.frameAncestors = knownSites() ?? ['*'];
+    if (refused.kind !== 'signed-out')
+      error(503, { message: 'The status is not available', advice: 'It is tried again every half minute.' });
     error(401, {
       message: 'This embed key is not valid',
       advice: 'It may have been revoked. An owner makes another one, under Settings, Public page.',

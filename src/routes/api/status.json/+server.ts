@@ -1,4 +1,4 @@
-import { answer, jsonAnswer } from '$lib/server/answer.ts';
+import { answerAnyone, jsonAnswer } from '$lib/server/answer.ts';
 import { anyonesFor } from '$lib/server/anyones.ts';
 import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/server/public-status.ts';
 import type { RequestHandler } from './$types';
@@ -6,7 +6,7 @@ import type { RequestHandler } from './$types';
 /** The public page as data, for anyone while it is on: docs/api.md. */
 export const GET: RequestHandler = async (event) => {
   let off = false;
-  const response = await answer(async () => {
+  const response = await answerAnyone(async () => {
     const status = await publicStatus();
     off = status === null;
     return status;

@@ -15,7 +15,7 @@ export const load: PageServerLoad = async ({ locals, parent }) => {
   for (const { error: trouble, status } of [known, settings]) {
     if (!trouble) continue;
     const refused = refusal(status, trouble.code, trouble.message);
-    error(refused.status, advice(refused));
+    error(refused.status, await advice(refused, locals.session));
   }
   const now = Date.now();
   return {

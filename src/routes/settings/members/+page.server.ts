@@ -13,7 +13,7 @@ export const load: PageServerLoad = async ({ locals, parent, url }) => {
   ]);
   if (trouble) {
     const refused = refusal(status, trouble.code, trouble.message);
-    error(refused.status, advice(refused));
+    error(refused.status, await advice(refused, locals.session));
   }
   return {
     people: data.map((row) => ({

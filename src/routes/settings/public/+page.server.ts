@@ -11,11 +11,18 @@ const ROWS = 1000;
 
 export const load: PageServerLoad = async (event) => {
   await requireMember(event);
-  const { client } = event.locals.session;
+  const { session } = event.locals;
+  const { client } = session;
   const [settings, keys, workers] = await Promise.all([
-    read(client.from('hp_setting').select('key, value').in('key', ['public_page', 'frame_ancestors'])),
-    read(client.from('hp_embed_key').select('id, label, created_at, last_used_at').order('created_at')),
-    allWorkers(client),
+    read(
+      session,
+      client.from('hp_setting').select('key, value').in('key', ['public_page', 'frame_ancestors']),
+    ),
+    read(
+      session,
+      client.from('hp_embed_key').select('id, label, created_at, last_used_at').order('created_at'),
+    ),
+    allWorkers(session),
   ]);
   const setting = (key: string) => settings.find((one) => one.key === key)?.value;
   return {
@@ -80,19 +87,20 @@ interface Answer<T> {
   status: number;
 }
 
-async function read<T>(question: PromiseLike<Answer<T>>): Promise<T> {
+async function read<T>(session: Session, question: PromiseLike<Answer<T>>): Promise<T> {
   const { data, error: trouble, status } = await question;
   if (!trouble && data) return data;
   const refused = refusal(status, trouble?.code ?? '', trouble?.message ?? 'no answer');
-  error(refused.status, advice(refused));
+  error(refused.status, await advice(refused, session));
 }
 
 /** All of them: what is saved is which workers are public, and one that the form does not know would be none. */
-async function allWorkers(client: Session['client']) {
+async function allWorkers(session: Session) {
   const workers: { worker_name: string; is_public: boolean }[] = [];
   for (;;) {
     const some = await read(
-      client
+      session,
+      session.client
         .from('hp_worker_status')
         .select('worker_name, is_public')
         .order('worker_name')

@@ -12,7 +12,7 @@ export const load: PageServerLoad = async ({ locals, parent }) => {
   const { data, error: trouble, status } = await locals.session.client.rpc('hp_list_worker_tokens');
   if (trouble) {
     const refused = refusal(status, trouble.code, trouble.message);
-    error(refused.status, advice(refused));
+    error(refused.status, await advice(refused, locals.session));
   }
   const { tokens, unknown } = data as unknown as Listed;
   return { tokens: tokens.map(inWords), unknown: { count: unknown.count, at: when(unknown.at) } };

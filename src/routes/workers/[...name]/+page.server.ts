@@ -13,10 +13,10 @@ export const load: PageServerLoad = async (event) => {
   if (params.name === '') redirect(307, '/');
   const member = await requireMember(event);
   const page = await readWorker(locals.session, params.name, event.url.searchParams.get('after')).catch(
-    (refused: unknown) => {
+    async (refused: unknown) => {
       if (!(refused instanceof Refused)) throw refused;
       if (refused.kind === 'not-found') noSuchWorker(params.name);
-      error(refused.status, advice(refused));
+      error(refused.status, await advice(refused, locals.session));
     },
   );
   if (page.details === null) noSuchWorker(params.name);
