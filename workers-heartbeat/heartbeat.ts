@@ -297,7 +297,7 @@ const clean = (_key: string, value: unknown) =>
 
 /** Of what is a secret. */
 const NAMES =
-  'passw(?:or)?d|passphrase|pwd|secret|token|authorization|(?:api|access|private|service|role|signing)[_-]?key';
+  'passw(?:or)?d|passphrase|pwd|secret|token|authorization|cookie|sig(?:nature)?|(?:api|access|private|service|role|signing)[_-]?key';
 const SECRET_NAME = new RegExp(`(?:${NAMES})$`, 'i');
 
 // What looks like a key, and what is shown of it. Every pattern takes time in proportion to the text, also where it fails:
@@ -306,14 +306,19 @@ const SECRETS: [RegExp, string][] = [
   [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^]*?-----END [A-Z ]{0,30}-----|[^]*)/g, '[private key]'],
   [/(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g, 'eyJ***'],
   [
-    /(?<![a-z0-9])(sb_secret_|hbt_|gh[a-z]_|github_pat_|glpat-|npm_(?=\w{30})|xox[a-z]-|[sr]k[-_]|AIza|A[KS]IA)[\w-]{12,}/gi,
+    /(?<![a-z0-9])(sb_secret_|hbt_|gh[a-z]_|github_pat_|glpat-|(?:npm|hf)_(?=\w{30})|xox[a-z]-|[sr]k[-_]|gsk_|whsec_|dckr_pat_|ya29\.|SG\.(?=[\w-]{22}\.)|AIza|A[KS]IA)[\w-]{12,}(?:[.+/=]+[\w-]+)*/gi,
     '$1***',
   ],
   [/\b(bearer\s{1,3})[\w.~+/=-]{8,}/gi, '$1***'],
   [/(:\/\/[^\s/:@]*:)[^\s/]*@/g, '$1***@'],
+  [/(hooks\.slack\.com\/\w{1,20}\/)[\w/-]+/gi, '$1***'],
   [
     new RegExp(
-      `((?:${NAMES})(?:[_-]?(?:access|key|value)){0,2}\\\\?["'\`]?\\s{0,3}[=:]\\s{0,3})(?!(?:undefined|null|true|false)\\b)(?:basic\\s{1,3})?(?:"(?:[^"\\\\]|\\\\.)*"?|'[^']*'?|\\\\"[^"\\\\]*|[^\\s,;&"'\`{}\\]\\\\)]+)`,
+      // A name, perhaps quoted, and `=`, `:`, `=>` of a Map, the comma of a pair, or the space after an --option; \x60 is `.
+      String.raw`((?:${NAMES})(?:[_-]?(?:access|key|value)){0,2}\\?["'\x60]?(?:\s{0,3}(?:=>?|:)|(?<=["'\x60])\s{0,3},(?=\s{0,3}\\?["'\x60])|(?<=--[\w-]{0,40})(?=\s))\s{0,3})` +
+        String.raw`(?![\s>]{0,3}(?:undefined|null|true|false)\b)` +
+        // What is quoted, as it is or in JSON in JSON; an array; of a header several words; else one.
+        String.raw`(?:(["'\x60])(?:\\[^]|(?!\2)[^\\])*\2?|\\"[^"\\]*|\[[^\]]*\]?|(?<=(?:authorization|cookie)\W{1,9})[^\r\n"'\x60,{}]+|[^\s,;&"'\x60{}\]\\)]+)`,
       'gi',
     ),
     '$1***',
@@ -1405,7 +1410,8 @@ function handlers(signal: string) {
 /** Every worker says goodbye. */
 const goodbye = () => Promise.all([...shared.lines.values()].map((line) => line.report(line.mine())));
 
-async function onSignal(signal: string) {
+async function onSignal(signal: string, number?: number) {
+  if (signal === asked?.signal && !number) return; // it is ours, for the host's handlers
   const code = codeOf(signal);
   const workers = [...shared.workers];
   // A process that handles the signal itself is left to do so.
@@ -1430,16 +1436,17 @@ async function onSignal(signal: string) {
 }
 
 /** The restart or stop that somebody asked for. */
-let asked: { code: number; reason: string } | undefined;
+let asked: { code: number; reason: string; signal?: string | false } | undefined;
 
 /** Ends the process with this code; says in words when it lives on, because the worker has that in its own hands. */
 async function end(code: number, reason: string, fail: (words: string) => void) {
   const workers = [...shared.workers];
   const { timeout } = workers[0]!.settings;
-  asked = { code, reason };
-  process.exitCode ??= code;
   // What a supervisor would send.
   const signal = isMainThread && (['SIGTERM', 'SIGINT'] as const).find((one) => handlers(one) > 0);
+  const { exitCode } = process;
+  asked = { code, reason, signal };
+  process.exitCode ??= code;
   if (!signal && workers.every((worker) => worker.settings.exit)) {
     await Promise.all(workers.map((worker) => worker.finish(reason, () => ({}))));
     await goodbye();
@@ -1449,6 +1456,9 @@ async function end(code: number, reason: string, fail: (words: string) => void) 
   for (const worker of workers) worker.leave(reason);
   if (signal) setImmediate(() => process.emit(signal, signal));
   await sleep(timeout * 1000);
+  // It has failed, and what ends the process later is not this.
+  asked = undefined;
+  if (process.exitCode === code) process.exitCode = exitCode;
   fail(`it was told to end ${timeout} s ago and has not: its own code ends it`);
 }
 
@@ -1464,7 +1474,7 @@ function emptied(code: number) {
 
 /** What an exit code means: a crash, unless it is 0 or that of the signal that was sent. */
 function verdict(code: number): [status: string, reason: string, exit: Record<string, unknown>] {
-  const signal = signalled?.signal;
+  const signal = signalled?.signal ?? (asked?.signal || undefined);
   if (!code || code === asked?.code || (signal && code === codeOf(signal)))
     return ['stopped', asked?.reason ?? signal ?? 'exit code 0', { code: asked?.code ?? code, signal }];
   const { error, origin } = fatal && clock() - fatal.at < 30_000 ? fatal : {};

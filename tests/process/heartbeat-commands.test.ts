@@ -328,6 +328,26 @@ describe.concurrent('a process that is asked', () => {
     },
   );
 
+  it.for([
+    ['0', 0, 'exit code 0'],
+    ['', 0, 'exit code 0'],
+    ['75', 75, 'exit code 75'],
+  ] as const)(
+    'to restart and has failed to ends later as if it had not been asked: by %s',
+    async ([CODE, code, status_reason], { fleet }) => {
+      const worker = fleet.start('own-handler', { env: { CODE, DEAF: '1', TIMEOUT: '0.5' } });
+      await worker.wrote('ready');
+      await until(() => fleet.recorder.last());
+      const id = fleet.recorder.ask('own-handler', 'restart');
+      await until(() => /failed/.test(fleet.recorder.told(id).at(-1) ?? ''));
+      worker.child.kill('SIGUSR2');
+      expect(await worker.exited).toEqual({ code, signal: null });
+      await reported(fleet, code ? 'crashed' : 'stopped');
+      expect(fleet.recorder.last()).toMatchObject({ status_reason, last_exit: { code } });
+      expect(fleet.recorder.last()!.last_exit).not.toHaveProperty('signal');
+    },
+  );
+
   it('and whose own handler fails has crashed', async ({ fleet }) => {
     const worker = fleet.start('own-handler', { env: { CODE: '7' } });
     await worker.wrote('ready');

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
 import { createFleet, type TestFleet } from './fixtures/fleet.ts';
@@ -160,7 +161,7 @@ describe('what looks like a key', () => {
     ['sk-proj-abcdefghijklmnopqrstuvwxyz', 'sk-***'],
     [`${'sk_live'}_abcdefghijklmnopqrstuvwx`, 'sk_***'],
     [`npm_${'a1'.repeat(18)}`, 'npm_***'],
-    ['Authorization: Bearer abcdef0123456789', 'Authorization: *** ***'],
+    ['Authorization: Bearer abcdef0123456789', 'Authorization: ***'],
     ['authorization: Basic dXNlcjpwYXNzd29yZA==', 'authorization: ***'],
     ["curl -H 'Bearer abcdef0123456789'", "curl -H 'Bearer ***'"],
     ['password=hunter2 user=me', 'password=*** user=me'],
@@ -175,8 +176,40 @@ describe('what looks like a key', () => {
     ['-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nnext', '[private key]\nnext'],
     ['-----BEGIN PRIVATE KEY-----\nMIIE\nand the rest is cut', '[private key]'],
     [`it is ${own}!`, 'it is ***!'],
+    // As node prints objects, with the quotes that the text has not.
+    [inspect({ user: 'me', password: 'it\'s "mine"' }), "{ user: 'me', password: *** }"],
+    [inspect({ user: 'me', password: 'it\'s "my" `own`' }), "{ user: 'me', password: *** }"],
+    [inspect(new Map([['password', 'hunter2']])), "Map(1) { 'password' => *** }"],
+    [inspect({ token: ['hunter2', 'hunter3'], n: 1 }), '{ token: ***, n: 1 }'],
+    [inspect(['x-api-key', 'hunter2', 7]), "[ 'x-api-key', ***, 7 ]"],
+    [JSON.stringify(['x-api-key', 'hunter2', 7]), '["x-api-key",***,7]'],
+    [JSON.stringify(JSON.stringify(['x-api-key', 'hunter2'])), '"[\\"x-api-key\\",***\\"]"'],
+    ['Authorization: Token abcdef123456', 'Authorization: ***'],
+    ['authorization: ApiKey abcdef123456, host: db', 'authorization: ***, host: db'],
+    ['Cookie: session=hunter2; csrf=hunter3\nHost: db', 'Cookie: ***\nHost: db'],
+    ['Set-Cookie: session=hunter2; Path=/', 'Set-Cookie: ***'],
+    ['run --user me --password hunter2 --token "hunter 3" -v', 'run --user me --password *** --token *** -v'],
+    ['blob?se=2026&sig=hun%2Fter2%3D&sp=r', 'blob?se=2026&sig=***&sp=r'],
+    [`${'hf'}_${'aB'.repeat(17)}`, 'hf_***'],
+    [`${'whsec'}_MfKQ9r8GKYqrTwjU+PD8ILPZIo2LaLaSw`, 'whsec_***'],
+    [`${'gsk'}_${'aB1'.repeat(17)}`, 'gsk_***'],
+    [`${'SG'}.${'a'.repeat(22)}.${'b'.repeat(43)}`, 'SG.***'],
+    [`${'ya29'}.a0AfH6SMBx-3kk_abcdef`, 'ya29.***'],
+    [`${'dckr_pat'}_AbCdEfGhIjKlMnOpQrStUvWxYz0`, 'dckr_pat_***'],
+    [
+      `https://${'hooks.slack.com'}/services/T00000000/B00000000/XXXXXXXXXXXXXXXX ok`,
+      'https://hooks.slack.com/services/*** ok',
+    ],
     // And what does not stays.
     ['token: undefined, password=null', 'token: undefined, password=null'],
+    [
+      "{ authorization: undefined, cookie: null } Map(1) { 'token' => undefined }",
+      "{ authorization: undefined, cookie: null } Map(1) { 'token' => undefined }",
+    ],
+    [
+      'The design: hf_models of sg.example.com, cookies on',
+      'The design: hf_models of sg.example.com, cookies on',
+    ],
     ['used 512 tokens: fine', 'used 512 tokens: fine'],
     [
       'risk-management-department at https://user@example.com/a:b',
@@ -226,6 +259,17 @@ describe('what looks like a key', () => {
       '\u001b[',
       '\u001b];a',
       'password=',
+      'cookie: ',
+      'authorization: a, ',
+      '--',
+      '--token ',
+      "'token',",
+      'token=[',
+      "token='\\",
+      'token   ',
+      'SG.',
+      'sk-aaaaaaaaaaaa.',
+      'hooks.slack.com/a/',
       '"\\',
       ' ',
     ];
