@@ -144,7 +144,7 @@ describe('the fleet page', () => {
       jobs_processed: 987_654_321_000,
     });
     await rowSays(carol.page, `evil-${'x'.repeat(120)}`, '<img src=x');
-    for (const width of [1280, 1081, 1000, 700, 360]) {
+    for (const width of [1280, 1141, 1000, 700, 360]) {
       await carol.page.setViewportSize({ width, height: 800 });
       await carol.page.reload();
       const overflow = await carol.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -50,6 +50,12 @@ async function setGroup(row: Record<string, unknown>): Promise<void> {
   if (error) throw error;
 }
 
+async function pauseGroup(worker_type: string, until: string, reason: string): Promise<void> {
+  const person = await stack.as('bob');
+  const { error } = await person.rpc('hp_pause', { worker_type, until, reason });
+  if (error) throw error;
+}
+
 async function groupSays(type: string, words: string | RegExp): Promise<void> {
   const heading = bob.page.locator(`[data-group="${type}"]`);
   let text = '';
@@ -182,7 +188,7 @@ describe('a group', () => {
   });
 
   it('is paused with all its workers, and says until when and why', async () => {
-    await setGroup({ worker_type: 'crawlers', paused_until: 'infinity', paused_reason: 'moving house' });
+    await pauseGroup('crawlers', 'infinity', 'moving house');
     await groupSays('crawlers', /Paused until further notice.*moving house/);
     await rowSays(bob.page, 'crawl-2', /Paused.*until further notice/);
     expect(await bob.page.getByRole('alert').count()).toBe(0);
@@ -190,7 +196,7 @@ describe('a group', () => {
 
   it('goes on by itself when its pause is over: the time alone changes what the page shows', async () => {
     const soon = new Date(Date.now() + 3_000).toISOString();
-    await setGroup({ worker_type: 'crawlers', paused_until: soon });
+    await pauseGroup('crawlers', soon, 'moved');
     await groupSays('crawlers', /Paused until \d\d:\d\d:\d\d/);
     // Nothing is written any more: whatever comes over the wire says nothing of them.
     await rowSays(bob.page, 'crawl-2', 'Crashed', 6_000);
