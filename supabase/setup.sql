@@ -3757,6 +3757,7 @@ as $$
 declare
   -- So many of its group are told of one by one; more are a number.
   v_most constant integer := 100;
+  v_most_beside constant integer := 20;
   v_worker public.hp_worker_status;
 begin
   if current_user = 'authenticated' then
@@ -3789,6 +3790,14 @@ begin
           'alive', count(*) filter (where hp_private.is_alive(w, now(), p.watching_since)))
         from public.hp_worker_status w cross join hp_private.pulse p
         where w.worker_type = nullif(v_worker.worker_type, '')),
+      -- What else lives in its process: a restart ends that, too.
+      'beside', (
+        select coalesce(jsonb_agg(b.worker_name order by b.worker_name), '[]')
+        from (
+          select w.worker_name from public.hp_worker_status w cross join hp_private.pulse p
+          where w.hostname = v_worker.hostname and w.pid = v_worker.pid and w.worker_name <> v_worker.worker_name
+            and w.instance_id is not null and hp_private.is_alive(w, now(), p.watching_since)
+          order by w.worker_name limit v_most_beside) b),
       'leases', (
         select jsonb_build_object('held', count(*), 'first', coalesce(jsonb_agg(l.lease order by l.place)
           filter (where l.place <= 50), '[]'))

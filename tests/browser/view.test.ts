@@ -129,6 +129,29 @@ describe('the view', () => {
     await address('');
   });
 
+  it('lets go of the search by the keyboard: down to what was found, or away', async () => {
+    const { page } = bob;
+    const at = () =>
+      page.evaluate(
+        () =>
+          document.activeElement!.closest('[data-worker]')?.getAttribute('data-worker') ??
+          document.activeElement!.localName,
+      );
+    await page.keyboard.press('/');
+    await page.keyboard.type('crawl');
+    await page.keyboard.press('Enter');
+    await until(async () => (await at()) === 'crawl-1', { what: 'the first row that was found' });
+    await page.keyboard.press('/');
+    await page.keyboard.press('Escape');
+    await rows('a/b', 'crawl-1', 'crawl-2', 'post-1');
+    expect(await at()).toBe('input');
+    await page.keyboard.press('ArrowDown');
+    expect(await at()).toBe('a/b');
+    await page.keyboard.press('/');
+    await page.keyboard.press('Escape');
+    expect(await at()).toBe('body');
+  });
+
   it('tells unknown workers from inactive ones', async () => {
     const { page } = bob;
     await upsert({ worker_name: 'resting', status: 'stopped', expected: false });
@@ -323,6 +346,18 @@ describe('a wall display', () => {
     await until(async () => (await clock()) !== before, { timeout: 3_000, what: 'its clock to go on' });
     await upsert({ worker_name: 'post-1', status: 'crashed', status_reason: 'exit code 1' });
     await page.getByRole('list', { name: 'In trouble' }).getByText('post-1').waitFor();
+    // A word is not said twice, and what was seen stands after what was not.
+    const trouble = page.getByRole('list', { name: 'In trouble' }).getByRole('listitem');
+    await upsert({ worker_name: 'crawl-1', status: 'error', status_reason: 'error: no route' });
+    await until(async () => (await trouble.allInnerTexts()).join().includes('no route'), {
+      what: 'its reason',
+    });
+    expect((await trouble.allInnerTexts()).join()).not.toMatch(/Error, error/);
+    const first = () => trouble.first().getAttribute('data-worker');
+    const known = (await first())!;
+    await (await stack.as('bob')).rpc('hp_mark_seen', { worker_name: known }).throwOnError();
+    await until(async () => (await first()) !== known, { what: 'one that nobody has seen' });
+    expect(await page.locator(`.trouble [data-worker="${known}"]`).innerText()).toContain('seen');
     await page.bringToFront();
     await page.keyboard.press('Escape');
     await until(() => page.url() === `${dashboard.url}/`, { what: 'the fleet page' });

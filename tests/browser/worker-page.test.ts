@@ -394,9 +394,21 @@ describe('what operators do', () => {
     const { page, close } = await as('bob', pathOf('plainly'), { javaScriptEnabled: false });
     await page.getByRole('button', { name: 'Beat now…' }).click();
     await page.getByLabel('Reason').fill('to see whether it hears');
-    await page.getByRole('button', { name: /^Have beat now/ }).click();
+    await page.getByRole('button', { name: /^Beat now: / }).click();
     await says(page, '#act', 'It is asked for, and recorded below.');
     await says(page, '#audit', /Beat now requested to see whether it hears/);
+    // Loaded again, it asks nothing a second time.
+    expect(new URL(page.url()).search).toBe('?asked');
+    await page.reload();
+    expect(await page.locator('#audit').innerText()).not.toMatch(/Beat now[^]*Beat now/);
+    for (const [link, words] of [
+      ['Its figures as CSV', 'up (s)'],
+      ['Its log as text', ''],
+    ] as const) {
+      const href = await page.getByRole('link', { name: link }).getAttribute('href');
+      const file = await page.request.get(dashboard.url + href);
+      expect([file.status(), (await file.text()).includes(words)], link).toEqual([200, true]);
+    }
     await page.getByRole('button', { name: 'Pause…' }).click();
     await page.getByLabel('own time').check();
     await page.getByLabel(/^Until/).fill('2020-01-01T00:00');

@@ -14,7 +14,7 @@ interface Page {
   header: { workers: number; revision: number };
   workers: { worker_name: string }[];
   groups: unknown[];
-  details: { group: { workers: number }; instances: unknown[]; metadata: unknown } | null;
+  details: { beside: string[]; group: { workers: number }; instances: unknown[]; metadata: unknown } | null;
 }
 const page = async (name: string): Promise<Page> =>
   (await db.asPerson('carol', (sql) => sql`select hp_worker_page(${name}) as page`))[0]!.page;
@@ -28,6 +28,16 @@ describe('hp_worker_page', () => {
     expect(details).toMatchObject({ group: { workers: 2 }, instances: [expect.anything()] });
     const [all] = await db.asPerson('carol', (sql) => sql`select hp_fleet() -> 'header' as header`);
     expect(header).toMatchObject({ workers: all!.header.workers, revision: all!.header.revision });
+  });
+
+  it('names the others that live in the same process, and none that has left it', async () => {
+    for (const letter of ['a', 'b', 'c', 'd'])
+      await new Process(db.sql, `twin-${letter}`, { hostname: 'vps', pid: 71 }).send({
+        status: letter === 'd' ? 'stopped' : 'idle',
+      });
+    await new Process(db.sql, 'elsewhere', { hostname: 'other', pid: 71 }).send({});
+    expect((await page('twin-a')).details!.beside).toEqual(['twin-b', 'twin-c']);
+    expect((await page('crawl-1')).details!.beside).toEqual([]);
   });
 
   it('says by empty hands that there is no such worker', async () => {

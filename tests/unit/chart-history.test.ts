@@ -11,6 +11,7 @@ import {
   type Day,
   type History,
 } from '../../src/lib/charts/history.ts';
+import { STEPS, WHOLE_STEPS } from '../../src/lib/charts/scale.ts';
 import { amount, dayWords, milliseconds, share, stepWords } from '../../src/lib/charts/words.ts';
 
 const START = Date.parse('2026-11-22T12:00:00Z') / 1000;
@@ -156,6 +157,15 @@ describe('uptime', () => {
     [0.00001, '0.01 %'],
     [0, '0 %'],
   ])('of %f is never said to be more: %s', (part, words) => expect(share(part)).toBe(words));
+});
+
+describe('a scale', () => {
+  it('is marked by what stands there: no label of it is rounded', () => {
+    for (const step of [...STEPS, ...WHOLE_STEPS].filter((one) => one < 1_000_000))
+      for (const mark of [1, 2, 3, 4, 5].map((n) => +(n * step).toFixed(3)))
+        if (mark < 1_000_000) expect(Number(amount(mark).replaceAll(',', '')), `${step}`).toBe(mark);
+    expect(WHOLE_STEPS.every(Number.isInteger)).toBe(true);
+  });
 });
 
 describe('amounts', () => {

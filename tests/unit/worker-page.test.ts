@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { Worker } from '../../src/lib/fleet/worker.ts';
 import { pauseUntil } from '../../src/lib/server/pause-until.ts';
 import { zoned } from '../../src/lib/time/zoned.ts';
+import { consequences } from '../../src/lib/worker/actions.ts';
 import { mergeCommands, readCommand } from '../../src/lib/worker/commands.ts';
+import type { Instance } from '../../src/lib/worker/details.ts';
 import { readEvent } from '../../src/lib/worker/events.ts';
+import { fateOf } from '../../src/lib/worker/fate.ts';
 import { stepsOf } from '../../src/lib/worker/progress.ts';
 import { dayWords, timeline } from '../../src/lib/worker/timeline.ts';
 import { toValue, visible } from '../../src/lib/worker/values.ts';
@@ -185,5 +189,46 @@ describe('a command on its way', () => {
     expect(mergeCommands([done], [command({ state: 'delivered', requested_by: null })])).toEqual([done]);
     const [later] = mergeCommands([command({})], [command({ state: 'delivered', requested_by: null })]);
     expect(later).toMatchObject({ state: 'delivered', by: 'you' });
+  });
+});
+
+describe('what a command will do', () => {
+  const worker = {
+    intervalSeconds: 10,
+    jobsActive: 0,
+    expected: true,
+    breaker: { state: 'closed', failures: 0 },
+  } as unknown as Worker;
+  const told = (command: 'restart' | 'stop', beside: readonly string[]) =>
+    consequences(command, worker, { level: 'healthy', rule: 'fine', reason: '' }, null, beside).join(' ');
+
+  it('names who else lives in the process: a restart ends them, a stop leaves them', () => {
+    expect(told('restart', ['twin-b'])).toMatch(/^This also ends twin-b, in the same process\./);
+    expect(told('stop', ['twin-b', 'twin-c'])).toContain('The process stays, for twin-b and twin-c.');
+    expect(told('stop', ['twin-b'])).not.toContain('exits with code 0');
+    expect(told('restart', [...'abcdefg'])).toContain('ends a, b, c, d and 3 others, in');
+  });
+
+  it('says no word of others where there are none', () => {
+    expect(told('restart', [])).not.toContain('same process');
+    expect(told('stop', [])).toContain('Then it exits with code 0.');
+  });
+});
+
+describe('what became of a process', () => {
+  const one = { id: 'old', status: 'idle', endedAt: null, lastExit: null, leaseExpiresAt: null };
+  const fate = (known: string, fields: Partial<Instance> = {}) =>
+    fateOf(
+      { ...one, ...fields } as Instance,
+      { instanceId: 'new', status: 'idle' },
+      { instanceId: known },
+      Date.parse(at('12:00:00')),
+    );
+
+  it('is not called silence as long as nobody has looked since another took over', () => {
+    expect(fate('old')).toBe('ended');
+    expect(fate('new')).toBe('fell silent');
+    expect(fate('new', { endedAt: new Date(at('11:59:59')) })).toBe('ended');
+    expect(fate('new', { leaseExpiresAt: new Date(at('12:00:09')) })).toBe('superseded, still alive');
   });
 });

@@ -2,6 +2,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Drawing, Series } from './drawing.ts';
 import { ON_PAPER, paletteOf, sheer, type Palette } from './palette.ts';
+import { STEPS, WHOLE_STEPS } from './scale.ts';
 import { markWords, timeMarks } from './time-axis.ts';
 
 /** Room for the labels of the scale, CSS pixels: "1,204", "98.8M", "250 ms". */
@@ -10,9 +11,6 @@ const SCALE_WIDTH = 50;
 const MARK_WIDTH = 50;
 /** A page of A4 or letter has room for this, and its layout for this height (Chart.svelte); CSS pixels. */
 const ON_A_PAGE = { width: 620, height: 152 };
-const MANY_WHOLE = [1, 2, 5, 10, 20, 50]
-  .flatMap((n) => [1, 100, 10_000, 1_000_000].map((ten) => n * ten))
-  .sort((a, b) => a - b);
 
 /**
  * A chart in an element, by uPlot. The only module that loads it: 24 KB that only a page with a chart needs.
@@ -99,7 +97,7 @@ export class Plot {
           ...axis,
           size: SCALE_WIDTH,
           space: 34,
-          ...(this.#drawing.whole && { incrs: MANY_WHOLE }),
+          incrs: [...(this.#drawing.whole ? WHOLE_STEPS : STEPS)],
           grid: { stroke: () => this.#palette.line, width: 1 },
           values: (_, values) => values.map((value) => this.#drawing.format(value)),
         },

@@ -75,6 +75,7 @@ export function consequences(
   worker: Worker,
   health: Health,
   drainedMs: number | null,
+  beside: readonly string[] = [],
 ): readonly string[] {
   const { breaker } = worker;
   const soon = `It hears of this with its next heartbeat, within ${every(worker.intervalSeconds)}; at once where it listens.`;
@@ -93,6 +94,7 @@ export function consequences(
   switch (command) {
     case 'restart':
       return [
+        ...(beside.length > 0 ? [`This also ends ${names(beside)}, in the same process.`] : []),
         drain,
         `Then it exits with code ${RESTART_CODE}, on which systemd, PM2, Docker or Kubernetes starts it again where it is set to (Restart=on-failure or always). Where nothing supervises it, it stays down.`,
         soon,
@@ -101,7 +103,9 @@ export function consequences(
     case 'stop':
       return [
         drain,
-        'Then it exits with code 0. What restarts it only after a failure leaves it down; what restarts it always brings it back.',
+        beside.length > 0
+          ? `The process stays, for ${names(beside)}. This worker comes back when the process is started again.`
+          : 'Then it exits with code 0. What restarts it only after a failure leaves it down; what restarts it always brings it back.',
         ...(trouble ? [trouble] : []),
         soon,
       ];
@@ -137,6 +141,13 @@ export function consequences(
       ];
   }
 }
+
+/** "a", "a and b", "a, b and c"; of many the first, and how many more there are. */
+function names(all: readonly string[]): string {
+  const shown = all.length > NAMED ? [...all.slice(0, NAMED - 1), `${all.length - NAMED + 1} others`] : all;
+  return shown.length === 1 ? shown[0]! : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
+}
+const NAMED = 5;
 
 function inWords(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : duration(ms);

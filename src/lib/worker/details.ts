@@ -16,6 +16,8 @@ export interface Details {
   readonly createdAt: Date | null;
   /** How many workers its group has, it included, and how many of them are alive. */
   readonly group: { readonly workers: number; readonly alive: number };
+  /** Other workers of the same process that are alive, as far as host and process id tell; at most 20. */
+  readonly beside: readonly string[];
   readonly leases: Leases;
   /** The newest first. */
   readonly instances: readonly Instance[];
@@ -67,6 +69,7 @@ const detailsWire = record({
   jobs_processed: number,
   error_count: number,
   group: record({ workers: number, alive: number }),
+  beside: maybe(list(said)),
   leases: record({
     held: number,
     first: list(record({ key: said, token: number, instance_id: text, claimed_at: text })),
@@ -111,6 +114,7 @@ export function readDetails(wire: unknown): Details {
     errorCount: row.error_count,
     createdAt: toDate(row.created_at),
     group: row.group,
+    beside: row.beside ?? [],
     leases: {
       held: row.leases.held,
       first: row.leases.first.map((lease) => ({

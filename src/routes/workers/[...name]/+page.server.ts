@@ -1,4 +1,4 @@
-import { error, redirect } from '@sveltejs/kit';
+import { error, redirect, type RequestEvent } from '@sveltejs/kit';
 import { visible } from '$lib/worker/values.ts';
 import { advice } from '$lib/server/advice.ts';
 import { configuration } from '$lib/server/configuration.ts';
@@ -32,10 +32,20 @@ function noSuchWorker(name: string): never {
 
 /** Who may do what the database asks: each of its functions does, and records every try. */
 export const actions: Actions = {
-  command: async ({ request: asked, locals, params }) =>
-    request(locals.session, params.name, await asked.formData()),
-  pause: async ({ request: asked, locals, params }) =>
-    pause(locals.session, { name: params.name }, await asked.formData()),
-  unpause: ({ locals, params }) => unpause(locals.session, { name: params.name }),
-  seen: ({ locals, params }) => markSeen(locals.session, params.name),
+  command: async (event) =>
+    answer(event, await request(event.locals.session, event.params.name, await event.request.formData())),
+  pause: async (event) =>
+    answer(
+      event,
+      await pause(event.locals.session, { name: event.params.name }, await event.request.formData()),
+    ),
+  unpause: async (event) => answer(event, await unpause(event.locals.session, { name: event.params.name })),
+  seen: async (event) => answer(event, await markSeen(event.locals.session, event.params.name)),
 };
+
+/** Without scripts the page is got anew after a success: loaded again, it must not ask a second time. */
+function answer<T extends object>({ request, url }: RequestEvent, result: T): T {
+  const byScript = request.headers.get('x-sveltekit-action') === 'true';
+  if (!byScript && 'command' in result) redirect(303, `${url.pathname}?asked`);
+  return result;
+}
