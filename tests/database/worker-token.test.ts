@@ -268,14 +268,12 @@ describe('a worker with a token', () => {
     });
     expect((await claim(held[0]!)).body.ok).toBe(true); // one of its own, anew
     expect((await claim('greed:other', 'greedy-2', other)).body.ok).toBe(true);
-    const { data } = await stack
-      .asService()
-      .rpc('hp_claim_lease', {
-        worker_name: 'greedy-1',
-        instance_id: instance,
-        key: 'greed:21',
-        sequence: 1,
-      });
+    const { data } = await stack.asService().rpc('hp_claim_lease', {
+      worker_name: 'greedy-1',
+      instance_id: instance,
+      key: 'greed:21',
+      sequence: 1,
+    });
     expect(data.ok).toBe(true);
     await sql()`delete from hp_setting where key = 'token_leases_per_worker'`;
   });
