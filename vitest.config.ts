@@ -22,8 +22,8 @@ export default defineConfig({
   resolve: { alias: { $lib: lib } },
   test: {
     globalSetup: 'tests/support/global-setup.ts',
-    // Left to itself Vitest keeps a machine of two cores to one file at a time, and most of them wait more than they work.
-    maxWorkers: 2,
+    // Left to itself Vitest keeps a machine of two cores to one file at a time, and most files wait more than they work.
+    maxWorkers: 3,
     projects: [kind('unit', 10), kind('database', 30), kind('process', 60), kind('browser', 120)],
   },
 });
