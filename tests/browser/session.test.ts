@@ -65,6 +65,7 @@ describe.concurrent('an open page', () => {
   it('whose channel was closed, for its token came too late, joins again by itself', async () => {
     const { page, frames, report, end } = await pageWithTokensOf(12);
     await until(() => frames.some((frame) => frame.includes('Token has expired')), {
+      timeout: 30_000,
       what: 'the end of the token',
     });
     await connection(page, 'Live');
