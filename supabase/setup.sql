@@ -90,8 +90,6 @@ create table if not exists public.hp_member (
 
 alter table public.hp_member enable row level security;
 
--- SECURITY DEFINER because a policy on hp_member that reads hp_member would recurse, and because
--- the other tables' policies must not depend on what a reader may see of hp_member.
 -- A token is good until it ends, an hour, whatever becomes of its session: one that was signed out on another device must do
 -- nothing more. A token that names no session has none that could end. Asked each time, for Auth makes its tables when it
 -- starts; and where our owner may not read them the token's end has to do.
@@ -111,6 +109,8 @@ begin
 end
 $$;
 
+-- SECURITY DEFINER because a policy on hp_member that reads hp_member would recurse, and because
+-- the other tables' policies must not depend on what a reader may see of hp_member.
 create or replace function hp_private.member_role() returns text
 language sql stable security definer set search_path = ''
 return (select m.role from public.hp_member m where m.user_id = auth.uid() and hp_private.session_lives());
