@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { until } from '../../support/until.ts';
+import { until } from '../../tests/support/until.ts';
 
 /** When a row of the fleet page first had a value, in epoch milliseconds. */
 export interface RowWatch {

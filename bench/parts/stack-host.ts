@@ -2,7 +2,7 @@
  * A stack in a process of its own, as a person has it: whoever puts load on it does not share its event loop. Throw-away,
  * or with DATA_DIR as one whose data is kept: commits then reach the disk, and vacuum has its defaults.
  */
-import { startStack } from '../../../supabase/local/stack.ts';
+import { startStack } from '../../supabase/local/stack.ts';
 
 const { DATA_DIR, TICK_EVERY } = process.env;
 const stack = await startStack({

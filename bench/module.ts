@@ -110,7 +110,7 @@ async function measureRound(run: Run): Promise<Record<Variant, Cost>> {
 
 /** KB in a bundle: what a test holds at 10. */
 async function bundledSize(): Promise<number> {
-  const source = await readFile(new URL('../../workers-heartbeat/heartbeat.mjs', import.meta.url), 'utf8');
+  const source = await readFile(new URL('../workers-heartbeat/heartbeat.mjs', import.meta.url), 'utf8');
   const { code } = minifySync('heartbeat.mjs', source, { module: true, mangle: { toplevel: true } });
   return gzipSync(code, { level: 9 }).length / 1024;
 }

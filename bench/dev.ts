@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
-import { freePort } from '../../supabase/local/ports.ts';
-import { until } from '../support/until.ts';
+import { freePort } from '../supabase/local/ports.ts';
+import { until } from '../tests/support/until.ts';
 import type { Figure, Measure } from './figure.ts';
 import { openBrowser } from './parts/fleet-page.ts';
 import { median } from './parts/statistics.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = fileURLToPath(new URL('../', import.meta.url));
 const START_LIMIT_MS = 60_000;
 
 /** A newcomer's first command, until the page that it points to says that all is well. */

@@ -1,6 +1,6 @@
 /** An idle worker that says when it is asked for something, and when it hears a bare broadcast. */
 import { createClient } from '@supabase/supabase-js';
-import { startHeartbeat } from '../../../workers-heartbeat/heartbeat.mjs';
+import { startHeartbeat } from '../../workers-heartbeat/heartbeat.mjs';
 
 const { SUPABASE_URL, PUBLISHABLE_KEY, CLIENT } = process.env;
 const say = (what: string) => process.send?.({ what, at: Date.now() });

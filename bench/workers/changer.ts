@@ -2,7 +2,7 @@
  * A worker with one breaker and one job at a time, which changes when it is told to and says when that was. Its other
  * message is the floor: the same request to a function that only broadcasts.
  */
-import { startHeartbeat } from '../../../workers-heartbeat/heartbeat.mjs';
+import { startHeartbeat } from '../../workers-heartbeat/heartbeat.mjs';
 
 export type Order =
   | { do: 'start a job' | 'say'; text: string }

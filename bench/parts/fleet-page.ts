@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
-import { launchBrowser } from '../../support/browser.ts';
-import { startDashboard, type Dashboard } from '../../support/dashboard.ts';
+import { launchBrowser } from '../../tests/support/browser.ts';
+import { startDashboard, type Dashboard } from '../../tests/support/dashboard.ts';
 import type { BenchStack } from './stack.ts';
 
 export async function openBrowser(scope: AsyncDisposableStack): Promise<Browser> {

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres, { type Sql } from 'postgres';
-import type { Stack } from '../../../supabase/local/stack.ts';
-import { until } from '../../support/until.ts';
+import type { Stack } from '../../supabase/local/stack.ts';
+import { until } from '../../tests/support/until.ts';
 import { startChild } from './child.ts';
 
 export interface BenchStack extends Pick<
@@ -75,7 +75,7 @@ function temporaryFolder(scope: AsyncDisposableStack): string {
 
 /** The local stack has settings of its own; the migration adds what is missing, at its defaults. */
 async function setAsMigrated(sql: Sql): Promise<void> {
-  const migration = new URL('../../../supabase/migrations/20261122000200_setting.sql', import.meta.url);
+  const migration = new URL('../../supabase/migrations/20261122000200_setting.sql', import.meta.url);
   await sql`delete from public.hp_setting`;
   await sql.unsafe(await readFile(migration, 'utf8'));
 }

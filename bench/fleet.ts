@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
-import { until } from '../support/until.ts';
+import { until } from '../tests/support/until.ts';
 import type { Figure, Measure, Run } from './figure.ts';
 import { startChild } from './parts/child.ts';
 import { openBrowser, openFleet, serveDashboard, untilLive } from './parts/fleet-page.ts';

@@ -1,5 +1,5 @@
 /** An idle worker, alive until it is killed: says once it is reported. */
-import { startHeartbeat } from '../../../workers-heartbeat/heartbeat.mjs';
+import { startHeartbeat } from '../../workers-heartbeat/heartbeat.mjs';
 
 startHeartbeat({ type: 'victims' });
 process.once('disconnect', () => process.exit());
