@@ -5,8 +5,10 @@
  * being done and for how long, and tells failed from done. `metadata` tells the length of the queue, and the log what
  * was found on the way.
  */
+import { logs } from '../heartbeat-logs.mjs';
 import { startHeartbeat } from '../heartbeat.mjs';
 import { Cookies } from './parts/cookies.ts';
+import { equip } from './parts/equip.ts';
 import { referencesIn, sameSite } from './parts/links.ts';
 import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
@@ -24,9 +26,10 @@ let broken: { path: string; status: number }[] = [];
 const heartbeat = startHeartbeat({
   name: 'crawl-worker',
   description: 'Web crawling',
-  captureConsole: true, // what it prints is in its log on the page, too
   metadata: () => ({ queue: queue.length, pages: pages.size, parts: parts.size, broken: broken.length }),
 });
+equip(heartbeat);
+const log = logs(heartbeat, { captureConsole: true }); // what it prints is in its log on the page, too
 const { signal } = heartbeat;
 
 async function get(path: string, method = 'GET', accept = 'text/html'): Promise<Response> {
@@ -52,7 +55,7 @@ function enqueue(paths: Iterable<string>): void {
 function note(path: string, response: Response): Response {
   if (response.status < 400) return response;
   broken.push({ path, status: response.status });
-  heartbeat.log('warn', `${path} answers ${response.status}`);
+  log.warn(`${path} answers ${response.status}`);
   return response;
 }
 
@@ -66,7 +69,7 @@ async function crawl(path: string): Promise<void> {
   const found = referencesIn(await response.text(), new URL(path, start));
   enqueue(found.links);
   for (const part of found.parts) await check(part);
-  heartbeat.log('info', `${path}: ${found.links.size} links, loads ${found.parts.size} parts`);
+  log.info(`${path}: ${found.links.size} links, loads ${found.parts.size} parts`);
 }
 
 /** Something that pages load has only to be there. It is looked at once a round, as part of the first page that does. */
@@ -100,7 +103,7 @@ while (!signal.aborted) {
   }
 
   if (!signal.aborted) {
-    heartbeat.log('info', `Round over: ${pages.size} pages, ${parts.size} parts, ${broken.length} broken`);
+    log.info(`Round over: ${pages.size} pages, ${parts.size} parts, ${broken.length} broken`);
     await writeResult('crawl', { pages: pages.size, broken, at: Date.now() });
   }
   await pause(8, signal); // idle by itself, as no job runs

@@ -5,6 +5,7 @@
  * that a deploy, a kill -9 or a power cut costs at most the turn at hand. `setStatus` says how far it has got.
  */
 import { startHeartbeat } from '../heartbeat.mjs';
+import { equip } from './parts/equip.ts';
 import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
 import { readResult, writeResult, writeWhole, type Results } from './parts/samples.ts';
@@ -24,6 +25,7 @@ const heartbeat = startHeartbeat({
   description: 'Conversation orchestration',
   metadata: () => ({ session: session.number, turn: session.turns.length, turns: TURNS }),
 });
+equip(heartbeat);
 const { signal } = heartbeat;
 
 /** Has the next speaker say something, and saves it. */
