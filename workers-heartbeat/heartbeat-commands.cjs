@@ -3,8 +3,7 @@
 Object.defineProperty(exports, '__esModule', { value: true });
 exports.commands = commands;
 
-/** systemd, PM2, Docker and Kubernetes restart on it: sysexits' EX_TEMPFAIL. */
-const RESTART = 75;
+const RESTART = 75; // systemd, PM2, Docker and Kubernetes restart on it: sysexits' EX_TEMPFAIL
 const PATIENCE_MS = 5_000;
 const clip = (value, length) => String(value ?? '').slice(0, length);
 const messageOf = (error) => clip(error?.message ?? error, 500);
@@ -31,17 +30,14 @@ function commands(heartbeat, { onCommand, supabase } = {}) {
 
   /** Why the worker itself refuses, or nothing. */
   async function refusal(command) {
-    let timer;
     const late = new Promise((done) => {
-      timer = setTimeout(done, PATIENCE_MS, `onCommand took longer than ${PATIENCE_MS / 1000} s`).unref();
+      setTimeout(done, PATIENCE_MS, `onCommand took longer than ${PATIENCE_MS / 1000} s`).unref();
     });
     try {
       const answer = await Promise.race([onCommand?.(command), late]);
       return answer === false ? 'the worker refused' : answer;
     } catch (error) {
       return messageOf(error);
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -105,7 +101,7 @@ function createEnding(heartbeat) {
   return {
     /** Resolves with why the process lives on, after the time for its work; with nothing where it runs on as asked. */
     async begin(code, why) {
-      if (!code && !heartbeat.isAlone) return void (await heartbeat.stop(why)); // other workers of the process run on
+      if (!code && !heartbeat.isAlone()) return void (await heartbeat.stop(why)); // other workers of the process run on
       const failed = new Promise((fail) => (asked = { code, why, fail, before: process.exitCode }));
       process.exitCode ??= code;
       process.prependListener('exit', onExit);
@@ -172,4 +168,5 @@ function createWakeUp(heartbeat, supabase) {
   };
 }
 
-globalThis[Symbol.for('lastseen.heartbeat')]?.join(commands);
+const core = globalThis;
+core[Symbol.for('lastseen.heartbeat')]?.join(commands);

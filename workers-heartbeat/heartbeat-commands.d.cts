@@ -9,12 +9,11 @@
  * process as SIGTERM would: its own handlers run, and the exit code is 75 or 0.
  */
 import type { Fields, Heartbeat } from './heartbeat.cjs';
-/** What an operator asks of this worker. */
+/** What an operator asks of this worker; `reason` is the operator's. */
 export interface Command {
   id: number;
   command: 'restart' | 'stop' | 'drain' | 'resume' | 'breaker_reset' | 'breaker_trip' | 'beat' | 'log_level';
   args?: Fields | null;
-  /** The operator's reason. */
   reason?: string;
 }
 export interface CommandOptions {

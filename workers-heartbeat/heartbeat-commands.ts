@@ -9,12 +9,11 @@
  */
 import type { Fields, Heartbeat } from './heartbeat.js';
 
-/** What an operator asks of this worker. */
+/** What an operator asks of this worker; `reason` is the operator's. */
 export interface Command {
   id: number;
   command: 'restart' | 'stop' | 'drain' | 'resume' | 'breaker_reset' | 'breaker_trip' | 'beat' | 'log_level';
   args?: Fields | null;
-  /** The operator's reason. */
   reason?: string;
 }
 
@@ -25,8 +24,7 @@ export interface CommandOptions {
   supabase?: { channel(topic: string, options: { config: { private: boolean } }): unknown } | undefined;
 }
 
-/** systemd, PM2, Docker and Kubernetes restart on it: sysexits' EX_TEMPFAIL. */
-const RESTART = 75;
+const RESTART = 75; // systemd, PM2, Docker and Kubernetes restart on it: sysexits' EX_TEMPFAIL
 const PATIENCE_MS = 5_000;
 const clip = (value: unknown, length: number) => String(value ?? '').slice(0, length);
 const messageOf = (error: unknown) => clip((error as Error | undefined)?.message ?? error, 500);
@@ -53,17 +51,14 @@ export function commands(heartbeat: Heartbeat, { onCommand, supabase }: CommandO
 
   /** Why the worker itself refuses, or nothing. */
   async function refusal(command: Command) {
-    let timer: NodeJS.Timeout | undefined;
     const late = new Promise((done) => {
-      timer = setTimeout(done, PATIENCE_MS, `onCommand took longer than ${PATIENCE_MS / 1000} s`).unref();
+      setTimeout(done, PATIENCE_MS, `onCommand took longer than ${PATIENCE_MS / 1000} s`).unref();
     });
     try {
       const answer = await Promise.race([onCommand?.(command), late]);
       return answer === false ? 'the worker refused' : answer;
     } catch (error) {
       return messageOf(error);
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -127,7 +122,7 @@ function createEnding(heartbeat: Heartbeat) {
   return {
     /** Resolves with why the process lives on, after the time for its work; with nothing where it runs on as asked. */
     async begin(code: number, why: string): Promise<string | undefined> {
-      if (!code && !heartbeat.isAlone) return void (await heartbeat.stop(why)); // other workers of the process run on
+      if (!code && !heartbeat.isAlone()) return void (await heartbeat.stop(why)); // other workers of the process run on
       const failed = new Promise<string>((fail) => (asked = { code, why, fail, before: process.exitCode }));
       process.exitCode ??= code;
       process.prependListener('exit', onExit);
@@ -197,12 +192,7 @@ interface Channel {
   on(type: 'broadcast', filter: { event: string }, listener: () => void): Channel;
   subscribe(listener: (status: string, error?: Error) => void): unknown;
 }
-interface Client {
-  removeChannel(channel: unknown): Promise<unknown>;
-  getChannels(): unknown[];
-  realtime: { disconnect(): unknown };
-}
+type Client = { removeChannel(one: unknown): unknown; getChannels(): unknown[]; realtime: { disconnect(): unknown } };
 
-(globalThis as { [core: symbol]: { join(part: unknown): void } | undefined })[Symbol.for('lastseen.heartbeat')]?.join(
-  commands,
-);
+const core: { [key: symbol]: { join(part: unknown): void } | undefined } = globalThis as never;
+core[Symbol.for('lastseen.heartbeat')]?.join(commands);

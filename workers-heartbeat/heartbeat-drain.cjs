@@ -95,4 +95,5 @@ function drain(heartbeat) {
   };
 }
 
-globalThis[Symbol.for('lastseen.heartbeat')]?.join(drain);
+const core = globalThis;
+core[Symbol.for('lastseen.heartbeat')]?.join(drain);

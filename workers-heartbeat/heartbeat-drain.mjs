@@ -92,4 +92,5 @@ export function drain(heartbeat) {
   };
 }
 
-globalThis[Symbol.for('lastseen.heartbeat')]?.join(drain);
+const core = globalThis;
+core[Symbol.for('lastseen.heartbeat')]?.join(drain);

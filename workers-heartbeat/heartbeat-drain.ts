@@ -106,6 +106,5 @@ export function drain(heartbeat: Heartbeat): Operator {
   };
 }
 
-(globalThis as { [core: symbol]: { join(part: unknown): void } | undefined })[Symbol.for('lastseen.heartbeat')]?.join(
-  drain,
-);
+const core: { [key: symbol]: { join(part: unknown): void } | undefined } = globalThis as never;
+core[Symbol.for('lastseen.heartbeat')]?.join(drain);

@@ -13,7 +13,6 @@ export type Log = {
 };
 /**
  * Adds a log to the worker.
- *
  * @throws {TypeError} when `level` is none
  */
 export declare function logs(heartbeat: Heartbeat, options?: LogOptions): Log;

@@ -6,19 +6,17 @@
  *     const log = logs(heartbeat, { captureConsole: true });
  *     log.warn('The queue is slow');
  *
- * Bounded: 500 lines or 128 K characters wait to be sent, then the oldest are dropped and counted. What looks like a secret is
- * masked before it leaves the process, in lines and in every other text of the worker. It is a net: log no secrets.
+ * 500 lines or 128 K characters wait to be sent, then the oldest are dropped and counted. What looks like a secret is masked
+ * before it leaves the process, in lines and in every other text of the worker. It is a net: log no secrets.
  */
 import { format, stripVTControlCharacters } from 'node:util';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'];
-/** Characters of a line, and of one whose secrets are not masked yet. */
-const LINE = 2_000;
-/** Lines and characters that wait to be sent. */
-const [WAITING_LINES, WAITING_SIZE] = [500, 131_072];
-/** Lines and bytes of them that a beat takes. */
-const [BEAT_LINES, BEAT_BYTES] = [100, 60_000];
+const LINE = 2_000; // characters
+const [WAITING_LINES, WAITING_SIZE] = [500, 131_072]; // lines and characters that wait to be sent
+const [BEAT_LINES, BEAT_BYTES] = [100, 60_000]; // lines and bytes that a beat takes
 const clock = () => performance.now();
+const core = () => globalThis[Symbol.for('lastseen.heartbeat')];
 const isNumber = (value) => typeof value === 'number' && value >= 0;
 
 // What looks like a secret, and what is shown of it. Every pattern takes time in proportion to the text, also where it fails:
@@ -51,7 +49,6 @@ const mask = (text) => SECRETS.reduce((left, [pattern, shown]) => left.replace(p
 
 /**
  * Adds a log to the worker.
- *
  * @throws {TypeError} when `level` is none
  */
 export function logs(heartbeat, options = {}) {
@@ -81,13 +78,10 @@ export function logs(heartbeat, options = {}) {
 /** The lines that the database has not stored yet. */
 function createLines(heartbeat, lowest) {
   const waiting = [];
-  let size = 0;
-  let dropped = 0;
+  let [size, dropped] = [0, 0];
   /** Numbers of lines: the last one taken, the last one that a beat carried, and up to which one beats follow at once. */
   let [taken, carried, hurried] = [0, 0, 0];
-  let hurriedAt = -Infinity;
-  let sentAt = -Infinity;
-  let ended = false;
+  let [hurriedAt, sentAt, ended] = [-Infinity, -Infinity, false];
   /** While somebody follows the log: ms between beats that carry new lines. */
   let every = 0;
 
@@ -120,7 +114,6 @@ function createLines(heartbeat, lowest) {
 
   return {
     setLevel: (level) => void (lowest = level),
-
     add(level, values) {
       if (LEVELS.indexOf(level) < LEVELS.indexOf(lowest) || ended) return;
       let text;
@@ -144,8 +137,7 @@ function createLines(heartbeat, lowest) {
       if (!taken) return undefined;
       if (!waiting.length || bare) return { logs_dropped: dropped };
       if (final || sentAt - hurriedAt > heartbeat.pace * 0.8) [hurried, hurriedAt] = [taken, sentAt];
-      const batch = next(room);
-      return { logs: batch, logs_dropped: dropped };
+      return Object.assign({ logs: next(room) }, { logs_dropped: dropped });
     },
 
     answered({ logs_to, logs_every_s }) {
@@ -160,23 +152,15 @@ function createLines(heartbeat, lowest) {
   };
 }
 
-// --- The console ---------------------------------------------------------------------------------------------------
-
 /** Who wants what is written to the console. */
 const capturing = new Map();
 let release;
 let inside = false;
-/** The core says here when it writes to its logger: such a line must not come back to the log. */
-const core = () => globalThis[Symbol.for('lastseen.heartbeat')];
 
 /** Takes over the console while somebody wants it, and gives it back after the last one. */
 function capture() {
   if (capturing.size > 0 === !!release) return;
-  if (release) {
-    release();
-    release = undefined;
-    return;
-  }
+  if (release) return void (release(), (release = undefined));
   const undo = ['debug', 'log', 'info', 'warn', 'error'].map((method) => {
     const original = console[method];
     const replacement = (...values) => {
@@ -185,8 +169,8 @@ function capture() {
       inside = true;
       try {
         original.apply(console, values);
-        if (!nested && !core()?.writing)
-          for (const add of capturing.values()) add(method === 'log' ? 'info' : method, values);
+        if (nested || core()?.writing) return;
+        for (const add of capturing.values()) add(method === 'log' ? 'info' : method, values);
       } finally {
         inside = nested;
       }
@@ -199,4 +183,4 @@ function capture() {
   release = () => undo.forEach((one) => one());
 }
 
-globalThis[Symbol.for('lastseen.heartbeat')]?.join(logs);
+core()?.join(logs);

@@ -57,4 +57,5 @@ function measure() {
   return current;
 }
 
-globalThis[Symbol.for('lastseen.heartbeat')]?.join(resources);
+const core = globalThis;
+core[Symbol.for('lastseen.heartbeat')]?.join(resources);

@@ -54,6 +54,5 @@ function measure(): Fields {
   return current;
 }
 
-(globalThis as { [core: symbol]: { join(part: unknown): void } | undefined })[Symbol.for('lastseen.heartbeat')]?.join(
-  resources,
-);
+const core: { [key: symbol]: { join(part: unknown): void } | undefined } = globalThis as never;
+core[Symbol.for('lastseen.heartbeat')]?.join(resources);

@@ -11,9 +11,7 @@ exports.startHeartbeat = startHeartbeat;
  * - SIGTERM or SIGINT: `signal` aborts, running jobs get 25 s, the worker reports `stopped` (4 s at most), and the process
  *   ends by that signal, as without this module. A process with a signal handler of its own is only reported.
  * - A crash: a short-lived child process sends the exit report. Stack trace and exit code stay as they were.
- *
- * The module never hurts its worker: after the start it throws nothing into it, delays no job, keeps its memory bounded,
- * and no process alive. Below: options, WorkLog (jobs, runs), Sender (requests), Heartbeat, end of a process, start.
+ * - The module never hurts its worker: after the start it throws nothing, delays no job, and keeps its memory bounded.
  */
 const node_child_process_1 = require('node:child_process');
 const node_crypto_1 = require('node:crypto');
@@ -24,13 +22,10 @@ const node_worker_threads_1 = require('node:worker_threads');
 
 /** A goodbye takes no longer than this, so that 25 s of drain fit the 30 s that Kubernetes gives a pod. */
 const GOODBYE_MS = 4_000;
-/** A worker that reports nothing about its work counts as started after this. */
-const STARTED_MS = 1_000;
+const STARTED_MS = 1_000; // a worker that reports nothing about its work counts as started after this
 const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
-/** A beat is none without these. */
-const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/;
-/** Fields that hold a worker's own texts. */
-const TEXTS = /reason|error|current_|sched|desc/;
+const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/; // a beat is none without these
+const TEXTS = /reason|error|current_|sched|desc/; // fields that hold a worker's own texts
 const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
 const SECRET = '(?:passw(?:or)?d|pwd|secret|token|cookie|(?:api|access|private|service)[_-]?key)';
 const SECRET_NAME = RegExp(`${SECRET}$`, 'i');
@@ -55,12 +50,9 @@ function clip(value, length) {
   }
 }
 const messageOf = (error) => clip(of(error, 'message') ?? error, 2000) ?? 'unknown error';
-const place = globalThis;
 const empty = { workers: new Map(), listeners: new Map(), parts: [] };
 /** Two copies of this file in one process share this, so that a worker is never reported twice. */
-const shared = (place[Symbol.for('lastseen.heartbeat')] ??= empty);
-
-// --- Options -------------------------------------------------------------------------------------------------------
+const shared = (globalThis[Symbol.for('lastseen.heartbeat')] ??= empty);
 
 /** Options and environment as one. A wrong option throws; a wrong variable is logged. */
 function settle(options) {
@@ -78,7 +70,7 @@ function settle(options) {
     if (!good) throw new TypeError(`startHeartbeat: ${option} must be ${rule}`);
   };
   const range = (option, value, least, most) => check(within(value, least, most), option, `${least} to ${most}`);
-  const isSignal = (signal) => signal in node_os_1.constants.signals && !/KILL|STOP/.test(signal);
+  const isSignal = (one) => one in node_os_1.constants.signals && !/KILL|STOP/.test(one);
   check(NAME.test(name), 'name', `like ${NAME} (or set WORKER_NAME)`);
   check(!options.url || isAddress(url), 'url', 'http(s)://…');
   check(!logger || logger.warn, 'logger', 'false, or have warn()');
@@ -119,17 +111,12 @@ function settle(options) {
 }
 
 const isAddress = (url) => /^https?:\/\/\w/.test(url);
-/** Also in a messenger (below), which runs this file where an executable brings it along. */
+/** Also in a messenger (below), in case that its executable brings this file along. */
 const isOff = () => env('WORKER_HEARTBEAT') === 'off' || !!env('HEARTBEAT_EXIT_REPORT');
 /** Makes a valid name of any text, as far as there is one in it. */
-const tidy = (text) => {
-  const valid = text.replace(/[^A-Za-z0-9@:._/-]+/g, '-');
-  return valid.replace(/^[^A-Za-z0-9]+/, '').slice(0, 128);
-};
+const tidy = (text) => /[a-z0-9][\w@:./-]{0,127}/i.exec(text.replace(/[^\w@:./-]+/g, '-'))?.[0] ?? '';
 const ownName = () =>
   tidy(env('WORKER_NAME') || (0, node_path_1.basename)(process.argv[1] ?? '').replace(/\.\w+$/, ''));
-
-// --- Work: jobs and runs -------------------------------------------------------------------------------------------
 
 /** What a worker does, in the field names of a beat. */
 function activity(id, type, status) {
@@ -147,13 +134,11 @@ class WorkLog {
   #lastRun;
   #next;
   #jobs = new Set();
-  /** How many jobs, runs and parts' work are under way. */
-  #active = 0;
+  #active = 0; // jobs, runs and parts' work
   #manual;
   #idleSince = clock();
   #drained = noop;
-  /** The process is about to end: a job that begins now would only be cut off, so none does. */
-  #parked = false;
+  #parked = false; // the process is about to end: a job that begins now would only be cut off, so none does
   async job(details, work) {
     if (typeof details === 'function') return this.job({}, details);
     const mine = activity(details?.id, details?.type, details?.status);
@@ -204,8 +189,7 @@ class WorkLog {
   setStatus(status, details = {}) {
     const job = this.#latest();
     const now = activity(details.jobId ?? job?.current_job_id, details.jobType ?? job?.current_job_type, status);
-    if (job) Object.assign(job, now);
-    else this.#manual = now;
+    Object.assign(job ?? (this.#manual = now), now);
     this.changed();
   }
 
@@ -230,7 +214,6 @@ class WorkLog {
 
   /** */ abort = () => this.#controller.abort();
   workStatus = () => (this.#lastRun?.failed ? 'error' : this.#active || this.#manual ? 'processing' : undefined);
-
   /** Resolves when nothing runs any more, or after so many ms; then nothing more begins, where asked. */
   async drain(ms, park) {
     const finished = new Promise((done) => (this.#drained = done));
@@ -257,16 +240,12 @@ class WorkLog {
   }
 }
 
-// --- The sender ----------------------------------------------------------------------------------------------------
-
 /** Sends the beats of the worker when they are due, one request at a time. */
 class Sender extends WorkLog {
-  /** When the next beat is due, by `clock()`. */
-  #due = Infinity;
+  #due = Infinity; // the next beat, by clock()
   #timer;
   #sending;
-  /** Somebody waits for a report, which sends all that is due. */
-  #reporting;
+  #reporting; // by flush(), which sends all that is due
   #failures = 0;
   #retryAt = 0;
   #patience = 0;
@@ -321,7 +300,7 @@ class Sender extends WorkLog {
     try {
       const answer = await post().catch((error) => {
         if (error.status !== 400) throw error;
-        // The JSON parser refused the body: a text is to blame, and being alive is worth more than a text.
+        // The JSON parser refused a text, and being alive is worth more than a text.
         warn(`sent again without texts (${error.message})`, '400');
         return post(true);
       });
@@ -339,16 +318,14 @@ class Sender extends WorkLog {
       const problem = advice || (status === 429 ? 'too many requests' : 'Supabase cannot be reached');
       this.#failures++;
       this.#patience = 2 * limit;
-      // Never slower than the interval, so that the first beat after an outage comes before the lease ends; what needs
-      // a person can wait for a minute.
+      // Within the interval, so that a lease outlives an outage; what needs a person can wait for a minute.
       const wait = advice ? Math.max(6e4, this.pace) : Math.min(this.pace, 500 * 2 ** this.#failures);
       this.#retryAt = clock() + wait * (0.5 + Math.random() / 2);
       const cause = of(of(error, 'cause'), 'code') ?? messageOf(error);
       // A single lost request is ordinary.
       if (advice || this.#failures > 1) warn(`not reported, trying again: ${problem} (${cause})`, 'down');
     }
-    const next = began + this.pace * (0.9 + Math.random() / 10);
-    this.#due = Math.min(this.#due, Math.max(this.#retryAt, next));
+    this.#due = Math.min(this.#due, Math.max(this.#retryAt, began + this.pace * (0.9 + Math.random() / 10)));
     return !this.#failures;
   }
 
@@ -364,16 +341,11 @@ class Sender extends WorkLog {
     void this.#sending.then(this.#arm);
   };
 
-  /** Makes a beat due at this time of `clock()`; one that is due earlier stays, unless it is moved. */
-  want(at, move) {
-    if (at >= this.#due && !move) return;
-    this.#due = at;
+  /** For parts: makes a beat due in so many milliseconds; one that is due earlier stays, unless it is moved. */
+  beat(within = 0, move) {
+    if (clock() + within >= this.#due && !move) return;
+    this.#due = clock() + within;
     this.#arm();
-  }
-
-  /** For parts: makes a beat due in so many milliseconds; one that is due earlier stays. */
-  beat(within = 0) {
-    this.want(clock() + within);
   }
 
   /** Reports now, within 4 s, or 1 s where nothing has answered lately: for a process that may be frozen soon. */
@@ -395,13 +367,11 @@ class Sender extends WorkLog {
   }
 }
 
-// --- The heartbeat of a worker -------------------------------------------------------------------------------------
-
 /** What `startHeartbeat` returns. No method throws or rejects by itself. */
 class Heartbeat extends Sender {
   /** */ settings;
   name;
-  /** For parts: those that the worker carries, the uuid of this process start, and the number the server gave it. */
+  /** For parts: those of the worker, the uuid of this process start, and the number that the server gave it. */
   parts = [];
   instance = (0, node_crypto_1.randomUUID)();
   epoch;
@@ -414,15 +384,15 @@ class Heartbeat extends Sender {
   #sent = { at: -Infinity, state: '' };
   #spoke = false;
   #metadata;
-  /** The worker is on its way out; with `exit`, its exit report, which was sent with the status `reported`. */
+  /** The worker is on its way out; with `exit`, its exit report, which was sent with the status `#reported`. */
   #leaving;
   #reported;
   #stopping;
 
   constructor(settings) {
     super();
-    this.settings = settings;
     this.name = settings.name;
+    this.settings = settings;
     (0, node_events_1.setMaxListeners)(0, this.signal); // every running job may listen
   }
 
@@ -431,7 +401,7 @@ class Heartbeat extends Sender {
     this.settings = settings;
     this.pace = settings.interval * 1000;
     this.#confirmed = false; // so that the next beat carries them
-    this.want(clock() + after, true);
+    this.beat(after, true);
   }
 
   /** The goodbye, by hand: aborts `signal`, waits for running jobs up to `shutdown.timeout`, reports `stopped`. */
@@ -456,14 +426,9 @@ class Heartbeat extends Sender {
   }
 
   /** For parts: no other worker reports from this process. */
-  get isAlone() {
-    return shared.workers.size === 1;
-  }
-
+  isAlone = () => shared.workers.size === 1;
   /** For parts: writes a line to the logger, once about each thing until the next recovery. */
-  warn(message, about) {
-    this.settings.warn(message, about);
-  }
+  warn = (message, about) => void this.settings.warn(message, about);
 
   /** Calls one function of every part that has it; returns what they returned. */
   #call(what, ...args) {
@@ -480,7 +445,7 @@ class Heartbeat extends Sender {
   changed() {
     this.#spoke = true;
     if (this.#state() !== this.#sent.state) this.beat();
-    else if (this.#activityEvery) this.want(Math.max(clock(), this.#sent.at + this.#activityEvery));
+    else if (this.#activityEvery) this.beat(Math.max(0, this.#sent.at + this.#activityEvery - clock()));
   }
 
   #status() {
@@ -505,12 +470,8 @@ class Heartbeat extends Sender {
     };
     const fields = {
       ...{ worker_name: name, instance_id: instance, sequence, epoch, heartbeat_interval_s: pace / 1000 },
-      ...{
-        status: this.#status(),
-        status_reason: this.#leaving?.reason,
-        poll_interval_s: settings.pollInterval,
-      },
-      ...{ uptime_ms: whole(process.uptime() * 1000), sent_at_ms: Date.now() },
+      ...{ status: this.#status(), status_reason: this.#leaving?.reason, sent_at_ms: Date.now() },
+      ...{ uptime_ms: whole(process.uptime() * 1000), poll_interval_s: settings.pollInterval },
       ...(!this.#confirmed && identity),
       ...this.#counted,
       ...this.workFields(!!exit),
@@ -545,29 +506,27 @@ class Heartbeat extends Sender {
 
   /** The answer to a beat. */
   answered({ ok, error, current, ignored, ...answer }, sentAt) {
-    const [now, { warn }] = [clock(), this.settings];
     if (!ok) {
       const field = clip(of(error, 'field'), 100) ?? '';
       // Without an optional field that the server does not like, the rest still counts.
-      const isNew = warn(`refused: ${clip(of(error, 'message'), 300)}`, field);
-      if (isNew && !REQUIRED.test(field)) this.want(now);
+      const isNew = this.settings.warn(`refused: ${clip(of(error, 'message'), 300)}`, field);
+      if (isNew && !REQUIRED.test(field)) this.beat();
       return;
     }
     const { epoch, interval_s, activity_every_s, again_ms, counted_jobs, counted_errors } = answer;
-    // An answer to a beat from before it got other settings knows nothing of these.
-    const mine = this.#sent.as === this.settings;
+    const mine = this.#sent.as === this.settings; // else the beat went before the worker got other settings
     this.#confirmed = !!current && mine;
     if (this.#confirmed) this.#confirming = 0;
     // An epoch that the beat did not carry: carry it at once, which takes the row over from an older instance.
-    else if (epoch !== this.epoch && ++this.#confirming < 3) this.want(now);
+    else if (epoch !== this.epoch && ++this.#confirming < 3) this.beat();
     if (within(epoch)) this.epoch = epoch;
     this.#counted = { counted_jobs, counted_errors };
     if (mine && within(interval_s, 1, 3600)) this.pace = interval_s * 1000;
     this.#activityEvery = within(activity_every_s) ? activity_every_s * 1000 : 0;
-    if (within(again_ms)) this.want(now + Math.max(100, again_ms));
-    if (this.#sent.state === 'starting') this.want(this.#startedAt + STARTED_MS);
-    if (this.#state() !== this.#sent.state && !this.#leaving?.exit) this.want(now);
-    if (ignored) warn(`passed over: ${clip(of(ignored, 'message'), 300)}`, 'ignored');
+    if (within(again_ms)) this.beat(Math.max(100, again_ms));
+    if (this.#sent.state === 'starting') this.beat(this.#startedAt + STARTED_MS - clock());
+    if (this.#state() !== this.#sent.state && !this.#leaving?.exit) this.beat();
+    if (ignored) this.warn(`passed over: ${clip(of(ignored, 'message'), 300)}`, 'ignored');
     this.#call('answered', answer, sentAt);
   }
 
@@ -597,14 +556,13 @@ class Heartbeat extends Sender {
 
   /** It has reported, and sent no exit report with this status or a worse one. */
   owes(status) {
-    const reported = this.#reported;
-    const complete = reported && (reported === status || status !== 'crashed');
+    const complete = this.#reported && (this.#reported === status || status !== 'crashed');
     return this.settings.connected && this.#sequence > 0 && !complete;
   }
 
   /** Takes this worker off the process; a process without workers gets its signals back. */
   detach() {
-    this.want(Infinity, true);
+    this.beat(Infinity, true);
     shared.workers.delete(this.name);
     this.#call('ending', 'stopped');
     if (shared.workers.size) return;
@@ -613,8 +571,6 @@ class Heartbeat extends Sender {
   }
 }
 exports.Heartbeat = Heartbeat;
-
-// --- How a process ends --------------------------------------------------------------------------------------------
 
 function listen(settings) {
   const on = (event, listener) => {
@@ -640,7 +596,7 @@ const codeOf = (signal) => 128 + (node_os_1.constants.signals[signal] ?? 0);
 function isHandled(signal) {
   // The package signal-exit listens to every signal, only to step back before any other listener: it is no handler.
   const emitters = [of(globalThis, Symbol.for('signal-exit emitter')), of(process, '__signal_exit_emitter__')];
-  const bystanders = emitters.filter((emitter) => of(emitter, 'count')).length;
+  const bystanders = emitters.reduce((sum, emitter) => sum + Number(of(emitter, 'count') ?? 0), 0);
   return process.listenerCount(signal) > Number(shared.listeners.has(signal)) + bystanders;
 }
 
@@ -704,8 +660,7 @@ function onExit(code) {
       worker.exitReport(...report);
       return worker.prepare('hp_heartbeat', { beats: [worker.build(false, 16_000 / silent.length)] });
     });
-    // Not an argument: everyone on the machine sees those, and there is a key in it. What NODE_OPTIONS loads is for the
-    // worker, and --inspect-brk would wait for a debugger.
+    // Not as an argument, which everyone on the machine sees. NODE_OPTIONS loads what is for the worker alone.
     const env = { ...process.env, HEARTBEAT_EXIT_REPORT: JSON.stringify(requests), NODE_OPTIONS: '' };
     const apart = { env, detached: true, stdio: 'ignore', windowsHide: true };
     (0, node_child_process_1.spawn)(process.execPath, ['-e', MESSENGER], apart).on('error', noop).unref();
@@ -713,8 +668,6 @@ function onExit(code) {
     // The monitor finds the worker by its silence.
   }
 }
-
-// --- Starting ------------------------------------------------------------------------------------------------------
 
 /** Starts a worker, or gives the one of that name these settings. */
 function start(settings, after = 0) {
@@ -728,7 +681,6 @@ function start(settings, after = 0) {
 
 /**
  * Starts to report this process as a worker. A second call with the same name gives the worker other settings.
- *
  * @throws {TypeError} naming the option and its range, when one is wrong; nothing after that
  */
 function startHeartbeat(options = {}) {

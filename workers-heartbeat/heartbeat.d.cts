@@ -120,8 +120,8 @@ declare abstract class Sender extends WorkLog {
   pace: number;
   /** For parts: calls a function of the database with the worker's key. Rejects where no answer comes within 10 s. */
   request(name: string, values: object, limit?: number): Promise<Fields>;
-  /** For parts: makes a beat due in so many milliseconds; one that is due earlier stays. */
-  beat(within?: number): void;
+  /** For parts: makes a beat due in so many milliseconds; one that is due earlier stays, unless it is moved. */
+  beat(within?: number, move?: boolean): void;
   /** Reports now, within 4 s, or 1 s where nothing has answered lately: for a process that may be frozen soon. */
   flush(): Promise<void>;
 }
@@ -129,7 +129,7 @@ declare abstract class Sender extends WorkLog {
 export declare class Heartbeat extends Sender {
   #private;
   readonly name: string;
-  /** For parts: those that the worker carries, the uuid of this process start, and the number the server gave it. */
+  /** For parts: those of the worker, the uuid of this process start, and the number that the server gave it. */
   readonly parts: readonly Part[];
   readonly instance: string;
   epoch: number | undefined;
@@ -140,13 +140,12 @@ export declare class Heartbeat extends Sender {
   /** For parts: the text without what looks like a secret. */
   mask(text: string): string;
   /** For parts: no other worker reports from this process. */
-  get isAlone(): boolean;
+  isAlone: () => boolean;
   /** For parts: writes a line to the logger, once about each thing until the next recovery. */
-  warn(message: string, about?: string): void;
+  warn: (message: string, about?: string) => void;
 }
 /**
  * Starts to report this process as a worker. A second call with the same name gives the worker other settings.
- *
  * @throws {TypeError} naming the option and its range, when one is wrong; nothing after that
  */
 export declare function startHeartbeat(options?: HeartbeatOptions): Heartbeat;

@@ -1,3 +1,6 @@
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
 import { createFleet, type TestFleet } from './fixtures/fleet.ts';
@@ -10,20 +13,20 @@ const end = (HOW: string) => {
   const worker = fleet.start('ending', { env: { HOW } });
   return { ...worker, exit: worker.exited };
 };
-const lastWords = (status: string) =>
+const exitReport = (status: string) =>
   until(() => fleet.recorder.last()?.status === status && fleet.recorder.last(), {
-    what: `the last words ${status}`,
+    what: `the exit report ${status}`,
   });
 
 describe('stopped', () => {
   it('is said when the event loop is empty, which a heartbeat does not keep from being so', async () => {
     expect(await end('emptied').exit).toEqual({ code: 0, signal: null });
-    expect(await lastWords('stopped')).toMatchObject({ last_exit: { code: 0 } });
+    expect(await exitReport('stopped')).toMatchObject({ last_exit: { code: 0 } });
   });
 
   it('is said on exit(0)', async () => {
     expect(await end('exit 0').exit).toEqual({ code: 0, signal: null });
-    expect(await lastWords('stopped')).toMatchObject({ last_exit: { code: 0 } });
+    expect(await exitReport('stopped')).toMatchObject({ last_exit: { code: 0 } });
   });
 
   it('is said by hand, once, with the reason given', async () => {
@@ -39,7 +42,7 @@ describe('crashed', () => {
     const worker = end('exception');
     expect(await worker.exit).toEqual({ code: 1, signal: null });
     expect(worker.output()).toMatch(/TypeError: boom\n\s+at /);
-    const said = await lastWords('crashed');
+    const said = await exitReport('crashed');
     expect(said).toMatchObject({ status_reason: 'uncaughtException: boom', last_exit: { code: 1 } });
     expect(said.last_error).toContain('TypeError: boom');
     expect((said.last_exit as { error: string }).error).toContain('ending.mjs');
@@ -47,12 +50,12 @@ describe('crashed', () => {
 
   it('is said of an unhandled rejection', async () => {
     expect(await end('rejection').exit).toEqual({ code: 1, signal: null });
-    expect(await lastWords('crashed')).toMatchObject({ status_reason: 'unhandledRejection: nobody cares' });
+    expect(await exitReport('crashed')).toMatchObject({ status_reason: 'unhandledRejection: nobody cares' });
   });
 
   it('is said of exit(3)', async () => {
     expect(await end('exit 3').exit).toEqual({ code: 3, signal: null });
-    expect(await lastWords('crashed')).toMatchObject({
+    expect(await exitReport('crashed')).toMatchObject({
       status_reason: 'exit code 3',
       last_exit: { code: 3 },
     });
@@ -60,12 +63,12 @@ describe('crashed', () => {
 
   it('is said of an event loop that emptied with an exit code set', async () => {
     expect(await end('emptied with a code').exit).toEqual({ code: 4, signal: null });
-    expect(await lastWords('crashed')).toMatchObject({ last_exit: { code: 4 } });
+    expect(await exitReport('crashed')).toMatchObject({ last_exit: { code: 4 } });
   });
 
   it('names the job that was abandoned', async () => {
     expect(await end('exit in a job').exit).toEqual({ code: 2, signal: null });
-    const said = await lastWords('crashed');
+    const said = await exitReport('crashed');
     expect(said).toMatchObject({ jobs_active: 0, last_exit: { code: 2, abandoned_job: 'job-9' } });
     expect(said).not.toHaveProperty('current_job_id');
   });
@@ -74,7 +77,7 @@ describe('crashed', () => {
     const worker = end('handled exception');
     expect(await worker.exit).toEqual({ code: 0, signal: null });
     expect(worker.output()).toContain('lives on');
-    await lastWords('stopped');
+    await exitReport('stopped');
     expect(fleet.recorder.statuses()).not.toContain('crashed');
   });
 });
@@ -99,6 +102,41 @@ it.each([401, 404])('is not held up by a Supabase that answers %i, which no retr
   expect(performance.now() - began).toBeLessThan(2_000); // of which the worker's own work takes 400
   expect(fleet.recorder.last()).toMatchObject({ status: 'stopped' }); // said once, for the key may be good by now
   expect(fleet.recorder.beats().filter((beat) => beat.status === 'stopped')).toHaveLength(1);
+});
+
+describe('the messenger, which sends the exit report of a crash,', () => {
+  it('is not started by an executable that is no plain Node: it would be the worker itself, again and again', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lastseen-app-'));
+    try {
+      const app = join(folder, 'my-app');
+      await copyFile(process.execPath, app);
+      const worker = fleet.start('ending', { node: app, env: { HOW: 'exit 3', WORKER_NAME: 'app' } });
+      expect(await worker.exited).toEqual({ code: 3, signal: null });
+      const { instance_id } = fleet.recorder.last()!;
+      // A plain Node that crashes afterwards is reported, so the report of the first would have arrived.
+      await end('exit 3').exit;
+      await exitReport('crashed');
+      const crashed = fleet.recorder.beats().filter(({ status }) => status === 'crashed');
+      expect(crashed).toHaveLength(1);
+      expect(crashed[0]!.instance_id).not.toBe(instance_id);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('reports no worker of its own, also where it runs the worker’s file', async () => {
+    const worker = fleet.start('ending', { env: { HOW: 'exit 3', HEARTBEAT_EXIT_REPORT: '[]' } });
+    expect(await worker.exited).toEqual({ code: 3, signal: null });
+    expect(fleet.recorder.requests).toHaveLength(0);
+    expect(worker.output()).not.toContain('[heartbeat]');
+  });
+
+  it('reports every worker of the process', async () => {
+    const worker = fleet.start('two', { env: { CRASH_MS: '700' } });
+    expect(await worker.exited).toEqual({ code: 5, signal: null });
+    for (const name of ['one', 'two'])
+      await until(() => fleet.recorder.last(name)?.status === 'crashed', { what: `the crash of ${name}` });
+  });
 });
 
 it('says nothing and starts nothing when it was never set up', async () => {

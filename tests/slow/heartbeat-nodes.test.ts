@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { nodeOf, OutOfReach } from '../support/nodes.ts';
 import { until } from '../support/until.ts';
-import { createFleet, heartbeatFile, type TestFleet } from './fixtures/fleet.ts';
+import { createFleet, heartbeatFile, type TestFleet } from '../process/fixtures/fleet.ts';
 
 // People copy the module into workers that run on these; the last is that of every other test, where all of the module's
 // behaviour is tested. Here is what could differ: fetch, signals, exit hooks, the messenger, --import.

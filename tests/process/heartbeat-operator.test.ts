@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 function start(name: string, env: Record<string, string> = {}) {
-  const script = fileURLToPath(new URL('./fixtures/workers/desk.mjs', import.meta.url));
+  const script = fileURLToPath(new URL('./fixtures/workers/operated.mjs', import.meta.url));
   const worker = startProcess(script, {
     env: {
       SUPABASE_URL: stack.url,
