@@ -21,7 +21,7 @@ export type Attempt = 'sign-in' | 'sign-up' | 'link' | 'confirm';
  * Counts a try to sign in, in the database, which all instances of a serverless dashboard share. Where it can't be
  * counted the try goes on: Supabase Auth has limits of its own, and says itself when it is away. A network may also be
  * told to wait for tries that it never made: whoever has the publishable key can count them
- * (docs/decisions/0008-refused-tries-are-told-not-punished.md).
+ * (docs/decisions/0008-rejected-tokens-are-counted-not-locked.md).
  *
  * @param account the address that somebody gives; of a mailed link, what it carries
  * @throws {TooManyTries}
