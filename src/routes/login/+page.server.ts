@@ -1,7 +1,7 @@
 import { fail, redirect } from '@sveltejs/kit';
-import { authSettings } from '$lib/server/auth-settings.ts';
-import { refuse, tooMany } from '$lib/server/auth-words.ts';
-import { safePath } from '$lib/server/redirect.ts';
+import { authSettings } from '$lib/server/auth/settings.ts';
+import { refuse, tooMany } from '$lib/server/auth/wording.ts';
+import { safePath } from '$lib/server/auth/safe-path.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {

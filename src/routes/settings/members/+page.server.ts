@@ -1,7 +1,7 @@
 import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { authSettings } from '$lib/server/auth-settings.ts';
-import { refusal } from '$lib/server/fleet.ts';
+import { advice } from '$lib/server/http/advice.ts';
+import { authSettings } from '$lib/server/auth/settings.ts';
+import { refusal } from '$lib/server/database/refusal.ts';
 import type { PostgrestError } from '@supabase/supabase-js';
 import type { Actions, PageServerLoad } from './$types';
 
