@@ -70,7 +70,7 @@ export function fleetJson({ header, workers, groups }: Snapshot): FleetJson {
     impaired_since: iso(header.impairedSince),
     tick_at: iso(header.tickAt),
     workers: rows.map(({ worker, health: { level, rule, reason } }) => ({
-      ...said(worker),
+      ...columns(worker),
       running: isAlive(worker, monitor),
       health: { level, rule, reason },
       words: runText(worker, { level, rule, reason }, header.now.getTime()).text,
@@ -78,7 +78,7 @@ export function fleetJson({ header, workers, groups }: Snapshot): FleetJson {
   };
 }
 
-function said(worker: Worker): Omit<WorkerJson, 'running' | 'health' | 'words'> {
+function columns(worker: Worker): Omit<WorkerJson, 'running' | 'health' | 'words'> {
   return {
     worker_name: worker.name,
     worker_type: worker.type,

@@ -20,8 +20,8 @@ const LONGEST = 60;
  * anything from elsewhere, whatever the texts.
  */
 export function badge(label: string, message: string, level: Level): string {
-  const left = shown(label);
-  const right = shown(message);
+  const left = visible(label);
+  const right = visible(message);
   const leftText = textWidth(left);
   const rightText = textWidth(right);
   const leftBox = leftText + 2 * PADDING;
@@ -42,13 +42,13 @@ export function badge(label: string, message: string, level: Level): string {
 }
 
 /** One line without what turns the direction of reading, hides, or is no character at all (lone halves of one included). */
-function shown(text: string): string {
-  const visible = text
+function visible(text: string): string {
+  const clean = text
     .toWellFormed()
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\ufffe\uffff]/gu, '\ufffd')
     .trim();
-  const characters = [...visible];
-  return characters.length > LONGEST ? `${characters.slice(0, LONGEST - 1).join('')}…` : visible || '?';
+  const characters = [...clean];
+  return characters.length > LONGEST ? `${characters.slice(0, LONGEST - 1).join('')}…` : clean || '?';
 }
 
 const ENTITIES: Record<string, string> = {

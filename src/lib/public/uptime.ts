@@ -1,6 +1,6 @@
 const DAY_MS = 86_400_000;
-/** How many bad days are told in words; the rest are counted. */
-const MOST_TOLD = 3;
+/** How many bad days are named; the rest are counted. */
+const MOST_NAMED = 3;
 
 /** How one day of a worker was: `up` all of it, a `dip` of less than a hundredth, `down` for longer, or nothing known. */
 export interface UptimeDay {
@@ -11,22 +11,22 @@ export interface UptimeDay {
 
 /** Uptime for the public page, in words and day by day. @param days percent, today last @param now ISO 8601 */
 export function uptimeText(percent: number, days: readonly (number | null)[], now: string) {
-  const told: UptimeDay[] = days.map((day, i) => {
+  const all: UptimeDay[] = days.map((day, i) => {
     const date = new Date(Date.parse(now) - (days.length - 1 - i) * DAY_MS).toISOString().slice(0, 10);
     return {
       sort: day === null ? 'unknown' : day >= 100 ? 'up' : day >= 99 ? 'dip' : 'down',
       words: `${date}: ${day === null ? 'nothing known' : `${day} %`}`,
     };
   });
-  const known = told.filter(({ sort }) => sort !== 'unknown').length;
-  const bad = told.filter(({ sort }) => sort === 'dip' || sort === 'down').toReversed();
-  const named = bad.slice(0, MOST_TOLD).map(({ words }) => words);
-  const rest = bad.length > MOST_TOLD ? [`and ${bad.length - MOST_TOLD} more days below 100 %`] : [];
+  const known = all.filter(({ sort }) => sort !== 'unknown').length;
+  const bad = all.filter(({ sort }) => sort === 'dip' || sort === 'down').toReversed();
+  const named = bad.slice(0, MOST_NAMED).map(({ words }) => words);
+  const rest = bad.length > MOST_NAMED ? [`and ${bad.length - MOST_NAMED} more days below 100 %`] : [];
   const of = `of ${known} ${known === 1 ? 'day' : 'days'}`;
   return {
     percent: `${percent} %`,
     of,
-    days: told,
+    days: all,
     words: [`Up ${percent} % ${of}`, ...named, ...rest].join('; '),
   };
 }

@@ -1,4 +1,4 @@
-import { flag, maybe, number, record, said, text, type Shape } from './wire-reader.ts';
+import { flag, maybe, number, record, safeText, text, type Shape } from './wire-reader.ts';
 import { toDate } from './worker.ts';
 
 /** What people have set for workers of one type. Never changed, only replaced. */
@@ -27,7 +27,7 @@ export interface GoneGroup {
 
 /** A group on the wire: column names, nulls left out. */
 export const groupRow = record({
-  worker_type: said,
+  worker_type: safeText,
   desired: maybe(number),
   minimum: maybe(number),
   description: maybe(text),

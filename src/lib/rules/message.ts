@@ -1,5 +1,5 @@
 import { groupRow, toGroup, toGroupSettings, type GoneGroup, type GroupSettings } from './group.ts';
-import { anything, list, maybe, number, record, said, text, type Shape } from './wire-reader.ts';
+import { anything, list, maybe, number, record, safeText, text, type Shape } from './wire-reader.ts';
 import { STATUSES, toDate, toWorker, workerRow, type Status, type Worker } from './worker.ts';
 
 /** What the server knew at the instant it spoke. */
@@ -141,7 +141,7 @@ function toBeat(tuple: readonly unknown[], now: Date): Beat {
     return value;
   };
   const numberOrNull = (index: number) => (tuple[index] == null ? null : number(index));
-  const text = (index: number) => (tuple[index] == null ? null : said(String(tuple[index])));
+  const text = (index: number) => (tuple[index] == null ? null : safeText(String(tuple[index])));
   const before = (index: number) => new Date(now.getTime() - number(index));
   return {
     workerId: number(0),

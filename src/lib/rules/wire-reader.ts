@@ -22,7 +22,7 @@ type Shaped<F extends Fields> = { [K in Exclude<keyof F, OptionalKeys<F>>]: Shap
 
 export const text: Read<string> = primitive('string');
 /** A text that somebody else wrote: what would turn the reading order is not seen, and so is shown as such. */
-export const said: Read<string> = (value, path) => text(value, path).replace(TURNS, '\ufffd');
+export const safeText: Read<string> = (value, path) => text(value, path).replace(TURNS, '\ufffd');
 export const number: Read<number> = primitive('number');
 export const flag: Read<boolean> = primitive('boolean');
 export const anything: Read<unknown> = (value) => value;

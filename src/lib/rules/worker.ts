@@ -1,5 +1,5 @@
 import { FOREVER } from '../time/wording.ts';
-import { anything, flag, maybe, number, oneOf, record, said, text, type Shape } from './wire-reader.ts';
+import { anything, flag, maybe, number, oneOf, record, safeText, text, type Shape } from './wire-reader.ts';
 
 /**
  * One worker as the page knows it. Made from a wire row by {@link toWorker} and nowhere else;
@@ -108,7 +108,7 @@ export const STATUSES = [
 
 export type Status = (typeof STATUSES)[number];
 
-const words = maybe(said);
+const optionalText = maybe(safeText);
 const count = maybe(number);
 const instant = maybe(text);
 
@@ -116,24 +116,24 @@ const instant = maybe(text);
 export const workerRow = record({
   worker_id: number,
   worker_name: text,
-  worker_type: words,
+  worker_type: optionalText,
   kind: oneOf(['resident', 'scheduled']),
-  description: words,
+  description: optionalText,
   expected: flag,
   paused_until: instant,
-  paused_reason: words,
+  paused_reason: optionalText,
   seen_at: instant,
-  instance_id: words,
+  instance_id: optionalText,
   started_at: instant,
-  hostname: words,
+  hostname: optionalText,
   pid: count,
-  version: words,
-  runtime: words,
+  version: optionalText,
+  runtime: optionalText,
   last_exit: anything,
   name_conflict_since: instant,
   status: oneOf(STATUSES),
   status_since: instant,
-  status_reason: words,
+  status_reason: optionalText,
   last_heartbeat: instant,
   heartbeat_interval_s: number,
   requested_interval_s: count,
@@ -145,9 +145,9 @@ export const workerRow = record({
   revision: number,
   draining: maybe(flag),
   jobs_active: count,
-  current_status: words,
-  current_job_id: words,
-  current_job_type: words,
+  current_status: optionalText,
+  current_job_id: optionalText,
+  current_job_type: optionalText,
   status_updated_at: instant,
   poll_interval_s: count,
   last_run_at: instant,
@@ -157,10 +157,10 @@ export const workerRow = record({
   next_run_at: instant,
   grace_s: count,
   max_run_s: count,
-  schedule: words,
+  schedule: optionalText,
   jobs_processed: count,
   error_count: count,
-  last_error: words,
+  last_error: optionalText,
   last_error_at: instant,
   circuit_breaker_open: maybe(flag),
   circuit_breaker_state: maybe(oneOf(['closed', 'open', 'half_open'])),
@@ -168,7 +168,7 @@ export const workerRow = record({
   circuit_breaker_threshold: count,
   circuit_breaker_opened_at: instant,
   circuit_breaker_retry_at: instant,
-  circuit_breaker_reason: words,
+  circuit_breaker_reason: optionalText,
   cpu_percent: count,
   memory_percent: count,
   memory_rss_bytes: count,
@@ -264,7 +264,7 @@ export function toLastExit(wire: unknown): LastExit | null {
   if (typeof wire !== 'object' || wire === null) return null;
   // The worker wrote this object; only what has the type we expect is believed.
   const exit = wire as Record<string, unknown>;
-  const string = (value: unknown) => (typeof value === 'string' ? said(value) : null);
+  const string = (value: unknown) => (typeof value === 'string' ? safeText(value) : null);
   const integer = (value: unknown) => (typeof value === 'number' ? value : null);
   return {
     code: integer(exit.code),

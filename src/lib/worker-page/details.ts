@@ -1,4 +1,4 @@
-import { anything, list, maybe, number, record, said, text, type Shape } from '../rules/wire-reader.ts';
+import { anything, list, maybe, number, record, safeText, text, type Shape } from '../rules/wire-reader.ts';
 import { toDate, toLastExit, type LastExit } from '../rules/worker.ts';
 
 /** What only the page of a worker shows, and no message carries (`hp_worker_page`). */
@@ -50,47 +50,47 @@ export interface Instance {
   readonly leaseExpiresAt: Date | null;
   readonly registeredAt: Date | null;
   readonly supersededAt: Date | null;
-  /** When it said goodbye or its last words; null for one that lives or fell silent. */
+  /** When it safeText goodbye or its last words; null for one that lives or fell silent. */
   readonly endedAt: Date | null;
   readonly lastExit: LastExit | null;
 }
 
 const count = maybe(number);
-const words = maybe(said);
+const optionalText = maybe(safeText);
 
 const detailsWire = record({
   metadata: anything,
-  metadata_at: words,
-  instance_id: words,
+  metadata_at: optionalText,
+  instance_id: optionalText,
   epoch: count,
-  created_at: words,
+  created_at: optionalText,
   counted_jobs: number,
   counted_errors: number,
   jobs_processed: number,
   error_count: number,
   group: record({ workers: number, alive: number }),
-  beside: maybe(list(said)),
+  beside: maybe(list(safeText)),
   leases: record({
     held: number,
-    first: list(record({ key: said, token: number, instance_id: text, claimed_at: text })),
+    first: list(record({ key: safeText, token: number, instance_id: text, claimed_at: text })),
   }),
   instances: list(
     record({
       instance_id: text,
       epoch: number,
       status: text,
-      started_at: words,
-      hostname: words,
+      started_at: optionalText,
+      hostname: optionalText,
       pid: count,
-      version: words,
-      runtime: words,
+      version: optionalText,
+      runtime: optionalText,
       counted_jobs: number,
       counted_errors: number,
-      last_heartbeat: words,
-      lease_expires_at: words,
-      registered_at: words,
-      superseded_at: words,
-      ended_at: words,
+      last_heartbeat: optionalText,
+      lease_expires_at: optionalText,
+      registered_at: optionalText,
+      superseded_at: optionalText,
+      ended_at: optionalText,
       last_exit: anything,
     }),
   ),

@@ -1,6 +1,9 @@
 import type { SnapshotWire } from '../rules/message.ts';
 import type { Listener } from '../live/source.ts';
 
+/** So many events and commands are sent at first, and with every "older"; fewer: there are no more. */
+export const PAGE_OF = 40;
+
 /** All that the page of a worker begins with, as the server tells it. */
 export interface WorkerPageData {
   /** The worker and those of its group; without workers: there is none of that name (any more). */

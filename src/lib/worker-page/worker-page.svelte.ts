@@ -12,9 +12,8 @@ import { Clock, systemTicker, type Ticker } from '../time/clock.svelte.ts';
 import { isOpen, mergeCommands, readCommand, type Command } from './commands/commands.ts';
 import { readDetails, type Details } from './details.ts';
 import { mergeEvents, readEvent, type WorkerEvent } from './timeline/events.ts';
-import { PAGE_OF } from './page-size.ts';
 import { WorkerFollower } from './worker-follower.ts';
-import type { WorkerSource, WorkerPageData } from './source.ts';
+import { PAGE_OF, type WorkerPageData, type WorkerSource } from './source.ts';
 
 /** Details are fetched again at most so often, however much happens. */
 const DETAILS_EVERY_MS = 1_000;
@@ -172,12 +171,12 @@ export class WorkerPage {
           source.listen(listener, {
             joined: () => {
               this.#want(0);
-              this.#listeners.forEach((hear) => hear());
+              this.#listeners.forEach((listener) => listener());
             },
             event: (wire) => this.#news(() => (this.#events = mergeEvents(this.#events, [readEvent(wire)]))),
             command: (wire) =>
               this.#news(() => (this.#commands = mergeCommands(this.#commands, [readCommand(wire)]))),
-            log: (news) => this.#listeners.forEach((hear) => hear(news)),
+            log: (news) => this.#listeners.forEach((listener) => listener(news)),
           }),
       },
       {

@@ -1,6 +1,5 @@
 import type { SnapshotWire } from '../rules/message.ts';
-import { PAGE_OF } from './page-size.ts';
-import type { WorkerPageData } from './source.ts';
+import { PAGE_OF, type WorkerPageData } from './source.ts';
 import { keepWatching } from '../server/database/fleet.ts';
 import { refusal, Refused } from '../server/database/refusal.ts';
 import type { Session } from '../server/auth/session.ts';

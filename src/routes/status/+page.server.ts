@@ -25,14 +25,14 @@ export const load: PageServerLoad = async (event) => {
   });
   cachePublicly(PUBLIC_STATUS_LASTS_S, event);
   if (!status) error(404, 'There is no such page');
-  return shown(status);
+  return visible(status);
 };
 
 /**
  * What the page shows, in words. Made here, icons included: what this page and the fleet page both load would be cut into
  * pieces for both of them, and nothing runs here that could use it.
  */
-function shown({ now, workers }: PublicStatus) {
+function visible({ now, workers }: PublicStatus) {
   const { level, words } = verdict(workers);
   const worst = (one: PublicWorker) => LEVELS.indexOf(one.level);
   return {

@@ -24,12 +24,12 @@ export function arrange(
   before: readonly Group[] = [],
 ): Group[] {
   const words = query.search.toLowerCase().split(/\s+/).filter(Boolean);
-  const asked = rows.filter((row) => isAsked(row, query, words));
+  const found = rows.filter((row) => isWanted(row, query, words));
   const sign = query.reverse ? -1 : 1;
   const order = ORDER[query.sort];
-  const shown = asOrdered(asked, before).sort((a, b) => sign * order(a, b) || byName(a, b));
-  if (query.flat) return shown.length > 0 ? [{ type: null, rows: shown }] : [];
-  const rowsOf = new Map(byType(shown));
+  const ordered = asOrdered(found, before).sort((a, b) => sign * order(a, b) || byName(a, b));
+  if (query.flat) return ordered.length > 0 ? [{ type: null, rows: ordered }] : [];
+  const rowsOf = new Map(byType(ordered));
   for (const [type, { settings, health, levels }] of tallies) {
     if (!settings || rowsOf.has(type) || isNarrow(query)) continue;
     if (query.type !== null && query.type !== type) continue;
@@ -57,7 +57,7 @@ export function facetOf({ type, hostname, version }: Worker, facet: Facet): stri
   return { type, host: hostname, version }[facet] ?? '';
 }
 
-function isAsked({ worker, health }: Row, query: Query, words: readonly string[]): boolean {
+function isWanted({ worker, health }: Row, query: Query, words: readonly string[]): boolean {
   if (query.health !== null && health.level !== query.health) return false;
   if (query.status !== null && worker.status !== query.status) return false;
   for (const facet of FACETS)

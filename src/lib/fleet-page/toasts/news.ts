@@ -1,10 +1,10 @@
 import type { Row } from '../../rules/row.ts';
 
 /** What became of a worker: it came into trouble, out of it, ended in peace, or was heard for the first time. */
-export type Turn = 'trouble' | 'well' | 'ended' | 'new';
+export type Change = 'trouble' | 'well' | 'ended' | 'new';
 
 export interface Item {
-  readonly turn: Turn;
+  readonly change: Change;
   readonly row: Row;
 }
 
@@ -14,7 +14,7 @@ export interface Item {
  *
  * @param before undefined: it was not there
  */
-export function turnOf(before: Row | undefined, after: Row): Turn | null {
+export function changeOf(before: Row | undefined, after: Row): Change | null {
   if (after.health.rule === 'paused' || before?.health.rule === 'paused') return null;
   const bad = after.health.level === 'critical';
   if (!before) return bad ? 'trouble' : after.worker.status === 'unknown' ? null : 'new';
@@ -42,8 +42,8 @@ export class News {
     for (const row of rows) {
       const old = before.get(row.worker.id);
       if (old === row) continue;
-      const turn = turnOf(old, row);
-      if (turn) items.push({ turn, row });
+      const change = changeOf(old, row);
+      if (change) items.push({ change, row });
     }
     return items;
   }
@@ -54,12 +54,12 @@ const APART = 2;
 
 /** What happened at about the same time, as it is told: one by one, or where it is much, all of a kind together. */
 export function joined(items: readonly Item[]): Item[][] {
-  const told: Item[][] = [];
-  for (const turn of ['trouble', 'ended', 'new', 'well'] as const) {
+  const groups: Item[][] = [];
+  for (const change of ['trouble', 'ended', 'new', 'well'] as const) {
     const latest = new Map(items.map((item) => [item.row.worker.id, item]));
-    const of = [...latest.values()].filter((item) => item.turn === turn);
-    if (of.length > APART) told.push(of);
-    else told.push(...of.map((item) => [item]));
+    const of = [...latest.values()].filter((item) => item.change === change);
+    if (of.length > APART) groups.push(of);
+    else groups.push(...of.map((item) => [item]));
   }
-  return told;
+  return groups;
 }

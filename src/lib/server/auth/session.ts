@@ -121,21 +121,21 @@ export class Session {
    *
    * @param scope `local`: here, other devices stay signed in. `global`: on every device; the database lets their tokens
    *   do nothing more, and an open page there notices within a minute ({@link isAlive})
-   * @returns whether Auth was told: else other devices are still signed in
+   * @returns whether Auth was notified: else other devices are still signed in
    */
   async end(scope: 'local' | 'global' = 'local'): Promise<boolean> {
-    let told = false;
+    let notified = false;
     if (this.#hasCookie()) {
       const { auth } = this.client;
       // Without a session that can still be used auth-js asks nobody, and calls that a success.
       const { data } = await auth.getSession().catch(() => ({ data: { session: null } }));
-      told =
+      notified =
         data.session !== null &&
         !(await auth.signOut({ scope }).catch((error: unknown) => ({ error }))).error;
     }
     for (const name of this.#cookies()) this.#event.cookies.delete(name, { path: '/' });
     this.#client = null;
-    return told;
+    return notified;
   }
 
   #admit(kind: Attempt, account: string): Promise<void> {

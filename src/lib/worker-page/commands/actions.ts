@@ -17,7 +17,7 @@ export function processOf(worker: Worker): string | null {
 }
 
 /** Why no process of it would hear a command; null: one would. The database asks itself, once more. */
-export function deaf(worker: Worker, now: number): string | null {
+export function whyUnreachable(worker: Worker, now: number): string | null {
   if (!worker.lastHeartbeat) return 'It has never reported.';
   if (!worker.instanceId)
     return 'It reports by plain writes, and takes no commands: these need the heartbeat module.';
@@ -29,7 +29,7 @@ export function deaf(worker: Worker, now: number): string | null {
 
 /** What can be asked of it now, and of what cannot, why. Only what makes sense is told of at all. */
 export function actionsFor(worker: Worker, commands: readonly Command[], now: number): readonly Action[] {
-  const none = deaf(worker, now);
+  const none = whyUnreachable(worker, now);
   const open = commands.filter((one) => isOpen(one) && one.instanceId === worker.instanceId);
   const ending = open.find(({ command }) => command === 'restart' || command === 'stop');
   const action = (command: CommandName, label: string, why: string | null = null): Action => {
@@ -144,8 +144,8 @@ export function consequences(
 
 /** "a", "a and b", "a, b and c"; of many the first, and how many more there are. */
 function names(all: readonly string[]): string {
-  const shown = all.length > NAMED ? [...all.slice(0, NAMED - 1), `${all.length - NAMED + 1} others`] : all;
-  return shown.length === 1 ? shown[0]! : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
+  const named = all.length > NAMED ? [...all.slice(0, NAMED - 1), `${all.length - NAMED + 1} others`] : all;
+  return named.length === 1 ? named[0]! : `${named.slice(0, -1).join(', ')} and ${named.at(-1)}`;
 }
 const NAMED = 5;
 

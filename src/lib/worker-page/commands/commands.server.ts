@@ -13,7 +13,7 @@ interface Answer {
 /** Asks something of a worker, as its page's form says. */
 export async function request(session: Session, name: string, form: FormData) {
   const level = text(form, 'level');
-  return told(
+  return formAnswer(
     await session.client.rpc('hp_request_command', {
       worker_name: name,
       command: text(form, 'command'),
@@ -29,7 +29,7 @@ export async function request(session: Session, name: string, form: FormData) {
 export async function pause(session: Session, whom: { name: string } | { type: string }, form: FormData) {
   const until = pauseUntil(form, new Date());
   if (typeof until === 'string') return fail(400, { message: until, hint: null });
-  return told(
+  return formAnswer(
     await session.client.rpc('hp_pause', {
       ...target(whom),
       until: until.toISOString(),
@@ -40,19 +40,19 @@ export async function pause(session: Session, whom: { name: string } | { type: s
 
 /** Ends the pause of a worker, or of a whole group. */
 export async function unpause(session: Session, whom: { name: string } | { type: string }) {
-  return told(await session.client.rpc('hp_unpause', target(whom)));
+  return formAnswer(await session.client.rpc('hp_unpause', target(whom)));
 }
 
 /** Marks a worker's trouble as seen. */
 export async function markSeen(session: Session, name: string) {
-  return told(await session.client.rpc('hp_mark_seen', { worker_name: name }));
+  return formAnswer(await session.client.rpc('hp_mark_seen', { worker_name: name }));
 }
 
 function target(whom: { name: string } | { type: string }) {
   return 'name' in whom ? { worker_name: whom.name } : { worker_type: whom.type };
 }
 
-function told({ data, error, status }: Answer) {
+function formAnswer({ data, error, status }: Answer) {
   if (!error) return { command: data };
   if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.', hint: null });
   // Ours name what is wrong in words; others are not for people.

@@ -1,4 +1,4 @@
-import { anything, maybe, number, oneOf, record, said, text } from '../../rules/wire-reader.ts';
+import { anything, maybe, number, oneOf, record, safeText, text } from '../../rules/wire-reader.ts';
 
 export const COMMANDS = [
   'restart',
@@ -55,26 +55,26 @@ export interface Command {
   readonly tries: number;
 }
 
-const words = maybe(said);
+const optionalText = maybe(safeText);
 
 const commandWire = record({
   id: number,
-  instance_id: words,
+  instance_id: optionalText,
   command: text,
-  worker_name: words,
-  worker_type: words,
+  worker_name: optionalText,
+  worker_type: optionalText,
   args: anything,
-  reason: words,
+  reason: optionalText,
   state: oneOf(STATES),
-  requested_by: words,
+  requested_by: optionalText,
   requested_at: text,
-  delivered_at: words,
-  acknowledged_at: words,
-  finished_at: words,
-  expires_at: words,
-  instance_ended_at: words,
-  new_instance_id: words,
-  message: words,
+  delivered_at: optionalText,
+  acknowledged_at: optionalText,
+  finished_at: optionalText,
+  expires_at: optionalText,
+  instance_ended_at: optionalText,
+  new_instance_id: optionalText,
+  message: optionalText,
   tries: maybe(number),
 });
 

@@ -6,7 +6,7 @@ import { joined, logPath, readLines, readNews, wantedOf, type Line, type Wanted 
  * Where new lines come from: the worker's channel. `hear` is called with what came as it is, and with nothing when
  * something may have been missed. Returns what ends it.
  */
-export type Subscribe = (hear: (news?: unknown) => void) => () => void;
+export type Subscribe = (listener: (news?: unknown) => void) => () => void;
 
 /** What is heard may be lost; so it is asked for, too. Without a channel asking is all there is. */
 const ASK_S = { beside: 30, alone: 5 };
@@ -25,7 +25,7 @@ export class LogView {
   #asking: Wanted | null = null;
   #askAgain = false;
   /** The last line that a message told of. */
-  #told: number | null = null;
+  #receivedTo: number | null = null;
 
   constructor(name: string, wanted: Wanted) {
     this.#name = name;
@@ -83,8 +83,8 @@ export class LogView {
   #take({ lines, more }: { lines: readonly Line[]; more: boolean }, amount: number): void {
     const last = lines.at(-1)?.id ?? 0;
     // What was heard since it was asked is newer than the answer.
-    const heard = this.#loaded ? this.#lines.filter(({ id }) => id > last || this.reading) : [];
-    this.#lines = joined(heard, lines, this.#room(amount));
+    const received = this.#loaded ? this.#lines.filter(({ id }) => id > last || this.reading) : [];
+    this.#lines = joined(received, lines, this.#room(amount));
     this.#more = more || this.#lines.length > amount;
     this.#loaded = true;
     this.#trouble = null;
@@ -94,19 +94,20 @@ export class LogView {
   follow(subscribe: Subscribe | undefined): () => void {
     // What came while it was not followed; the first lines are on their way already.
     if (this.#loaded) void this.load();
-    const end = subscribe?.((news) => this.#hear(news));
+    const end = subscribe?.((news) => this.#receive(news));
     const stop = repeat(subscribe ? ASK_S.beside : ASK_S.alone, () => this.load());
     return () => {
       stop();
       end?.();
-      this.#told = null;
+      this.#receivedTo = null;
     };
   }
 
-  #hear(wire: unknown): void {
+  #receive(wire: unknown): void {
     const { after, to, lines } = readNews(wire);
-    const missed = lines === null || (after !== null && this.#told !== null && after > this.#told);
-    this.#told = to ?? this.#told;
+    const missed =
+      lines === null || (after !== null && this.#receivedTo !== null && after > this.#receivedTo);
+    this.#receivedTo = to ?? this.#receivedTo;
     if (lines && this.#loaded) {
       const before = this.#lines.length;
       this.#lines = joined(this.#lines, wantedOf(lines, this.#wanted), this.#room(this.#wanted.amount));

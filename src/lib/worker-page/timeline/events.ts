@@ -1,4 +1,4 @@
-import { anything, number, maybe, oneOf, record, said, text } from '../../rules/wire-reader.ts';
+import { anything, number, maybe, oneOf, record, safeText, text } from '../../rules/wire-reader.ts';
 import { toLastExit, type LastExit } from '../../rules/worker.ts';
 
 export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'watch'] as const;
@@ -27,16 +27,16 @@ export interface WorkerEvent {
   readonly threshold: number | null;
 }
 
-const words = maybe(said);
+const optionalText = maybe(safeText);
 
 const eventWire = record({
   id: number,
   at: text,
   type: oneOf(EVENT_TYPES),
-  from_value: words,
-  to_value: words,
-  reason: words,
-  instance_id: words,
+  from_value: optionalText,
+  to_value: optionalText,
+  reason: optionalText,
+  instance_id: optionalText,
   epoch: maybe(number),
   details: anything,
 });
@@ -45,7 +45,7 @@ const eventWire = record({
 export function readEvent(wire: unknown): WorkerEvent {
   const row = eventWire(wire);
   const details = (row.details ?? {}) as Record<string, unknown>;
-  const string = (value: unknown) => (typeof value === 'string' ? said(value) : null);
+  const string = (value: unknown) => (typeof value === 'string' ? safeText(value) : null);
   const figure = (value: unknown) => (typeof value === 'number' ? value : null);
   return {
     id: row.id,

@@ -140,11 +140,11 @@ function words(event: WorkerEvent): Pick<Entry, 'level' | 'title' | 'reason' | '
 }
 
 /** Last words as pairs, without what the reason says already. */
-export function exitText(exit: LastExit, said: string | null = null): { label: string; quoted: string }[] {
+export function exitText(exit: LastExit, known: string | null = null): { label: string; quoted: string }[] {
   const pairs: { label: string; quoted: string }[] = [];
-  if (exit.code !== null && !said?.includes(`exit code ${exit.code}`))
+  if (exit.code !== null && !known?.includes(`exit code ${exit.code}`))
     pairs.push({ label: 'exit code', quoted: String(exit.code) });
-  if (exit.signal !== null && !said?.includes(exit.signal))
+  if (exit.signal !== null && !known?.includes(exit.signal))
     pairs.push({ label: 'signal', quoted: exit.signal });
   if (exit.drainMs !== null)
     pairs.push({
@@ -152,7 +152,7 @@ export function exitText(exit: LastExit, said: string | null = null): { label: s
       quoted: exit.drainMs < 1000 ? `${Math.round(exit.drainMs)} ms` : duration(exit.drainMs),
     });
   if (exit.abandonedJob !== null) pairs.push({ label: 'abandoned job', quoted: exit.abandonedJob });
-  if (exit.error !== null && exit.error !== said) pairs.push({ label: 'error', quoted: exit.error });
+  if (exit.error !== null && exit.error !== known) pairs.push({ label: 'error', quoted: exit.error });
   return pairs;
 }
 

@@ -4,7 +4,7 @@ import { configuration } from '$lib/server/database/configuration.ts';
 import { refusal } from '$lib/server/database/refusal.ts';
 import type { PostgrestError } from '@supabase/supabase-js';
 import { ago, absolute, until } from '$lib/time/wording.ts';
-import { shown, type Listed, type Made, type Token } from './wire.ts';
+import { visiblePattern, type Listed, type Made, type Token } from './wire.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, parent }) => {
@@ -28,7 +28,7 @@ function when(instant: string | null) {
 
 const inText = (token: Token) => ({
   ...token,
-  name_pattern: shown(token.name_pattern),
+  name_pattern: visiblePattern(token.name_pattern),
   created_at: when(token.created_at)!,
   last_used_at: when(token.last_used_at),
   expires_at: when(token.expires_at),
@@ -63,7 +63,7 @@ export const actions: Actions = {
       made: {
         id: made.token_id,
         label: made.label,
-        pattern: shown(made.name_pattern),
+        pattern: visiblePattern(made.name_pattern),
         lines: lines.join('\n'),
       },
     };
@@ -94,8 +94,8 @@ function refuse(
   // Ours name what is wrong in words; others are not for people.
   if (!code.startsWith('PT')) return fail(502, { message: 'That did not work. Try again.', asked });
   const field = message.split(' ', 1)[0]!;
-  const said = TEXT[field] ?? `${message[0]!.toUpperCase()}${message.slice(1)}.`;
-  return fail(status, { message: said, asked });
+  const text = TEXT[field] ?? `${message[0]!.toUpperCase()}${message.slice(1)}.`;
+  return fail(status, { message: text, asked });
 }
 
 /** What is wrong, by the field that the database names. */

@@ -16,7 +16,7 @@ const paused: Partial<WorkerRow> = { paused_until: before(-3600) };
 function told(after: Row[], ...first: Row[]): string[] {
   const news = new News();
   news.look(first);
-  return news.look(after).map(({ turn, row }) => `${row.worker.name} ${turn}`);
+  return news.look(after).map(({ change, row }) => `${row.worker.name} ${change}`);
 }
 
 describe('news', () => {
@@ -46,7 +46,7 @@ describe('news', () => {
     const items = news.look([...[1, 2, 3].map((id) => row(id, crashed)), row(4, crashed)]);
     const later = news.look([...[1, 2, 3].map((id) => row(id, crashed)), row(4)]);
     expect(
-      joined([...items, ...later]).map((of) => of.map(({ turn, row }) => `${row.worker.id} ${turn}`)),
+      joined([...items, ...later]).map((of) => of.map(({ change, row }) => `${row.worker.id} ${change}`)),
     ).toEqual([['1 trouble', '2 trouble', '3 trouble'], ['4 well']]);
   });
 });
