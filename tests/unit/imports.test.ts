@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   server: ['rules', 'time'],
   live: ['rules', 'time'],
   signs: ['live', 'rules', 'time', 'ui'],
-  public: ['signs', 'live', 'rules', 'time', 'ui'],
+  public: ['signs', 'rules', 'time', 'ui'],
   'fleet-page': ['signs', 'live', 'rules', 'time', 'ui'],
   'worker-page': ['signs', 'live', 'rules', 'time', 'ui'],
 };
