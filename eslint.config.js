@@ -12,7 +12,7 @@ export default defineConfig(
     '.lastseen/',
     'workers-heartbeat/heartbeat.mjs',
     'workers-heartbeat/vercel.mjs',
-    'src/lib/server/database.types.ts',
+    'src/lib/server/database/database.types.ts',
   ]),
   js.configs.recommended,
   ts.configs.recommended,

@@ -1,8 +1,8 @@
 import type { Handle, RequestEvent, ServerInit } from '@sveltejs/kit';
-import { complaints, projectOrigins } from '$lib/server/configuration.ts';
-import { secure } from '$lib/server/security-headers.ts';
-import { Session } from '$lib/server/session.ts';
-import { withTheme } from '$lib/server/theme.ts';
+import { complaints, projectOrigins } from '$lib/server/database/configuration.ts';
+import { secure } from '$lib/server/http/security-headers.ts';
+import { Session } from '$lib/server/auth/session.ts';
+import { withTheme } from '$lib/server/http/theme.ts';
 
 /** A dashboard that is set up wrong says so where its logs are, and starts: its pages say it too. */
 export const init: ServerInit = () => {

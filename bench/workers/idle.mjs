@@ -2,7 +2,7 @@
 const { HEARTBEAT, INTERVAL = '1', SUPABASE_URL, SUPABASE_SECRET_KEY = '' } = process.env;
 
 if (HEARTBEAT === 'module') {
-  const { startHeartbeat } = await import('../../../workers-heartbeat/heartbeat.mjs');
+  const { startHeartbeat } = await import('../../workers-heartbeat/heartbeat.mjs');
   startHeartbeat({ interval: Number(INTERVAL) });
 } else if (HEARTBEAT === 'fetch') {
   // The least that reports anything.

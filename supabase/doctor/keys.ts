@@ -1,4 +1,4 @@
-import { isSecret, projectOf } from '../../src/lib/server/key-kind.ts';
+import { isSecret, projectOf } from '../../src/lib/server/database/key-kind.ts';
 import { fine, trouble, warning, type Finding } from './finding.ts';
 import { key, type Key } from './project.ts';
 

@@ -1,4 +1,4 @@
-import { keyKind, type KeyKind } from '../../src/lib/server/key-kind.ts';
+import { keyKind, type KeyKind } from '../../src/lib/server/database/key-kind.ts';
 
 /** A request that takes longer has failed. */
 const TIME_LIMIT_MS = 15_000;

@@ -205,7 +205,7 @@ describe('by keyboard', () => {
 
 describe('notices', () => {
   const notice = (words: string | RegExp) =>
-    bob.page.getByLabel('What has just happened').locator('[data-turn]').filter({ hasText: words });
+    bob.page.getByLabel('What has just happened').locator('[data-change]').filter({ hasText: words });
 
   it('say which worker came into trouble and out of it, and are read out', async () => {
     await upsert({ worker_name: 'post-1', status: 'crashed', status_reason: 'exit code 7' });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type LaunchOptions } from 'playwright-core';
@@ -58,6 +58,12 @@ async function carriedBrowser(): Promise<Pick<LaunchOptions, 'executablePath' | 
   };
 }
 
+/** The package's own configuration names folders of AWS Lambda: elsewhere Chromium finds no font, shows no text and may crash. */
+const fontsIn = (folder: string) => `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>${folder}</dir><cachedir>${folder}/cache</cachedir></fontconfig>
+`;
+
 const ARCHIVES = ['chromium.br', 'fonts.tar.br', 'swiftshader.tar.br', 'al2023.tar.br'];
 
 async function unpacked(): Promise<string> {
@@ -77,6 +83,7 @@ async function unpacked(): Promise<string> {
     process.env.TMPDIR = draft; // where the package unpacks to
     const { inflate } = await import('@sparticuz/chromium');
     await Promise.all(ARCHIVES.map((archive) => inflate(join(packageFolder, 'bin', archive))));
+    await writeFile(join(draft, 'fonts/fonts.conf'), fontsIn(join(folder, 'fonts')));
     await rename(draft, folder).catch((error: unknown) => {
       if (!existsSync(folder)) throw error;
     });

@@ -1,6 +1,6 @@
-import { readMessage, readSnapshot, type Message, type Snapshot } from '../../src/lib/fleet/message.ts';
-import type { GroupRow } from '../../src/lib/fleet/group.ts';
-import { toWorker, type Worker, type WorkerRow } from '../../src/lib/fleet/worker.ts';
+import { readMessage, readSnapshot, type Message, type Snapshot } from '../../src/lib/rules/message.ts';
+import type { GroupRow } from '../../src/lib/rules/group.ts';
+import { toWorker, type Worker, type WorkerRow } from '../../src/lib/rules/worker.ts';
 
 /** The instant at which the made-up fleets of unit tests stand. */
 export const NOW = new Date('2026-11-22T12:00:00.000Z');

@@ -1,7 +1,7 @@
 import { error, redirect } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { knownSites, readBar } from '$lib/server/bar.ts';
-import { Refused } from '$lib/server/fleet.ts';
+import { advice } from '$lib/server/http/advice.ts';
+import { knownSites, readBar } from '$lib/public/bar.server.ts';
+import { Refused } from '$lib/server/database/refusal.ts';
 import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async (event) => {

@@ -1,7 +1,7 @@
 import { fail, redirect } from '@sveltejs/kit';
-import { authSettings } from '$lib/server/auth-settings.ts';
-import { refuse, tooMany } from '$lib/server/auth-words.ts';
-import { safePath } from '$lib/server/redirect.ts';
+import { authSettings } from '$lib/server/auth/settings.ts';
+import { refuse, tooMany } from '$lib/server/auth/wording.ts';
+import { safePath } from '$lib/server/auth/safe-path.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {
@@ -21,12 +21,12 @@ export const load: PageServerLoad = async ({ locals, url }) => {
 };
 
 /** What became of a mailed link, or of signing out. */
-function troubleOf(said: URLSearchParams): string | null {
-  const wait = Number(said.get('wait'));
+function troubleOf(query: URLSearchParams): string | null {
+  const wait = Number(query.get('wait'));
   if (wait > 0 && wait <= 600) return tooMany(wait);
-  if (said.has('here'))
+  if (query.has('here'))
     return 'You are signed out here, but Supabase could not be told: other devices are still signed in. Sign in and choose “Sign out everywhere” again.';
-  return said.has('stale')
+  return query.has('stale')
     ? 'That link is used up, too old, or was asked for in another browser. Sign in here, or ask for a new one.'
     : null;
 }

@@ -5,6 +5,6 @@ import type { RequestHandler } from './$types';
 export const POST: RequestHandler = async ({ request, locals }) => {
   const form = await request.formData().catch(() => null);
   const everywhere = form?.get('scope') === 'everywhere';
-  const told = await locals.session.end(everywhere ? 'global' : 'local');
-  redirect(303, everywhere && !told ? '/login?here' : '/login');
+  const notified = await locals.session.end(everywhere ? 'global' : 'local');
+  redirect(303, everywhere && !notified ? '/login?here' : '/login');
 };

@@ -1,5 +1,5 @@
 import { error } from '@sveltejs/kit';
-import { requireMember } from '$lib/server/member.ts';
+import { requireMember } from '$lib/server/auth/member.ts';
 import { sections as all, sectionsOf } from './sections.ts';
 import type { LayoutServerLoad } from './$types';
 

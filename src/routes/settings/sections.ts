@@ -1,4 +1,4 @@
-import type { Role } from '$lib/server/member.ts';
+import type { Role } from '$lib/server/auth/member.ts';
 
 /** The sections of the settings: the tabs, from left to right, and who gets to see each. */
 export const sections = [

@@ -1,7 +1,7 @@
 import { error, fail, redirect } from '@sveltejs/kit';
-import { authSettings } from '$lib/server/auth-settings.ts';
-import { refuse } from '$lib/server/auth-words.ts';
-import { safePath } from '$lib/server/redirect.ts';
+import { authSettings } from '$lib/server/auth/settings.ts';
+import { refuse } from '$lib/server/auth/wording.ts';
+import { safePath } from '$lib/server/auth/safe-path.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 /** Auth's own least, unless the project asks for more. */

@@ -1,5 +1,5 @@
-import { answer } from '$lib/server/answer.ts';
-import { Refused } from '$lib/server/fleet.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { Refused } from '$lib/server/database/refusal.ts';
 import type { RequestHandler } from './$types';
 
 /** A token for Realtime, good for a minute at least. The refresh token stays in its cookie. */

@@ -1,5 +1,5 @@
-import { answer, keptFor } from '$lib/server/answer.ts';
-import { readSparks } from '$lib/server/history.ts';
+import { answer, keptFor } from '$lib/server/http/answer.ts';
+import { readSparks } from '$lib/worker-page/charts/history.server.ts';
 import type { RequestHandler } from './$types';
 
 /** Jobs a minute of up to 200 workers over the last hour: `ids=1,2,3`, by worker_id. */

@@ -1,6 +1,6 @@
 import { env as secret } from '$env/dynamic/private';
 import { env } from '$env/dynamic/public';
-import { tickFor } from '$lib/server/tick.ts';
+import { tickFor } from '$lib/server/database/tick.ts';
 import { json } from '@sveltejs/kit';
 import type { RequestHandler } from './$types';
 

@@ -1,7 +1,7 @@
 import { redirect } from '@sveltejs/kit';
 import { isAuthError, type EmailOtpType } from '@supabase/supabase-js';
-import { safePath } from '$lib/server/redirect.ts';
-import { TooManyTries } from '$lib/server/sign-in-limit.ts';
+import { safePath } from '$lib/server/auth/safe-path.ts';
+import { TooManyTries } from '$lib/server/auth/sign-in-limit.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 const TYPES: readonly string[] = ['signup', 'invite', 'magiclink', 'recovery', 'email', 'email_change'];

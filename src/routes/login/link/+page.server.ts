@@ -1,8 +1,8 @@
 import { error, fail } from '@sveltejs/kit';
 import { isAuthApiError } from '@supabase/supabase-js';
-import { authSettings } from '$lib/server/auth-settings.ts';
-import { refuse } from '$lib/server/auth-words.ts';
-import { safePath } from '$lib/server/redirect.ts';
+import { authSettings } from '$lib/server/auth/settings.ts';
+import { refuse } from '$lib/server/auth/wording.ts';
+import { safePath } from '$lib/server/auth/safe-path.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async () => {

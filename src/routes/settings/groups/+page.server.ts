@@ -1,8 +1,8 @@
 import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { refusal } from '$lib/server/fleet.ts';
-import { pause, unpause } from '$lib/server/worker-acts.ts';
-import { absolute } from '$lib/time/words.ts';
+import { advice } from '$lib/server/http/advice.ts';
+import { refusal } from '$lib/server/database/refusal.ts';
+import { pause, unpause } from '$lib/worker-page/commands/commands.server.ts';
+import { absolute } from '$lib/time/wording.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, parent }) => {

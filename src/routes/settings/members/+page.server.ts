@@ -1,7 +1,7 @@
 import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { authSettings } from '$lib/server/auth-settings.ts';
-import { refusal } from '$lib/server/fleet.ts';
+import { advice } from '$lib/server/http/advice.ts';
+import { authSettings } from '$lib/server/auth/settings.ts';
+import { refusal } from '$lib/server/database/refusal.ts';
 import type { PostgrestError } from '@supabase/supabase-js';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -69,9 +69,9 @@ function refuse({ code, message, hint }: PostgrestError, status: number) {
   if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.' });
   // Ours name what is wrong in words; others are not for people.
   if (!code.startsWith('PT')) return fail(502, { message: 'That did not work. Try again.' });
-  const said = [message, hint]
+  const text = [message, hint]
     .filter(Boolean)
     .map((one) => one[0]!.toUpperCase() + one.slice(1).replace(/\.$/, ''))
     .join('. ');
-  return fail(status, { message: `${said}.` });
+  return fail(status, { message: `${text}.` });
 }

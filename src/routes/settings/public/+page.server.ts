@@ -1,9 +1,9 @@
 import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { refusal } from '$lib/server/fleet.ts';
-import { requireMember } from '$lib/server/member.ts';
-import { absolute } from '$lib/time/words.ts';
-import type { Session } from '$lib/server/session.ts';
+import { advice } from '$lib/server/http/advice.ts';
+import { refusal } from '$lib/server/database/refusal.ts';
+import { requireMember } from '$lib/server/auth/member.ts';
+import { absolute } from '$lib/time/wording.ts';
+import type { Session } from '$lib/server/auth/session.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 /** The Data API gives no more rows at once. */

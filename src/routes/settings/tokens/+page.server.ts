@@ -1,10 +1,10 @@
 import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { configuration } from '$lib/server/configuration.ts';
-import { refusal } from '$lib/server/fleet.ts';
+import { advice } from '$lib/server/http/advice.ts';
+import { configuration } from '$lib/server/database/configuration.ts';
+import { refusal } from '$lib/server/database/refusal.ts';
 import type { PostgrestError } from '@supabase/supabase-js';
-import { ago, absolute, until } from '$lib/time/words.ts';
-import { shown, type Listed, type Made, type Token } from './wire.ts';
+import { ago, absolute, until } from '$lib/time/wording.ts';
+import { visiblePattern, type Listed, type Made, type Token } from './wire.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, parent }) => {
@@ -15,7 +15,7 @@ export const load: PageServerLoad = async ({ locals, parent }) => {
     error(refused.status, await advice(refused, locals.session));
   }
   const { tokens, unknown } = data as unknown as Listed;
-  return { tokens: tokens.map(inWords), unknown: { count: unknown.count, at: when(unknown.at) } };
+  return { tokens: tokens.map(inText), unknown: { count: unknown.count, at: when(unknown.at) } };
 };
 
 /** The words are made here: a clock in the page would add to what the fleet page loads, and nobody waits for these. */
@@ -26,9 +26,9 @@ function when(instant: string | null) {
   return { at: instant, title: absolute(date), words: left > 0 ? until(left) : ago(-left) };
 }
 
-const inWords = (token: Token) => ({
+const inText = (token: Token) => ({
   ...token,
-  name_pattern: shown(token.name_pattern),
+  name_pattern: visiblePattern(token.name_pattern),
   created_at: when(token.created_at)!,
   last_used_at: when(token.last_used_at),
   expires_at: when(token.expires_at),
@@ -63,7 +63,7 @@ export const actions: Actions = {
       made: {
         id: made.token_id,
         label: made.label,
-        pattern: shown(made.name_pattern),
+        pattern: visiblePattern(made.name_pattern),
         lines: lines.join('\n'),
       },
     };
@@ -94,12 +94,12 @@ function refuse(
   // Ours name what is wrong in words; others are not for people.
   if (!code.startsWith('PT')) return fail(502, { message: 'That did not work. Try again.', asked });
   const field = message.split(' ', 1)[0]!;
-  const said = WORDS[field] ?? `${message[0]!.toUpperCase()}${message.slice(1)}.`;
-  return fail(status, { message: said, asked });
+  const text = TEXT[field] ?? `${message[0]!.toUpperCase()}${message.slice(1)}.`;
+  return fail(status, { message: text, asked });
 }
 
 /** What is wrong, by the field that the database names. */
-const WORDS: Record<string, string> = {
+const TEXT: Record<string, string> = {
   label: 'Say in 1 to 100 characters what the token is for.',
   name_pattern:
     'Names must be like those of workers: letters, digits and @ : . _ / -, with * where any characters may stand.',

@@ -35,6 +35,6 @@ export interface Made {
 }
 
 /** A pattern as people write it. */
-export function shown(pattern: string): string {
+export function visiblePattern(pattern: string): string {
   return pattern.replaceAll('%', '*');
 }

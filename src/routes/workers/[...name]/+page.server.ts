@@ -1,11 +1,11 @@
 import { error, redirect, type RequestEvent } from '@sveltejs/kit';
-import { visible } from '$lib/worker/values.ts';
-import { advice } from '$lib/server/advice.ts';
-import { configuration } from '$lib/server/configuration.ts';
-import { Refused } from '$lib/server/fleet.ts';
-import { requireMember } from '$lib/server/member.ts';
-import { readWorker } from '$lib/server/worker.ts';
-import { markSeen, pause, request, unpause } from '$lib/server/worker-acts.ts';
+import { visible } from '$lib/worker-page/metadata/values.ts';
+import { advice } from '$lib/server/http/advice.ts';
+import { configuration } from '$lib/server/database/configuration.ts';
+import { Refused } from '$lib/server/database/refusal.ts';
+import { requireMember } from '$lib/server/auth/member.ts';
+import { readWorker } from '$lib/worker-page/worker.server.ts';
+import { markSeen, pause, request, unpause } from '$lib/worker-page/commands/commands.server.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async (event) => {

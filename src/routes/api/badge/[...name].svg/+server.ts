@@ -1,7 +1,7 @@
-import { anyonesFor } from '$lib/server/anyones.ts';
-import { badge } from '$lib/server/badge.ts';
-import { Refused } from '$lib/server/fleet.ts';
-import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/server/public-status.ts';
+import { cachePublicly } from '$lib/server/http/public-cache.ts';
+import { badge } from '$lib/public/badge.ts';
+import { Refused } from '$lib/server/database/refusal.ts';
+import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/public/status.server.ts';
 import type { RequestHandler } from './$types';
 
 /**
@@ -16,7 +16,7 @@ export const GET: RequestHandler = async (event) => {
     return null;
   });
   // A badge is grey while Supabase is away, and must not stay so when it is back.
-  if (!away) anyonesFor(PUBLIC_STATUS_LASTS_S, event);
+  if (!away) cachePublicly(PUBLIC_STATUS_LASTS_S, event);
   const worker = status?.workers.find(({ name }) => name === event.params.name);
   const svg = worker ? badge(worker.name, worker.words, worker.level) : badge('worker', 'unknown', 'unknown');
   return new Response(svg, { headers: { 'content-type': 'image/svg+xml; charset=utf-8' } });

@@ -1,5 +1,5 @@
-import { answer, jsonAnswer } from '$lib/server/answer.ts';
-import { ofKnown, readCommands } from '$lib/server/worker.ts';
+import { answer, jsonAnswer } from '$lib/server/http/answer.ts';
+import { ofKnown, readCommands } from '$lib/worker-page/worker.server.ts';
 import type { RequestHandler } from './$types';
 
 /** `?before=<id>`: a page of what was asked of the worker earlier. */

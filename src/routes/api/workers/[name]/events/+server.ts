@@ -1,5 +1,5 @@
-import { answer } from '$lib/server/answer.ts';
-import { ofKnown, readEvents } from '$lib/server/worker.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { ofKnown, readEvents } from '$lib/worker-page/worker.server.ts';
 import type { RequestHandler } from './$types';
 
 /** `?after=<at>~<id>&kind=status`: a page of older events. */

@@ -1,7 +1,7 @@
-import { historyCsv, historyFileName } from '$lib/fleet/history-csv.ts';
-import type { HistoryRange, WorkerHistory } from '$lib/fleet/history.ts';
-import { answer, keptFor } from '$lib/server/answer.ts';
-import { readHistory } from '$lib/server/history.ts';
+import { historyCsv, historyFileName } from '$lib/worker-page/charts/history-csv.ts';
+import type { HistoryRange, WorkerHistory } from '$lib/rules/history-wire.ts';
+import { answer, keptFor } from '$lib/server/http/answer.ts';
+import { readHistory } from '$lib/worker-page/charts/history.server.ts';
 import type { RequestHandler } from './$types';
 
 /** A worker's history, for members: docs/api.md. `format=csv` is for spreadsheets. */

@@ -1,6 +1,6 @@
-import { answer, jsonAnswer } from '$lib/server/answer.ts';
-import { fileNameOf, logText, logsWanted, readLogs } from '$lib/server/logs.ts';
-import { ofKnown } from '$lib/server/worker.ts';
+import { answer, jsonAnswer } from '$lib/server/http/answer.ts';
+import { fileNameOf, logText, logsWanted, readLogs } from '$lib/worker-page/log/log.server.ts';
+import { ofKnown } from '$lib/worker-page/worker.server.ts';
 import type { RequestHandler } from './$types';
 
 /**

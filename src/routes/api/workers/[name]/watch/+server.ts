@@ -1,5 +1,5 @@
-import { answer } from '$lib/server/answer.ts';
-import { keepWatchingWorker } from '$lib/server/worker.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { keepWatchingWorker } from '$lib/worker-page/worker.server.ts';
 import type { RequestHandler } from './$types';
 
 /** "Somebody watches this worker": asked once a minute by its open page. */

@@ -1,0 +1,110 @@
+import { RealtimeClient } from '@supabase/realtime-js';
+import { readMessage, type Message } from '../rules/message.ts';
+import { SignedOut, type Listener } from './source.ts';
+
+export interface FleetChannel {
+  /** `…/realtime/v1` */
+  readonly endpoint: string;
+  readonly apikey: string;
+  /** Gives a valid access token. @throws {SignedOut} */
+  readonly token: () => Promise<string>;
+  /** Whether the socket's heartbeat is a Web Worker's work; there is none outside a browser. */
+  readonly worker: boolean;
+  /** Joins more channels of the same socket, with its token. */
+  readonly beside?: (client: RealtimeClient) => void;
+}
+
+const TOPIC = 'hp:fleet';
+/** How long a snapshot waits for the database's messages to flow. */
+const READY_PATIENCE_MS = 300;
+const EVENTS = ['transition', 'activity', 'digest'] as const;
+
+/**
+ * Joins the fleet's channel until the returned function is called.
+ *
+ * A client of its own for each time we listen: a channel that was closed cannot be joined again, and a client that is
+ * thrown away leaves nothing behind.
+ */
+export function joinFleet(
+  { endpoint, apikey, token, worker, beside }: FleetChannel,
+  listener: Listener,
+): () => void {
+  let stopped = false;
+  const client = new RealtimeClient(endpoint, {
+    params: { apikey },
+    accessToken: async () => {
+      try {
+        return await token();
+      } catch (error) {
+        // realtime-js takes any failure for a hiccup and goes on with the old token.
+        if (error instanceof SignedOut) listener.signedOut();
+        throw error;
+      }
+    },
+    worker,
+  });
+
+  const channel = client.channel(TOPIC, {
+    config: { private: true, broadcast: { replication_ready: true } },
+  });
+  for (const event of EVENTS) {
+    channel.on('broadcast', { event }, ({ payload }) => {
+      const message = read(payload);
+      if (message) listener.message(message);
+      else listener.garbled();
+    });
+  }
+
+  // A join is answered before the database's messages flow, and what was sent in between reaches nobody: the snapshot
+  // must wait for the word that they do. It comes at once, or, where the database's connection is only now being
+  // built, much later: then a first snapshot is taken meanwhile.
+  let ready = false;
+  let patience: ReturnType<typeof setTimeout> | undefined;
+  channel.on('system', {}, (payload: { extension?: string; status?: string }) => {
+    if (stopped || payload.extension !== 'system' || payload.status !== 'ok') return;
+    ready = true;
+    clearTimeout(patience);
+    listener.joined();
+  });
+
+  const subscribe = () =>
+    channel.subscribe((status) => {
+      if (stopped) return;
+      clearTimeout(patience);
+      if (status === 'SUBSCRIBED') {
+        if (!ready) patience = setTimeout(() => listener.joined(), READY_PATIENCE_MS);
+        return;
+      }
+      ready = false;
+      if (status === 'CLOSED') listener.closed();
+      else listener.left();
+    });
+
+  // The token first: a private channel joined without one is refused, and tried again only seconds later.
+  token()
+    .then(() => client.setAuth())
+    .then(() => {
+      if (stopped) return;
+      subscribe();
+      beside?.(client);
+    })
+    .catch((error: unknown) => {
+      if (stopped) return;
+      if (error instanceof SignedOut) listener.signedOut();
+      else listener.closed();
+    });
+
+  return () => {
+    stopped = true;
+    clearTimeout(patience);
+    void client.removeAllChannels();
+  };
+}
+
+function read(payload: unknown): Message | null {
+  try {
+    return readMessage(payload);
+  } catch {
+    return null;
+  }
+}

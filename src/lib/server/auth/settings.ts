@@ -1,0 +1,53 @@
+import { env } from '$env/dynamic/public';
+import { configuration } from '../database/configuration.ts';
+
+/** What the project's Auth lets people do. */
+export interface AuthSettings {
+  /** Anybody may make an account. It sees nothing until an owner lets it in. */
+  signUp: boolean;
+  /** A link that signs in can be mailed. */
+  magicLink: boolean;
+  /** Addresses count as confirmed without a mail: an account proves nothing about who reads them. */
+  confirmsByItself: boolean;
+}
+
+const TIME_LIMIT_MS = 3_000;
+const KEPT_MS = 60_000;
+let kept: { at: number; settings: Promise<AuthSettings> } | null = null;
+
+/**
+ * Asks the project, once a minute at most. Auth does not tell whether it sends mails; where it confirms addresses it
+ * does. `PUBLIC_MAGIC_LINK` (`on` or `off`) says otherwise. Of a project that does not answer nothing is promised.
+ */
+export function authSettings(): Promise<AuthSettings> {
+  if (!kept || Date.now() - kept.at > KEPT_MS) kept = { at: Date.now(), settings: ask() };
+  return kept.settings;
+}
+
+async function ask(): Promise<AuthSettings> {
+  const { url, publishableKey } = configuration();
+  const answer = await fetch(`${url}/auth/v1/settings`, {
+    headers: { apikey: publishableKey },
+    signal: AbortSignal.timeout(TIME_LIMIT_MS),
+  })
+    .then((response) => (response.ok ? (response.json() as Promise<Answer>) : null))
+    .catch(() => null);
+  if (!answer) {
+    kept = null;
+    return { signUp: false, magicLink: false, confirmsByItself: false };
+  }
+  const email = answer.external?.email !== false;
+  const confirmsByItself = answer.mailer_autoconfirm === true;
+  const wished = env.PUBLIC_MAGIC_LINK;
+  return {
+    signUp: email && answer.disable_signup === false,
+    magicLink: wished === 'on' || (wished !== 'off' && email && !confirmsByItself),
+    confirmsByItself,
+  };
+}
+
+interface Answer {
+  external?: { email?: boolean };
+  disable_signup?: boolean;
+  mailer_autoconfirm?: boolean;
+}

@@ -1,0 +1,75 @@
+import { AuthApiError, type SupabaseClient } from '@supabase/supabase-js';
+import { createHash } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import type { Database } from '../database/database.types.ts';
+
+/** Too many tries. An error of Auth's kind, for it is answered as Auth's own limit is. */
+export class TooManyTries extends AuthApiError {
+  override readonly name = 'TooManyTries';
+  readonly seconds: number;
+
+  constructor(seconds: number) {
+    super('too many tries to sign in', 429, 'over_request_rate_limit');
+    this.seconds = seconds;
+  }
+}
+
+/** What can be tried; each has limits of its own. */
+export type Attempt = 'sign-in' | 'sign-up' | 'link' | 'confirm';
+
+/**
+ * Counts a try to sign in, in the database, which all instances of a serverless dashboard share. Where it can't be
+ * counted the try goes on: Supabase Auth has limits of its own, and says itself when it is away. A network may also be
+ * told to wait for tries that it never made: whoever has the publishable key can count them
+ * (docs/decisions/0008-rejected-tokens-are-counted-not-locked.md).
+ *
+ * @param account the address that somebody gives; of a mailed link, what it carries
+ * @throws {TooManyTries}
+ */
+export async function admitSignIn(
+  client: SupabaseClient<Database>,
+  address: string,
+  account: string,
+  kind: Attempt,
+): Promise<void> {
+  const { data: seconds } = await client.rpc('hp_admit_sign_in', {
+    network: network(address),
+    email: account.slice(0, 320),
+    kind,
+  });
+  if (seconds) throw new TooManyTries(seconds);
+}
+
+/** After the right password: what was mistyped before no longer counts. */
+export async function forgetSignIn(client: SupabaseClient<Database>, address: string): Promise<void> {
+  await client.rpc('hp_forget_sign_in', { network: network(address) });
+}
+
+/**
+ * Who counts as one. In IPv6 a household or a rented server has 2^64 addresses. Hashed, so that no address of a
+ * person is sent anywhere or logged.
+ */
+export function network(address: string): string {
+  const first = address
+    .split(',')[0]!
+    .trim()
+    .replace(/^::ffff:(?=\d+\.)/i, '');
+  return createHash('sha256')
+    .update(isIPv6(first) ? prefix(first) : first)
+    .digest('base64url');
+}
+
+/** The first 64 bits. */
+function prefix(address: string): string {
+  const [head = '', tail] = address.toLowerCase().split('%')[0]!.split('::');
+  const groups = head ? head.split(':') : [];
+  if (tail !== undefined) {
+    const rest = tail ? tail.split(':') : [];
+    while (groups.length + rest.length < 8) groups.push('0');
+    groups.push(...rest);
+  }
+  return groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':');
+}

@@ -1,0 +1,65 @@
+import { repeat } from '../../time/repeat.ts';
+import { ask, troubleOf, type Trouble } from './ask.ts';
+import { readHistory, type History, type Range } from './history.ts';
+
+/** A minute is the shortest step there is. */
+const REFRESH_S = 60;
+
+/** Where a worker's history is; also what a download is called by. */
+export function historyPath(name: string, range: Range, format?: 'csv'): string {
+  return `/api/workers/${encodeURIComponent(name)}/history?range=${range}${format ? `&format=${format}` : ''}`;
+}
+
+/** The history of one worker over one range, kept fresh while it is looked at. */
+export class HistoryView {
+  readonly #name: string;
+  #history = $state.raw<History | null>(null);
+  #range = $state.raw<Range | null>(null);
+  #loadedAt = $state.raw(0);
+  #trouble = $state.raw<Trouble | null>(null);
+  #latest = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** What is known so far; of another range still, while the next one is on its way. */
+  get history(): History | null {
+    return this.#history;
+  }
+
+  /** The range of {@link history}. */
+  get range(): Range | null {
+    return this.#range;
+  }
+
+  /** When it was loaded, epoch seconds. */
+  get loadedAt(): number {
+    return this.#loadedAt;
+  }
+
+  /** Why the last try brought nothing. */
+  get trouble(): Trouble | null {
+    return this.#trouble;
+  }
+
+  /** Loads a range now and every minute, until the returned function is called. */
+  follow(range: Range): () => void {
+    void this.load(range);
+    return repeat(REFRESH_S, () => this.load(range));
+  }
+
+  async load(range: Range): Promise<void> {
+    const turn = ++this.#latest;
+    try {
+      const history = await ask(historyPath(this.#name, range), readHistory);
+      if (turn !== this.#latest) return; // another range was asked for since
+      this.#history = history;
+      this.#range = range;
+      this.#loadedAt = Date.now() / 1000;
+      this.#trouble = null;
+    } catch (error) {
+      if (turn === this.#latest) this.#trouble = troubleOf(error);
+    }
+  }
+}

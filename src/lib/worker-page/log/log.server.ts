@@ -1,0 +1,82 @@
+import { LEVELS, readLines, type Level, type Line } from './lines.ts';
+import { visible } from './visible.ts';
+import { Refused, refusal } from '../../server/database/refusal.ts';
+import type { Session } from '../../server/auth/session.ts';
+
+/** The most that the database hands out at once. */
+const MOST_LINES = 500;
+/** A download is what is kept: 500 lines, unless the project keeps more. So many are the end of it. */
+const MOST_IN_A_FILE = 20_000;
+
+export interface LogsWanted {
+  /** This level and what is worse. */
+  level: Level;
+  search: string;
+  limit: number;
+  /** Only lines that came before the one with this id. */
+  before: number | null;
+}
+
+/** What an address asks for; what it says wrong counts as not said, but for a level: nobody should take a part for all. */
+export function logsWanted(query: URLSearchParams): LogsWanted | null {
+  const level = query.get('level') || 'debug';
+  if (!LEVELS.includes(level as Level)) return null;
+  const limit = Math.trunc(Number(query.get('limit'))) || 100;
+  const before = Number(query.get('before') || NaN);
+  return {
+    level: level as Level,
+    search: (query.get('search') ?? '').slice(0, 200),
+    limit: Math.min(MOST_LINES, Math.max(10, limit)),
+    before: Number.isSafeInteger(before) ? before : null,
+  };
+}
+
+/** Lines of a worker's log as the database tells them, the oldest first. @throws {Refused} */
+export async function readLogs(
+  session: Session,
+  name: string,
+  { level, search, limit, before }: LogsWanted,
+): Promise<unknown> {
+  if (!(await session.token())) throw new Refused('signed-out', 'no session');
+  const { data, error, status } = await session.client.rpc('hp_worker_logs', {
+    worker_name: name,
+    most: limit,
+    level,
+    ...(search && { search }),
+    ...(before !== null && { before }),
+  });
+  if (error) throw refusal(status, error.code, error.message);
+  return data;
+}
+
+/** All of the log that is kept, as a text. @throws {Refused} */
+export async function logText(session: Session, name: string, wanted: LogsWanted): Promise<string> {
+  const pages: Line[][] = [];
+  let count = 0;
+  let before = wanted.before;
+  do {
+    const { lines, more } = readLines(
+      await readLogs(session, name, { ...wanted, limit: MOST_LINES, before }),
+    );
+    pages.unshift(lines);
+    count += lines.length;
+    before = more && lines[0] ? lines[0].id : null;
+  } while (before !== null && count < MOST_IN_A_FILE);
+  return pages.flat().map(textOf).join('');
+}
+
+/**
+ * One line of the file, or more where the message has more. Those are set in, so that no message can look like a line of
+ * somebody else, and nothing in it does anything to a terminal.
+ */
+function textOf({ at, level, message, dropped }: Line): string {
+  const missing =
+    dropped > 0 ? `(${dropped} ${dropped === 1 ? 'line was' : 'lines were'} dropped here)\n` : '';
+  const indented = visible(message).replaceAll('\n', '\n    ');
+  return `${missing}${at.toISOString()} ${level.toUpperCase().padEnd(5)} ${indented}\n`;
+}
+
+/** A name for a file, out of a name that may hold slashes and colons. */
+export function fileNameOf(name: string, ending: string): string {
+  return `${name.replace(/[^A-Za-z0-9._-]+/g, '-')}${ending}`;
+}

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { pauseUntil } from '../../../../src/lib/worker-page/commands/pause-until.ts';
+
+describe('a pause', () => {
+  const now = new Date('2026-03-28T20:00:00Z');
+  const form = (fields: Record<string, string>) => {
+    const data = new FormData();
+    for (const [name, value] of Object.entries(fields)) data.set(name, value);
+    return data;
+  };
+
+  it('until tomorrow at nine is meant where the viewer is, over a change of clocks too', () => {
+    // In Berlin clocks go forward in that night.
+    expect(pauseUntil(form({ for: 'tomorrow', zone: 'Europe/Berlin' }), now)).toEqual(
+      new Date('2026-03-29T07:00:00Z'),
+    );
+    expect(pauseUntil(form({ for: 'tomorrow', zone: 'Pacific/Auckland' }), now)).toEqual(
+      new Date('2026-03-29T20:00:00Z'),
+    );
+    expect(pauseUntil(form({ for: 'tomorrow' }), now)).toEqual(new Date('2026-03-29T09:00:00Z'));
+  });
+
+  it('of a time of one’s own must lie in the future, and be a time', () => {
+    const own = (until: string, zone = 'UTC') => pauseUntil(form({ for: 'own', until, zone }), now);
+    expect(own('2026-03-28T22:00')).toEqual(new Date('2026-03-28T22:00:00Z'));
+    expect(own('2026-03-28T19:00')).toMatch(/is over/);
+    expect(own('soon')).toMatch(/Say until when/);
+    expect(own('2026-03-28T22:00', 'Mars/Olympus')).toMatch(/Say until when/);
+    expect(pauseUntil(form({ for: 'constructor' }), now)).toBe('Choose for how long.');
+  });
+});
