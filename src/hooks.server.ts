@@ -13,7 +13,7 @@ export const handle: Handle = async ({ event, resolve }) => {
   event.locals.session = new Session(event);
   event.locals.frameAncestors = [];
   const response = isOfAnotherSite(event)
-    ? new Response('Requests of other sites are refused.\n', { status: 403 })
+    ? new Response('Requests from other sites are rejected.\n', { status: 403 })
     : await resolve(event, { transformPageChunk: withTheme(event) });
   const { headers } = response;
   // What passes here is one person's: pages, tokens, snapshots. Only what says of itself that it is public is not; and

@@ -118,9 +118,9 @@ describe('npm run doctor', () => {
       /belongs to the project a{20}, but the address to b{20}/,
     ],
     [secretName, '"sb_secret_x"', /a quote or a space/],
-    [publishableName, 'sb_publishable_…', /is cut off, or the placeholder of the guide/],
+    [publishableName, 'sb_publishable_…', /is incomplete, or the placeholder from the guide/],
     [secretName, 'sbp_x', /an access token of a Supabase account/],
-    [secretName, 'password', /no API key of Supabase/],
+    [secretName, 'password', /not a Supabase API key/],
   ])('reports that %s must not be %s', async (name, value, says) => {
     const [first] = await look({
       url: `https://${'b'.repeat(20)}.supabase.co`,

@@ -56,7 +56,7 @@ export function bar({ header, workers, groups }: Snapshot): Bar {
   return {
     now: header.now.toISOString(),
     asOf: instant(header.now, header.now.getTime()),
-    folded: `Workers ${alive}/${expected} running${header.impairedSince ? ' (in doubt)' : ''}`,
+    folded: `Workers ${alive}/${expected} running${header.impairedSince ? ' (uncertain)' : ''}`,
     level,
     dot: DOTS[level],
     entries: rows.map(({ worker, health }) => {

@@ -27,10 +27,10 @@ export function verdict(workers: readonly PublicWorker[]): { level: Level; words
   const worst = LEVELS.find((level) => workers.some((worker) => worker.level === level)) ?? 'unknown';
   const many = workers.filter(({ level }) => level === worst).length;
   const of = `${many} of ${workers.length}`;
-  if (workers.length === 0) return { level: 'unknown', words: 'Nothing is shown here yet' };
+  if (workers.length === 0) return { level: 'unknown', words: 'No workers are shown yet' };
   if (worst === 'critical') return { level: worst, words: `${of} in trouble` };
-  if (worst === 'warning') return { level: worst, words: `${of} slow or unsteady` };
-  if (worst === 'unknown') return { level: worst, words: `${of} not known` };
-  if (worst === 'inactive') return { level: worst, words: 'Nothing is meant to run now' };
-  return { level: worst, words: 'All is well' };
+  if (worst === 'warning') return { level: worst, words: `${of} with a warning` };
+  if (worst === 'unknown') return { level: worst, words: `${of} unknown` };
+  if (worst === 'inactive') return { level: worst, words: 'No worker is meant to run now' };
+  return { level: worst, words: 'All workers are healthy' };
 }

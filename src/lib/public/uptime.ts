@@ -15,7 +15,7 @@ export function uptimeText(percent: number, days: readonly (number | null)[], no
     const date = new Date(Date.parse(now) - (days.length - 1 - i) * DAY_MS).toISOString().slice(0, 10);
     return {
       sort: day === null ? 'unknown' : day >= 100 ? 'up' : day >= 99 ? 'dip' : 'down',
-      words: `${date}: ${day === null ? 'nothing known' : `${day} %`}`,
+      words: `${date}: ${day === null ? 'no data' : `${day} %`}`,
     };
   });
   const known = all.filter(({ sort }) => sort !== 'unknown').length;

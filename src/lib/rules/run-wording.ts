@@ -12,8 +12,7 @@ export interface RunText {
 }
 
 /**
- * Says how the runs of a worker go. What it claims is believed only as far as its health allows: one that fell silent
- * while "running" is unavailable.
+ * Describes the runs of a worker. Health comes first: a worker that fell silent while "running" is "silent".
  *
  * @param now the server's time, epoch ms
  */
@@ -23,7 +22,8 @@ export function runText(worker: Worker, health: Health, now: number): RunText {
   const say = (text: string, instant: Date | null = null): RunText => ({ text, tone: level, instant });
 
   if (rule === 'paused') return say('paused');
-  if (GONE.includes(rule)) return say('unavailable');
+  const gone = GONE[rule];
+  if (gone) return say(gone);
   if (rule === 'not-scheduled') return say('not scheduled');
   if (status === 'starting') return say('starting…');
   if (status === 'stopping') return say('stopping…');
@@ -32,8 +32,8 @@ export function runText(worker: Worker, health: Health, now: number): RunText {
   if (isRunning(worker)) return say('running…');
   if (worker.kind === 'scheduled') {
     const left = nextRunAt ? nextRunAt.getTime() - now : 0;
-    // Found to have lasted too long, or to have ended without a word.
-    if (status === 'crashed' && (!nextRunAt || left > 0)) return say('unavailable');
+    // The run took too long, or its process ended without an exit report.
+    if (status === 'crashed' && (!nextRunAt || left > 0)) return say('crashed');
     if (!nextRunAt) return say('not scheduled');
     if (left > 0) return say(`next ${countdown(left)}`, nextRunAt);
     return say(rule === 'overdue' ? `overdue ${countdown(-left)}` : 'due now', nextRunAt);
@@ -57,8 +57,13 @@ export function lastRunText(worker: Worker, now: number): string | null {
   return `${when} (${lastRunProcessed > 0 ? `${grouped.format(lastRunProcessed)} new` : 'idle'})`;
 }
 
-/** Nobody can say what it does now. */
-const GONE: readonly Health['rule'][] = ['never-reported', 'not-watched', 'crashed', 'silent'];
+/** The current work is not known. */
+const GONE: Partial<Record<Health['rule'], string>> = {
+  'never-reported': 'never reported',
+  'not-watched': 'unknown',
+  crashed: 'crashed',
+  silent: 'silent',
+};
 const FAILED: readonly Health['rule'][] = ['error', 'run-errors', 'breaker-open'];
 
 const grouped = new Intl.NumberFormat('en');

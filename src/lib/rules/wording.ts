@@ -3,7 +3,7 @@ import type { Status, Worker } from './worker.ts';
 
 /** The words of the page for the words of the code. */
 export const STATUS_TEXT: Readonly<Record<Status, string>> = {
-  unknown: 'Never reported',
+  unknown: 'Unknown',
   starting: 'Starting',
   idle: 'Idle',
   processing: 'Processing',
@@ -28,7 +28,7 @@ export const LEVEL_TEXT: Readonly<Record<Level, string>> = {
  */
 export function statusText({ status, jobsActive }: Worker, { rule, level }: Health): string {
   if (rule === 'paused') return 'Paused';
-  if (rule === 'not-watched') return 'Not watched';
+  if (rule === 'not-watched') return STATUS_TEXT.unknown;
   if (rule === 'silent') return 'Silent';
   if (rule === 'overdue' && level === 'critical') return 'Overdue';
   if (rule === 'draining') return jobsActive > 0 ? 'Draining' : 'Drained';

@@ -50,7 +50,7 @@ export interface Instance {
   readonly leaseExpiresAt: Date | null;
   readonly registeredAt: Date | null;
   readonly supersededAt: Date | null;
-  /** When it safeText goodbye or its last words; null for one that lives or fell silent. */
+  /** When it reported its end; null for one that is alive or fell silent. */
   readonly endedAt: Date | null;
   readonly lastExit: LastExit | null;
 }

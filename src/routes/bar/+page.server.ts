@@ -23,10 +23,13 @@ export const load: PageServerLoad = async (event) => {
     // Two sentences of ours, and nothing to press: while the sites are not known, any may show them.
     locals.frameAncestors = knownSites() ?? ['*'];
     if (refused.kind !== 'signed-out')
-      error(503, { message: 'The status is not available', advice: 'It is tried again every half minute.' });
+      error(503, {
+        message: 'The status is not available',
+        advice: 'The page tries again every 30 seconds.',
+      });
     error(401, {
       message: 'This embed key is not valid',
-      advice: 'It may have been revoked. An owner makes another one, under Settings, Public page.',
+      advice: 'It may have been revoked. An owner can make a new one under Settings → Public page.',
     });
   }
 };

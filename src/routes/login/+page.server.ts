@@ -25,9 +25,9 @@ function troubleOf(query: URLSearchParams): string | null {
   const wait = Number(query.get('wait'));
   if (wait > 0 && wait <= 600) return tooMany(wait);
   if (query.has('here'))
-    return 'You are signed out here, but Supabase could not be told: other devices are still signed in. Sign in and choose “Sign out everywhere” again.';
+    return 'You are signed out here, but Supabase could not be reached, so other devices are still signed in. Sign in, and choose “Sign out everywhere” again.';
   return query.has('stale')
-    ? 'That link is used up, too old, or was asked for in another browser. Sign in here, or ask for a new one.'
+    ? 'This link was already used, has expired, or was requested in another browser. Sign in here, or request a new link.'
     : null;
 }
 

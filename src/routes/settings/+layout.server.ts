@@ -16,7 +16,7 @@ export const load: LayoutServerLoad = async (event) => {
       message: all.some(({ path, roles }) => pathname.startsWith(path) && roles.length > 1)
         ? 'This is for operators and owners'
         : 'This is for owners',
-      advice: `You are a member with the role ${member.role}. An owner can change that, under Settings, Members.`,
+      advice: `Your role is ${member.role}. An owner can change it under Settings → Members.`,
     });
   return { member, sections };
 };

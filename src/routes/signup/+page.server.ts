@@ -20,7 +20,10 @@ export const actions: Actions = {
     const password = String(form.get('password') ?? '');
     if (!email) return fail(400, { email, message: 'Enter your email address.' });
     if (password.length < SHORTEST_PASSWORD)
-      return fail(400, { email, message: `A password has at least ${SHORTEST_PASSWORD} characters.` });
+      return fail(400, {
+        email,
+        message: `The password must have at least ${SHORTEST_PASSWORD} characters.`,
+      });
     const next = safePath(url.searchParams.get('next'));
     let signedIn: boolean;
     try {

@@ -24,7 +24,7 @@ export const load: PageServerLoad = async (event) => {
     error(503, { message: 'The status is not available', advice: 'Try again in a moment.' });
   });
   cachePublicly(PUBLIC_STATUS_LASTS_S, event);
-  if (!status) error(404, 'There is no such page');
+  if (!status) error(404, 'Page not found');
   return visible(status);
 };
 

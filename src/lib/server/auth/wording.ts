@@ -24,8 +24,8 @@ export function tooMany(seconds: number): string {
 }
 
 const TEXT: Record<string, string> = {
-  email_not_confirmed: 'This address is not confirmed yet. Look for the mail that asks you to.',
-  signup_disabled: 'This project lets nobody sign up. An owner can make you an account.',
+  email_not_confirmed: 'This address is not confirmed yet. Open the link in the confirmation mail.',
+  signup_disabled: 'Sign-up is off in this project. An owner can create an account for you.',
   user_already_exists: 'There is an account with this address. Sign in instead.',
-  weak_password: 'This password is too easy to guess. Take a longer one.',
+  weak_password: 'This password is too easy to guess. Choose a longer one.',
 };

@@ -16,9 +16,9 @@ export function configuration(): Environment {
   const { environment, problems } = judged();
   if (environment) return environment;
   error(503, {
-    message: 'The dashboard does not know its Supabase project',
+    message: 'The dashboard is not connected to a Supabase project',
     advice:
-      'Mend it in the environment of the dashboard. Project Settings, Data API and API Keys have the values.',
+      'Fix the environment variables of the dashboard. Supabase shows the values under Project Settings → Data API and API Keys.',
     command: problems.map(({ name, says }) => `${name} ${says}`).join('\n'),
   });
 }

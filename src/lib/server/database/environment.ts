@@ -36,11 +36,11 @@ const set = z.string({ error: 'is not set' }).min(1, { error: 'is not set', abor
 
 const url = rule(set, (value) => {
   const parsed = URL.parse(value);
-  if (!parsed || !/^https?:$/.test(parsed.protocol)) return 'is no address such as https://….supabase.co';
+  if (!parsed || !/^https?:$/.test(parsed.protocol)) return 'is not an address like https://….supabase.co';
   if (parsed.protocol === 'http:' && !LOOPBACK.test(parsed.hostname)) {
-    return 'is without https: sessions and keys would travel in the clear';
+    return 'has no https, so sessions and keys would be sent unencrypted';
   }
-  if (parsed.username || parsed.password) return 'has a password in it, and is sent to every browser';
+  if (parsed.username || parsed.password) return 'contains a password, but is sent to every browser';
   if (parsed.pathname !== '/' || parsed.search) return 'has a path; the address of a project has none';
   return undefined;
 });
@@ -49,14 +49,16 @@ const publishableKey = rule(
   rule(set, (value) => {
     const found = keyKind(value);
     if (isSecret(found))
-      return `is ${found.words}, and would be sent to every browser. Put the publishable key there`;
+      return `is ${found.words}, and would be sent to every browser. Set the publishable key instead`;
     if (found.kind === 'cut-off') return `is ${found.words}`;
-    return found.kind === 'unknown' ? `is ${found.words}. It begins with sb_publishable_` : undefined;
+    return found.kind === 'unknown'
+      ? `is ${found.words}. A publishable key begins with sb_publishable_`
+      : undefined;
   }),
   (value) => {
     const found = keyKind(value);
     if (found.kind !== 'anon') return undefined;
-    return `is ${found.words}. Supabase takes these out of use at the end of 2026: make a publishable key`;
+    return `is ${found.words}. Supabase stops accepting this kind at the end of 2026. Set a publishable key instead`;
   },
   false,
 );
@@ -67,7 +69,7 @@ const secretKey = rule(
     const found = keyKind(value);
     if (value === '' || found.kind === 'secret' || found.kind === 'service-role') return undefined;
     if (found.kind === 'cut-off') return `is ${found.words}`;
-    return `is ${found.words}. It begins with sb_secret_; only /api/tick uses it`;
+    return `is ${found.words}. A secret key begins with sb_secret_. Only /api/tick uses it`;
   },
   false,
 );
@@ -77,7 +79,7 @@ const cronSecret = rule(
   (value) =>
     value === '' || value.length >= SHORTEST_SECRET
       ? undefined
-      : `is shorter than ${SHORTEST_SECRET} characters: /api/tick refuses everybody`,
+      : `is shorter than ${SHORTEST_SECRET} characters, so /api/tick rejects every call`,
   false,
 );
 
@@ -92,7 +94,7 @@ const schema = z
     const { PUBLIC_SUPABASE_URL: address, PUBLIC_SUPABASE_PUBLISHABLE_KEY: key } = context.value;
     const [here, its] = [projectOf(address), keyKind(key).project];
     if (!here || !its || here === its) return;
-    const message = `belongs to the project ${its}, and PUBLIC_SUPABASE_URL to ${here}`;
+    const message = `belongs to the project ${its}, but PUBLIC_SUPABASE_URL to ${here}`;
     context.issues.push({
       code: 'custom',
       message,

@@ -13,8 +13,8 @@ const TEXT = {
   anon: 'an anon key, the older kind (a JWT)',
   'service-role': 'a service_role key, the older kind of secret key (a JWT)',
   account: 'an access token of a Supabase account (sbp_…)',
-  'cut-off': 'cut off, or the placeholder of the guide',
-  unknown: 'no API key of Supabase',
+  'cut-off': 'incomplete, or the placeholder from the guide',
+  unknown: 'not a Supabase API key',
 } as const;
 
 /** Tells the kind of a key, without asking anybody. */

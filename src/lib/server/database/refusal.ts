@@ -38,7 +38,7 @@ export function refusal(status: number, code: string, message: string): Refused 
   // Ours, about what was asked for; 404 without it: there is no such function.
   if (code === 'PT404') return new Refused('not-found', message);
   if (code === 'PT400') return new Refused('invalid', message);
-  if (UNREADABLE.includes(code)) return new Refused('invalid', 'something asked for is no such value');
+  if (UNREADABLE.includes(code)) return new Refused('invalid', 'a value in the request is invalid');
   if (status === 404 || code === '42P01' || code === '42883')
     return new Refused('migrations-missing', message);
   return new Refused('broken', message);

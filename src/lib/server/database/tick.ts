@@ -25,7 +25,7 @@ export async function tickFor(
   authorization: string | null,
   { cronSecret, url, secretKey }: TickConfiguration,
 ): Promise<{ status: number; body: unknown }> {
-  if (!cronSecret) return say(503, 'CRON_SECRET is not set, so nobody may run the tick from here');
+  if (!cronSecret) return say(503, 'CRON_SECRET is not set, so /api/tick accepts no calls');
   if (cronSecret.length < SHORTEST_SECRET) {
     return say(503, `CRON_SECRET is shorter than ${SHORTEST_SECRET} characters`);
   }
@@ -58,7 +58,7 @@ export async function tickFor(
   if (response.status === 401 || response.status === 403) {
     return say(503, 'SUPABASE_SECRET_KEY is not a secret key of this project');
   }
-  if (response.status === 404) return say(503, 'there is no hp_tick(): apply the migrations');
+  if (response.status === 404) return say(503, 'hp_tick() is missing: apply the migrations');
   return say(502, `hp_tick() failed with HTTP ${response.status}`);
 }
 

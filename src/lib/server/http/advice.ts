@@ -14,7 +14,7 @@ export async function advice({ kind, detail }: Refused, session: Pick<Session, '
       const email = await session.email();
       return {
         message: 'You are not a member',
-        advice: `You are signed in${email ? ` as ${email}` : ''}, but this account may not see these workers. An owner can invite this address under Settings, Members; an invite counts once the address is confirmed. The first owner of all is made in the SQL editor:`,
+        advice: `You are signed in${email ? ` as ${email}` : ''}, but this account is not a member. An owner can invite this address under Settings → Members; the invitation works after the address is confirmed. Add the first owner in the SQL editor:`,
         command: `select hp_add_member('${(email || 'you@example.com').replaceAll("'", "''")}', 'owner');`,
         signOut: true,
       };
@@ -23,21 +23,20 @@ export async function advice({ kind, detail }: Refused, session: Pick<Session, '
       return LOOPBACK.test(detail)
         ? {
             message: 'Supabase is unreachable',
-            advice: `No answer from ${detail}. Is the local stack not running? It starts with:`,
+            advice: `No answer from ${detail}. If the local stack is not running, start it:`,
             command: 'npm run stack',
           }
         : {
             message: 'Supabase is unreachable',
-            advice: `No answer from ${detail}. Is the project paused? Its page at Supabase says so, and resumes it.`,
+            advice: `No answer from ${detail}. The project may be paused: open it at supabase.com, and resume it.`,
           };
     case 'migrations-missing':
       return {
         message: 'The database is not set up',
-        advice:
-          'The project answers, but Lastseen’s tables and functions are not there. Apply the migrations:',
+        advice: 'The project answers, but Lastseen’s tables and functions are missing. Apply the migrations:',
         command: 'npx supabase db push',
       };
     default:
-      return { message: 'The database answered with an error', advice: 'It said:', command: detail };
+      return { message: 'The database answered with an error', advice: 'Its message:', command: detail };
   }
 }

@@ -52,7 +52,7 @@ export function chartsOf(history: History, zone: string) {
           {
             label: 'Mean',
             value: amount(rate.mean),
-            note: `${amount(done ?? 0)} ${done === 1 ? 'job' : 'jobs'} in all`,
+            note: `${amount(done ?? 0)} ${done === 1 ? 'job' : 'jobs'} in total`,
           },
           { label: 'Peak', value: amount(rate.peak), note: when(rate.peakAt) },
           { label: 'Lowest', value: amount(rate.lowest), note: when(rate.lowestAt) },
@@ -75,7 +75,7 @@ export function chartsOf(history: History, zone: string) {
       failed === null
         ? []
         : [
-            { label: 'In all', value: amount(failed), level: failed > 0 ? 'critical' : undefined },
+            { label: 'Total', value: amount(failed), level: failed > 0 ? 'critical' : undefined },
             ...(done ? [{ label: 'Per 100 jobs', value: amount((failed * 100) / done) }] : []),
           ],
   };

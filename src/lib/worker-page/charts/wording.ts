@@ -39,16 +39,16 @@ export function share(part: number): string {
   return `${(hundredths / 100).toFixed(2)} %`;
 }
 
-/** How one day was, for whoever asks: "Sun 22 Nov 2026: up 99.31 %, down for 9 min; nothing known of 4 h". */
+/** How one day was, for whoever asks: "Sun 22 Nov 2026: up 99.31 %, down for 9 min; no data for 4 h". */
 export function dayText(day: Day): string {
   const date = dayName(day.day);
   const part = uptime([day]);
-  if (part === null) return `${date}: nothing known`;
+  if (part === null) return `${date}: no data`;
   const down = day.knownSeconds - Math.min(day.upSeconds ?? 0, day.knownSeconds);
   const words = [`up ${share(part)}`];
   if (down >= 1) words.push(`down for ${duration(down * 1000)}`);
   const unknown = DAY_S - day.knownSeconds;
-  return `${date}: ${words.join(', ')}${unknown >= 60 ? `; nothing known of ${duration(unknown * 1000)}` : ''}`;
+  return `${date}: ${words.join(', ')}${unknown >= 60 ? `; no data for ${duration(unknown * 1000)}` : ''}`;
 }
 
 const DAY_S = 86_400;

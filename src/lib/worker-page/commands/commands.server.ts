@@ -57,7 +57,7 @@ function formAnswer({ data, error, status }: Answer) {
   if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.', hint: null });
   // Ours name what is wrong in words; others are not for people.
   if (!error.code?.startsWith('PT'))
-    return fail(502, { message: 'That did not work: the database gave no proper answer.', hint: null });
+    return fail(502, { message: 'The database answered with an unexpected error. Try again.', hint: null });
   const { message, hint } = error;
   return fail(status, { message: `${message[0]!.toUpperCase()}${message.slice(1)}.`, hint: hint || null });
 }

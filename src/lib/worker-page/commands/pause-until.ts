@@ -14,11 +14,11 @@ export function pauseUntil(form: FormData, now: Date): Date | string {
   const seconds = Object.hasOwn(SPANS, choice) ? SPANS[choice] : undefined;
   if (seconds) return new Date(now.getTime() + seconds * 1000);
   if (choice === 'tomorrow')
-    return zoned(`${dayAfter(now, zone)}T09:00`, zone) ?? 'There is no such time zone.';
-  if (choice !== 'own') return 'Choose for how long.';
+    return zoned(`${dayAfter(now, zone)}T09:00`, zone) ?? 'This time zone does not exist.';
+  if (choice !== 'own') return 'Choose how long the pause lasts.';
   const until = zoned(text(form, 'until'), zone);
-  if (!until) return 'Say until when: a date and a time.';
-  return until > now ? until : 'That time is over; a pause ends in the future.';
+  if (!until) return 'Enter a date and a time.';
+  return until > now ? until : 'This time is in the past. Enter a time in the future.';
 }
 
 /** The date of tomorrow where the viewer is. */

@@ -49,7 +49,7 @@ export function stepsOf(command: Command, worker: Worker | null, now: number): r
           ? {
               ...waiting('New process'),
               words: `none for ${lasting(now - command.instanceEndedAt.getTime())}${
-                command.expiresAt ? `; given up in ${duration(command.expiresAt.getTime() - now)}` : ''
+                command.expiresAt ? `; the wait ends in ${duration(command.expiresAt.getTime() - now)}` : ''
               }`,
             }
           : toCome('New process'),
@@ -67,7 +67,7 @@ export function stepsOf(command: Command, worker: Worker | null, now: number): r
 const END: Partial<Record<Command['state'], string>> = {
   done: 'Done',
   failed: 'Failed',
-  expired: 'Expired: nobody heard it',
+  expired: 'Expired: the worker did not receive it',
   refused: 'Refused by the worker',
 };
 
@@ -95,9 +95,9 @@ function ended(command: Command, label: string): Step {
 
 function atIt({ command }: Command): string {
   return command === 'restart' || command === 'stop'
-    ? 'it finishes its work'
+    ? 'finishing its work'
     : command === 'drain'
-      ? 'it takes no more work'
+      ? 'taking no more work'
       : '';
 }
 

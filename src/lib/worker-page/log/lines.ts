@@ -14,7 +14,7 @@ export interface Line {
   readonly at: Date;
   readonly level: Level;
   readonly message: string;
-  /** The process that safeText it. */
+  /** The process that wrote it. */
   readonly instance: string;
   /** So many lines of that process are missing before this one. */
   readonly dropped: number;

@@ -66,7 +66,7 @@ function isPoint({ type, to }: WorkerEvent): boolean {
 }
 
 const STATUS_TITLES: Record<Status, { title: string; level: Level }> = {
-  unknown: { title: 'Declared, and not heard of yet', level: 'unknown' },
+  unknown: { title: 'Declared, never reported', level: 'unknown' },
   starting: { title: 'Starting', level: 'warning' },
   idle: { title: 'Alive', level: 'healthy' },
   processing: { title: 'Alive', level: 'healthy' },
@@ -84,9 +84,9 @@ const BREAKER_TITLES: Record<string, { title: string; level: Level }> = {
 };
 
 const WATCH_TITLES: Record<string, { title: string; level: Level }> = {
-  impaired: { title: 'Lastseen’s own watch was impaired', level: 'unknown' },
-  watching: { title: 'Lastseen watches again', level: 'healthy' },
-  lost: { title: 'Those who had fallen silent together were given up', level: 'critical' },
+  impaired: { title: 'Monitor impaired', level: 'unknown' },
+  watching: { title: 'Monitor works again', level: 'healthy' },
+  lost: { title: 'Workers that fell silent together are marked crashed', level: 'critical' },
 };
 
 function words(event: WorkerEvent): Pick<Entry, 'level' | 'title' | 'reason' | 'more'> {
@@ -118,9 +118,9 @@ function words(event: WorkerEvent): Pick<Entry, 'level' | 'title' | 'reason' | '
     case 'instance': {
       const title =
         to === null
-          ? 'No process holds its name any more'
+          ? 'No process has this name any more'
           : from === null
-            ? 'Its first process reported'
+            ? 'First process reported'
             : reason !== null
               ? 'An older process has the name again'
               : 'A new process took over';
@@ -132,7 +132,7 @@ function words(event: WorkerEvent): Pick<Entry, 'level' | 'title' | 'reason' | '
         : { title: 'Name conflict', level: 'warning', reason, more };
     case 'watch':
       return {
-        ...(WATCH_TITLES[to ?? ''] ?? { title: 'Lastseen’s own watch', level: 'unknown' }),
+        ...(WATCH_TITLES[to ?? ''] ?? { title: 'Monitor', level: 'unknown' }),
         reason,
         more,
       };

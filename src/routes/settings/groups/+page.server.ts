@@ -78,8 +78,12 @@ export const actions: Actions = {
       count,
     } = await client.from('hp_worker_group').delete({ count: 'exact' }).eq('worker_type', type);
     if (trouble) return refuse(type, trouble, status);
-    if (!count) return fail(403, { type, message: 'Nothing was removed: only operators and owners may.' });
-    return { type, done: `${type} has no settings any more; its workers are as they were.` };
+    if (!count)
+      return fail(403, {
+        type,
+        message: 'Nothing was removed. Only operators and owners can remove settings.',
+      });
+    return { type, done: `The settings of ${type} are removed. Its workers are unchanged.` };
   },
   pause: async ({ request, locals }) => {
     const form = await request.formData();
@@ -93,7 +97,7 @@ export const actions: Actions = {
     const type = text(await request.formData(), 'type');
     const came = await unpause(locals.session, { type });
     return 'command' in came
-      ? { type, done: `${type} is not paused any more.` }
+      ? { type, done: `${type} is no longer paused.` }
       : fail(came.status, { type, ...came.data });
   },
 };
@@ -111,14 +115,14 @@ interface Edited {
 function problem(row: Edited): string | null {
   const { desired, minimum, heartbeat_interval_s: interval } = row;
   if (outside(desired, 0, 1e6) || outside(minimum, 0, 1e6))
-    return 'Desired and minimum are whole numbers from 0 to 1,000,000.';
+    return 'Desired and minimum must be whole numbers from 0 to 1,000,000.';
   if (minimum !== null && desired !== null && minimum > desired)
-    return 'The minimum is at most what is desired.';
-  if (outside(interval, 1, 3600)) return 'A heartbeat comes every 1 to 3,600 seconds.';
-  if ((row.description?.length ?? 0) > 500) return 'The description has at most 500 characters.';
-  if ((row.restart_hint?.length ?? 0) > 500) return 'The command to restart has at most 500 characters.';
+    return 'The minimum must not be higher than the desired number.';
+  if (outside(interval, 1, 3600)) return 'The heartbeat interval must be from 1 to 3,600 seconds.';
+  if ((row.description?.length ?? 0) > 500) return 'The description can have at most 500 characters.';
+  if ((row.restart_hint?.length ?? 0) > 500) return 'The start command can have at most 500 characters.';
   if (row.job_url_template !== null && !/^https?:\/\/\S{1,1990}$/i.test(row.job_url_template))
-    return 'The address of a job begins with http:// or https:// and has no spaces.';
+    return 'The job address must begin with http:// or https://, and have no spaces.';
   return null;
 }
 
@@ -129,8 +133,8 @@ function outside(value: number | null, least: number, most: number): boolean {
 function refuse(type: string, { code }: { code: string }, status: number) {
   if (status === 401) return fail(401, { type, message: 'Your session has ended. Sign in again.' });
   if (status === 403 || code === '42501')
-    return fail(403, { type, message: 'Only operators and owners may edit groups.' });
-  return fail(502, { type, message: 'That did not work. Try again.' });
+    return fail(403, { type, message: 'Only operators and owners can edit groups.' });
+  return fail(502, { type, message: 'The database did not save this. Try again.' });
 }
 
 function text(form: FormData, field: string): string {

@@ -44,19 +44,19 @@ export const actions: Actions = {
       user_id: text(form, 'user'),
       role,
     });
-    return trouble ? refuse(trouble, status) : { done: `${text(form, 'email')} is ${role} now.` };
+    return trouble ? refuse(trouble, status) : { done: `${text(form, 'email')} now has the role ${role}.` };
   },
   remove: async ({ request, locals }) => {
     const form = await request.formData();
     const { error: trouble, status } = await locals.session.client.rpc('hp_remove_member', {
       user_id: text(form, 'user'),
     });
-    return trouble ? refuse(trouble, status) : { done: `${text(form, 'email')} is no member any more.` };
+    return trouble ? refuse(trouble, status) : { done: `${text(form, 'email')} is no longer a member.` };
   },
   withdraw: async ({ request, locals }) => {
     const email = text(await request.formData(), 'email');
     const { error: trouble, status } = await locals.session.client.rpc('hp_withdraw_invite', { email });
-    return trouble ? refuse(trouble, status) : { done: `The invite of ${email} is taken back.` };
+    return trouble ? refuse(trouble, status) : { done: `The invitation of ${email} is withdrawn.` };
   },
 };
 
@@ -68,7 +68,7 @@ function text(form: FormData, field: string): string {
 function refuse({ code, message, hint }: PostgrestError, status: number) {
   if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.' });
   // Ours name what is wrong in words; others are not for people.
-  if (!code.startsWith('PT')) return fail(502, { message: 'That did not work. Try again.' });
+  if (!code.startsWith('PT')) return fail(502, { message: 'The database did not save this. Try again.' });
   const text = [message, hint]
     .filter(Boolean)
     .map((one) => one[0]!.toUpperCase() + one.slice(1).replace(/\.$/, ''))

@@ -77,7 +77,7 @@ function wrong(section: string, { code, message }: { code: string; message: stri
   const status = Number(/^PT(4\d\d)$/.exec(code)?.[1] ?? 503);
   return fail(status, {
     section,
-    message: status === 503 ? 'This could not be saved. Try again in a moment.' : message,
+    message: status === 503 ? 'The database did not save this. Try again.' : message,
   });
 }
 

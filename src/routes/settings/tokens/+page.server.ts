@@ -92,7 +92,8 @@ function refuse(
 ) {
   if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.', asked });
   // Ours name what is wrong in words; others are not for people.
-  if (!code.startsWith('PT')) return fail(502, { message: 'That did not work. Try again.', asked });
+  if (!code.startsWith('PT'))
+    return fail(502, { message: 'The database did not save this. Try again.', asked });
   const field = message.split(' ', 1)[0]!;
   const text = TEXT[field] ?? `${message[0]!.toUpperCase()}${message.slice(1)}.`;
   return fail(status, { message: text, asked });
@@ -100,8 +101,7 @@ function refuse(
 
 /** What is wrong, by the field that the database names. */
 const TEXT: Record<string, string> = {
-  label: 'Say in 1 to 100 characters what the token is for.',
-  name_pattern:
-    'Names must be like those of workers: letters, digits and @ : . _ / -, with * where any characters may stand.',
-  expires_in: 'A token may last for up to 10 years.',
+  label: 'Describe in 1 to 100 characters what the token is for.',
+  name_pattern: 'Worker names can have letters, digits and @ : . _ / -. Use * for any characters.',
+  expires_in: 'A token can last up to 10 years.',
 };
