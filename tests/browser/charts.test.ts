@@ -141,7 +141,7 @@ describe('the history', () => {
     expect(mean).toEqual([
       'Mean',
       expect.stringMatching(/^1[0-3]$/),
-      expect.stringMatching(/^[56]\d\d jobs in all$/),
+      expect.stringMatching(/^[56]\d\d jobs in total$/),
     ]);
     expect(peak).toEqual(['Peak', '90', expect.stringMatching(/^\d+ \w+, \d\d:\d\d–\d\d:\d\d$/)]);
     expect(lowest!.slice(0, 2)).toEqual(['Lowest', '0']);
@@ -152,7 +152,7 @@ describe('the history', () => {
     expect(await chart('CPU').locator('dd.critical').innerText()).toBe('97 %');
     expect(await chart('Memory').locator('dd.warning').count()).toBe(2);
     expect(await figures('Errors')).toEqual([
-      ['In all', '3'],
+      ['Total', '3'],
       ['Per 100 jobs', expect.stringMatching(/^0\.[45]$/)],
     ]);
   });
@@ -170,7 +170,7 @@ describe('the history', () => {
         .join(' | '),
     );
     expect(cells).toHaveLength(60);
-    expect(cells.filter((row) => row === 'not known | not known')).toHaveLength(10);
+    expect(cells.filter((row) => row === 'no data | no data')).toHaveLength(10);
     expect(cells.filter((row) => row === '0 | 0 %')).toHaveLength(5);
     expect(cells).toContain('90 | 100 %');
     await page.getByText('Throughput as a table').click();
@@ -206,7 +206,7 @@ describe('the history', () => {
     await until(async () => (await reads(37 / 60)).includes('not running'), {
       what: 'the tip of a minute in which it was down',
     });
-    await until(async () => (await reads(24 / 60)).includes('not known'), {
+    await until(async () => (await reads(24 / 60)).includes('no data'), {
       what: 'the tip of a minute of which nothing is known',
     });
     await page.mouse.move(0, 0);
@@ -218,7 +218,7 @@ describe('the history', () => {
     for (let i = 0; i < 11; i += 1) await page.keyboard.press('ArrowLeft');
     expect(await days.getAttribute('aria-valuetext')).toMatch(/2026|20\d\d: up 75\.00 %, down for 6 h$/);
     await page.keyboard.press('ArrowLeft');
-    expect(await days.getAttribute('aria-valuetext')).toMatch(/: nothing known$/);
+    expect(await days.getAttribute('aria-valuetext')).toMatch(/: no data$/);
     await page.getByText('Uptime as a table').click();
     expect(await page.getByLabel('Uptime by day').getByRole('listitem').count()).toBe(90);
     await page.getByText('Uptime as a table').click();
@@ -295,8 +295,8 @@ describe('the history', () => {
 
   it('says of a worker that nothing is known of that nothing is known', async () => {
     await page.goto(`${dashboard.url}/workers/roundtable-worker?range=7d`);
-    await page.getByText('Nothing is known of the last 7 days.').waitFor();
-    await page.getByText(/History is kept since 20\d\d-/).waitFor();
+    await page.getByText('No data for the last 7 days.').waitFor();
+    await page.getByText(/History starts at 20\d\d-/).waitFor();
   });
 });
 
@@ -372,7 +372,7 @@ describe('the log', () => {
     await sees('what is asked for by hand', 'page 2 again');
     await page.getByRole('button', { name: 'Follow', exact: true }).click();
     await page.getByLabel('Search the log').fill('nothing like it');
-    await page.getByText('No line of what is kept matches.').waitFor();
+    await page.getByText('No stored line matches.').waitFor();
     await page.getByLabel('Search the log').fill('');
     await until(async () => (await told()).length > 20, { what: 'all of it' });
   });

@@ -251,7 +251,7 @@ describe('a dashboard that is set up wrong', () => {
     const wrong = await deploy({ url: 'http://db.example.com', publishableKey: stack.secretKey });
     const page = await (await fetch(wrong.url)).text();
     for (const text of [wrong.log(), page]) {
-      expect(text).toContain('PUBLIC_SUPABASE_URL is without https');
+      expect(text).toContain('PUBLIC_SUPABASE_URL has no https');
       expect(text).toContain('PUBLIC_SUPABASE_PUBLISHABLE_KEY is a secret key');
       expect(text).not.toContain(stack.secretKey);
     }

@@ -60,7 +60,7 @@ describe('the fleet page, with five real workers', () => {
   });
 
   it('says when the tick last ran', async () => {
-    expect(await alice.page.locator('header').innerText()).toMatch(/Watching,\s\d s ago/);
+    expect(await alice.page.locator('header').innerText()).toMatch(/Monitor: last check\s\d s ago/);
   });
 
   it('shows what a worker is doing, as it says so', async () => {

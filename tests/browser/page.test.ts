@@ -230,6 +230,6 @@ describe('when something is not there', () => {
 
   it('has a page for addresses that lead nowhere', async () => {
     await carol.page.goto(`${dashboard.url}/nowhere`);
-    await carol.page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+    await carol.page.getByRole('heading', { name: 'Page not found' }).waitFor();
   });
 });

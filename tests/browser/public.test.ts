@@ -179,7 +179,7 @@ describe('an owner shows the public page', () => {
         await page.reload();
         return (await page.locator('[data-worker=Decay]').innerText()).includes('running');
       },
-      { every: 500, timeout: 20_000, what: 'the page to know that Decay is well again' },
+      { every: 500, timeout: 20_000, what: 'the page to show that Decay has recovered' },
     );
     expect(complaints).toEqual([]);
 
@@ -457,7 +457,7 @@ describe('the status line', () => {
     await page.getByText('Revoked.').waitFor();
     await until(async () => (await get(`/api/bar?key=${key}`)).status === 401, { what: 'the key to end' });
     // A frame that stands there says so, and a new one too: neither is a browser's broken page.
-    await reader.frames()[1]!.getByText('Workers: unavailable').waitFor({ timeout: 20_000 });
+    await reader.frames()[1]!.getByText('Workers: no access').waitFor({ timeout: 20_000 });
     const refused = await get(`/bar?key=${key}`);
     expect(refused.status).toBe(401);
     expect(refused.headers.get('content-security-policy')).toMatch(origin);

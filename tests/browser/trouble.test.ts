@@ -182,7 +182,7 @@ describe('a group', () => {
     await beat('crawl-2', { status: 'crashed', status_reason: 'exit code 1' });
     await rowSays(bob.page, 'crawl-2', 'systemctl restart crawl-2');
     const row = bob.page.locator('[data-worker="crawl-2"]');
-    await row.getByRole('button', { name: 'Copy the command that starts it again' }).click();
+    await row.getByRole('button', { name: 'Copy the start command' }).click();
     await row.getByText('Copied').waitFor();
     expect(await bob.page.evaluate(() => navigator.clipboard.readText())).toBe('systemctl restart crawl-2');
   });
@@ -227,14 +227,14 @@ describe('a worker whose event loop stood still', () => {
 describe('the watch', () => {
   const names = Array.from({ length: 6 }, (_, index) => `sensor-${index}`);
   const all = (traits: Record<string, unknown>) => Promise.all(names.map((name) => beat(name, traits)));
-  const alert = () => bob.page.getByRole('alert').filter({ hasText: 'Monitoring impaired' });
+  const alert = () => bob.page.getByRole('alert').filter({ hasText: 'Monitor impaired' });
 
-  it('is said to be impaired when the fleet falls silent together: nobody is called dead, the tally is in doubt', async () => {
+  it('is impaired when the fleet falls silent together: no worker is marked dead, the tally is uncertain', async () => {
     await all({ heartbeat_interval_s: 1 });
     await alert().waitFor({ timeout: 20_000 });
-    expect(await alert().innerText()).toMatch(/Monitoring impaired since \d\d:\d\d:\d\d/);
-    expect(await bob.page.getByTestId('tick').innerText()).toMatch(/^Watch impaired/);
-    expect(await bob.page.getByTestId('stale').innerText()).toContain('in doubt');
+    expect(await alert().innerText()).toMatch(/Monitor impaired since \d\d:\d\d:\d\d/);
+    expect(await bob.page.getByTestId('tick').innerText()).toMatch(/^Monitor impaired/);
+    expect(await bob.page.getByTestId('stale').innerText()).toContain('uncertain');
     expect(await bob.page.locator('[data-worker^="sensor"][data-status="crashed"]').count()).toBe(0);
   });
 
@@ -255,8 +255,8 @@ describe('the watch', () => {
     const context = await browser.newContext({ javaScriptEnabled: false, storageState });
     const page = await context.newPage();
     await page.goto(its.url);
-    expect(await page.getByTestId('tick').innerText()).toMatch(/^Watch is late,\s5 min ago/);
-    expect(await page.getByRole('alert').innerText()).toContain('The watch is late');
+    expect(await page.getByTestId('tick').innerText()).toMatch(/^Monitor late, last check\s5 min ago/);
+    expect(await page.getByRole('alert').innerText()).toContain('The monitor is late');
     await context.close();
     await its.stop();
     await asleep.stop();
@@ -274,9 +274,9 @@ describe('a fleet that beats more often than it may', () => {
       },
       { timeout: 20_000, every: 1_000, what: 'its row to say how it is paced' },
     );
-    const alert = bob.page.getByRole('alert').filter({ hasText: 'Heartbeats are paced' });
+    const alert = bob.page.getByRole('alert').filter({ hasText: 'Heartbeats are slowed down' });
     expect((await alert.innerText()).replace(/\s+/g, ' ')).toMatch(
-      /Heartbeats are paced to (one|as few as one) every \d+ (s|min).* to stay under 0.05 a second: silence is noticed later/,
+      /Heartbeats are slowed down to one every (up to )?\d+ (s|min).*, to stay under 0.05 a second\. Silent workers are found later/,
     );
   });
 });

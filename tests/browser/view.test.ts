@@ -96,7 +96,7 @@ describe('the view', () => {
     await page.getByRole('combobox', { name: 'Status' }).selectOption('Processing');
     await rows('crawl-2');
     await page.getByRole('combobox', { name: 'Status' }).selectOption('Any');
-    await page.getByRole('combobox', { name: 'Type' }).selectOption({ label: 'Without a type (1)' });
+    await page.getByRole('combobox', { name: 'Type' }).selectOption({ label: 'No type (1)' });
     await rows('a/b');
     await address('?type=');
     await page.getByRole('combobox', { name: 'Type' }).selectOption('Any');
@@ -113,15 +113,15 @@ describe('the view', () => {
     await head('Jobs').click();
     await rows('a/b', 'crawl-1', 'post-1', 'crawl-2');
     await address('?sort=-jobs&flat');
-    expect(await head('Jobs').getAttribute('title')).toBe('Most jobs first, the other way round');
+    expect(await head('Jobs').getAttribute('title')).toBe('Most jobs first, reversed');
     await head('Host').click();
     await rows('crawl-1', 'post-1', 'crawl-2', 'a/b');
-    await head('Doing').click();
+    await head('Activity').click();
     await rows('crawl-2', 'a/b', 'crawl-1', 'post-1');
     // Where the columns have no heads, the panel turns the order round.
     await page.setViewportSize({ width: 360, height: 740 });
     await page.getByRole('combobox', { name: 'Sort by' }).selectOption('Name');
-    await page.getByLabel('The other way round').check();
+    await page.getByLabel('Reverse order').check();
     await rows('post-1', 'crawl-2', 'crawl-1', 'a/b');
     await page.setViewportSize({ width: 1280, height: 720 });
     await page.getByLabel('One list, without groups').uncheck();
@@ -205,15 +205,15 @@ describe('by keyboard', () => {
 
 describe('notices', () => {
   const notice = (words: string | RegExp) =>
-    bob.page.getByLabel('What has just happened').locator('[data-change]').filter({ hasText: words });
+    bob.page.getByLabel('Notices').locator('[data-change]').filter({ hasText: words });
 
   it('say which worker came into trouble and out of it, and are read out', async () => {
     await upsert({ worker_name: 'post-1', status: 'crashed', status_reason: 'exit code 7' });
     await notice('Crashed: exit code 7').waitFor();
     expect(await notice('post-1').getByRole('link').getAttribute('href')).toBe('/workers/post-1');
-    expect(await bob.page.getByLabel('What has just happened').getAttribute('aria-live')).toBe('polite');
+    expect(await bob.page.getByLabel('Notices').getAttribute('aria-live')).toBe('polite');
     await upsert({ worker_name: 'post-1', status: 'idle' });
-    await notice('is well again: Idle').waitFor();
+    await notice('has recovered: Idle').waitFor();
     // The news of a worker replaces what was said of it before.
     expect(await notice('post-1').count()).toBe(1);
     await notice('post-1').getByRole('button', { name: 'Dismiss' }).click();
@@ -254,10 +254,10 @@ describe('notices', () => {
 
   it('can be muted, and stay so', async () => {
     const { page } = bob;
-    await page.getByRole('button', { name: 'Mute these notices' }).click();
+    await page.getByRole('button', { name: 'Mute notices' }).click();
     await page.reload();
     await page.getByRole('button', { name: 'View' }).click();
-    const choice = page.getByLabel('Notices when workers come');
+    const choice = page.getByLabel('Show notices when workers');
     expect(await choice.isChecked()).toBe(false);
     await upsert({ worker_name: 'crawl-1', status: 'crashed', status_reason: 'exit code 5' });
     await until(async () =>
@@ -318,13 +318,13 @@ describe('colours', () => {
     expect(await (await page.request.get(`${dashboard.url}/status`)).text()).not.toContain('data-theme');
     await until(async () => (await ground()) === dark);
     await page.getByRole('button', { name: 'View' }).click();
-    await page.getByLabel('As the system').check();
+    await page.getByLabel('System').check();
     expect(await ground()).toBe(light);
     await page.emulateMedia({ colorScheme: 'dark' });
     expect(await ground()).toBe(dark);
     await page.getByLabel('Light', { exact: true }).check();
     expect(await ground()).toBe(light);
-    await page.getByLabel('As the system').check();
+    await page.getByLabel('System').check();
     await page.emulateMedia({ colorScheme: null });
     await page.keyboard.press('Escape');
   });

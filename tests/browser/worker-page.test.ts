@@ -211,7 +211,7 @@ describe('the page of a worker', () => {
     await page.locator('#timeline').getByRole('link', { name: 'Older' }).click();
     await until(async () => (await events()) > first, { what: 'older events' });
     await says(page, '#timeline', 'the 60th');
-    await says(page, '#timeline', 'That is all that is kept.');
+    await says(page, '#timeline', 'No older events.');
     await page.getByLabel('Show').selectOption('instance');
     await until(async () => (await events()) === 1, { what: 'its one process alone' });
 
@@ -236,7 +236,7 @@ describe('the page of a worker', () => {
     await now.send({});
     await sql`select hp_claim_lease('wordy', ${now.instance}, 'accounts/7', 2)`;
     const page = await open('wordy');
-    const words = await says(page, '#last-words', 'abandoned job job-9');
+    const words = await says(page, '#exit-reports', 'abandoned job job-9');
     expect(words).toMatch(/crashed.*exit code 3.*TypeError: <b>no<\/b>.*process 71/i);
     await says(page, '#leases', 'accounts/7');
     await says(page, '#timeline', 'A new process took over');
@@ -260,9 +260,11 @@ describe('a group, on the pages of its workers', () => {
     await group.getByLabel('Desired', { exact: false }).fill('2');
     await group.getByLabel('Minimum', { exact: false }).fill('3');
     await group.getByRole('button', { name: 'Save mail' }).click();
-    expect(await page.getByRole('alert').innerText()).toBe('The minimum is at most what is desired.');
+    expect(await page.getByRole('alert').innerText()).toBe(
+      'The minimum must not be higher than the desired number.',
+    );
     await group.getByLabel('Minimum', { exact: false }).fill('1');
-    await group.getByLabel('Address of a job').fill('https://jobs.example.com/{job_id}');
+    await group.getByLabel('Job address').fill('https://jobs.example.com/{job_id}');
     await group.getByLabel('Command that starts').fill('systemctl restart {worker_name}');
     await group.getByRole('button', { name: 'Save mail' }).click();
     await page.getByText('mail is saved.').waitFor();
@@ -281,7 +283,7 @@ describe('a group, on the pages of its workers', () => {
     await says(page, '#audit', /Pause the whole group mail done the relay moves/);
     await page.getByRole('link', { name: 'Edit the group' }).click();
     await group.getByRole('button', { name: 'End the pause of mail' }).click();
-    await page.getByText('mail is not paused any more.').waitFor();
+    await page.getByText('mail is no longer paused.').waitFor();
 
     await open('mail-1');
     await page.locator('#group').getByRole('link', { name: 'mail-2' }).click();
@@ -297,7 +299,7 @@ describe('a group, on the pages of its workers', () => {
 });
 
 describe('what operators do', () => {
-  it('restarts a worker: the page follows the old process out and the new one in', async () => {
+  it('restarts a worker: the page shows the old process end and the new one start', async () => {
     const worker = supervise('restarted', { JOB_MS: '400' });
     await worker().wrote('job 1');
     const { pid } = worker();
@@ -310,7 +312,7 @@ describe('what operators do', () => {
     );
     expect(worker().pid).not.toBe(pid);
     await says(page, '#process', `Process id ${worker().pid}`);
-    await says(page, '#last-words', /exit code 75.*process/);
+    await says(page, '#exit-reports', /exit code 75.*process/);
     await says(page, '#audit', /Restart done stuck since the deploy.*you/);
   });
 
@@ -344,7 +346,7 @@ describe('what operators do', () => {
       insert into hp_worker_group (worker_type, restart_hint) values ('keys', 'systemctl start {worker_name}')`;
     await open('by-keys');
     expect(await page.getByRole('button', { name: 'Restart…' }).isDisabled()).toBe(true);
-    await says(page, '#act', 'No process of it is alive.');
+    await says(page, '#act', 'No process of this worker is alive.');
     await says(page, '#act', 'systemctl start by-keys');
   });
 
@@ -394,38 +396,38 @@ describe('what operators do', () => {
     const { page, close } = await as('bob', pathOf('plainly'), { javaScriptEnabled: false });
     await page.getByRole('button', { name: 'Beat now…' }).click();
     await page.getByLabel('Reason').fill('to see whether it hears');
-    await page.getByRole('button', { name: /^Beat now: / }).click();
-    await says(page, '#act', 'It is asked for, and recorded below.');
+    await page.getByRole('button', { name: /^Request a beat from / }).click();
+    await says(page, '#act', 'The action was requested, and is recorded below.');
     await says(page, '#audit', /Beat now requested to see whether it hears/);
     // Loaded again, it asks nothing a second time.
     expect(new URL(page.url()).search).toBe('?asked');
     await page.reload();
     expect(await page.locator('#audit').innerText()).not.toMatch(/Beat now[^]*Beat now/);
     for (const [link, words] of [
-      ['Its figures as CSV', 'up (s)'],
-      ['Its log as text', ''],
+      ['Download the history as CSV', 'up (s)'],
+      ['Download the log as text', ''],
     ] as const) {
       const href = await page.getByRole('link', { name: link }).getAttribute('href');
       const file = await page.request.get(dashboard.url + href);
       expect([file.status(), (await file.text()).includes(words)], link).toEqual([200, true]);
     }
     await page.getByRole('button', { name: 'Pause…' }).click();
-    await page.getByLabel('own time').check();
+    await page.getByLabel('other time').check();
     await page.getByLabel(/^Until/).fill('2020-01-01T00:00');
     await page.getByLabel('Reason').fill('too late');
     await page.getByRole('button', { name: 'Pause plainly' }).click();
-    expect(await page.getByRole('alert').innerText()).toContain('That time is over');
+    expect(await page.getByRole('alert').innerText()).toContain('This time is in the past');
 
     // What keeps four buttons from being pressed is said once, and each of them refers to it.
     await page.goto(dashboard.url + pathOf('plainly'));
     await page.getByRole('button', { name: 'Restart…' }).click();
     await page.getByLabel('Reason').fill('stuck');
     await page.getByRole('button', { name: /^Restart plainly/ }).click();
-    await says(page, '#act', 'It is asked for, and recorded below.');
+    await says(page, '#act', 'The action was requested, and is recorded below.');
     for (const name of ['Restart…', 'Stop…', 'Drain…', 'Trip breaker…']) {
       const described = await page.getByRole('button', { name }).getAttribute('aria-describedby');
       expect(await page.locator(`[id="${described}"]`).innerText(), name).toMatch(
-        /^Restart was asked for .* under way\.$/,
+        /^Restart was requested .* in progress\.$/,
       );
     }
     expect(
@@ -473,7 +475,7 @@ it.each(['light', 'dark'] as const)('is accessible, and fits a phone, %s', async
   await page.getByRole('button', { name: 'Pause…' }).click();
   expect(await findings(page)).toEqual([]);
   await page.goto(`${dashboard.url}/settings/groups#group:research`);
-  await page.locator('[data-group="research"]').getByLabel('Address of a job').waitFor();
+  await page.locator('[data-group="research"]').getByLabel('Job address').waitFor();
   expect(await findings(page)).toEqual([]);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await close();

@@ -95,7 +95,7 @@ describe('an owner', () => {
     await page.getByRole('status').filter({ hasText: 'The token for The idle one is revoked.' }).waitFor();
     await worker.wrote(/not reported.*HTTP 401, the worker token was revoked at/);
     await page.reload();
-    expect(await tokenRow(page, 'The idle one').innerText()).toMatch(/revoked[^]*refused \d+ times?, lately/);
+    expect(await tokenRow(page, 'The idle one').innerText()).toMatch(/revoked[^]*rejected \d+ times?, last/);
     expect(await tokenRow(page, 'The idle one').innerText()).toContain('by alice@example.com');
 
     // As when the account of its maker is deleted.
@@ -112,7 +112,7 @@ describe('an owner', () => {
     await page.getByLabel('What for').fill('<b>Mail</b>');
     await page.getByLabel('Worker names').fill('mail worker');
     await page.getByRole('button', { name: 'Make a token' }).click();
-    expect(await page.getByRole('alert').innerText()).toMatch(/^Names must be like those of workers/);
+    expect(await page.getByRole('alert').innerText()).toMatch(/^Worker names can have letters/);
     expect(await page.getByLabel('What for').inputValue()).toBe('<b>Mail</b>');
     expect(await page.locator('[data-token]').count()).toBe(before);
     await close();

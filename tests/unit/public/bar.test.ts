@@ -38,7 +38,7 @@ describe('the status line', () => {
       '🟢 Crawl: running…',
       '🟡 Mail: starting…',
       '⚪ Old: stopped',
-      '🔴 Gone: unavailable',
+      '🔴 Gone: silent',
       '🔴 Broken: error (2 failures)',
       '🟡 Poll: 5m ago (idle)',
       '🟢 Cron: next 3h',
@@ -82,7 +82,7 @@ describe('the status line', () => {
       bar(snapshot([workerRow({ worker_type: 'crawl', expected: false })], {}, [groupRow()])).folded,
     ).toBe('Workers 1/3 running');
     expect(bar(snapshot(three, { impaired_since: before(60) })).folded).toBe(
-      'Workers 3/3 running (in doubt)',
+      'Workers 3/3 running (uncertain)',
     );
     expect(bar(snapshot([], header([]))).dot).toBe('⚪');
   });

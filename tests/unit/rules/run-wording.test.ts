@@ -106,10 +106,10 @@ describe('of any other worker it is said', () => {
       last_heartbeat: before(60),
       lease_expires_at: before(10),
     } as const;
-    expect(said(silent)).toBe('unavailable critical');
-    expect(said(silent, { impairedSince: new Date(before(40)) })).toBe('unavailable unknown');
-    expect(said({ status: 'crashed' })).toBe('unavailable critical');
-    expect(said({ status: 'unknown', last_heartbeat: undefined })).toBe('unavailable unknown');
+    expect(said(silent)).toBe('silent critical');
+    expect(said(silent, { impairedSince: new Date(before(40)) })).toBe('unknown unknown');
+    expect(said({ status: 'crashed' })).toBe('crashed critical');
+    expect(said({ status: 'unknown', last_heartbeat: undefined })).toBe('never reported unknown');
   });
 
   it('that it is paused', () => {

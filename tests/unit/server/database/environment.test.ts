@@ -32,10 +32,10 @@ describe('the environment of a dashboard', () => {
   });
 
   it.each([
-    ['PUBLIC_SUPABASE_URL', 'http://db.example.com', /without https/],
-    ['PUBLIC_SUPABASE_URL', 'db.example.com', /is no address/],
+    ['PUBLIC_SUPABASE_URL', 'http://db.example.com', /has no https/],
+    ['PUBLIC_SUPABASE_URL', 'db.example.com', /is not an address/],
     ['PUBLIC_SUPABASE_URL', 'https://x.supabase.co/rest/v1', /has a path/],
-    ['PUBLIC_SUPABASE_URL', 'https://me:pass@x.supabase.co', /has a password/],
+    ['PUBLIC_SUPABASE_URL', 'https://me:pass@x.supabase.co', /contains a password/],
     ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'sb_secret_0123456789', /is a secret key .* sent to every browser/],
     [
       'PUBLIC_SUPABASE_PUBLISHABLE_KEY',
@@ -47,9 +47,13 @@ describe('the environment of a dashboard', () => {
       'sbp_x',
       /access token of a Supabase account.* sent to every browser/,
     ],
-    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'sb_publishable_…', /is cut off, or the placeholder of the guide/],
-    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'sb_publishable_ACJ', /is cut off/],
-    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'abc', /is no API key of Supabase/],
+    [
+      'PUBLIC_SUPABASE_PUBLISHABLE_KEY',
+      'sb_publishable_…',
+      /is incomplete, or the placeholder from the guide/,
+    ],
+    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'sb_publishable_ACJ', /is incomplete/],
+    ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', 'abc', /is not a Supabase API key/],
     [
       'PUBLIC_SUPABASE_PUBLISHABLE_KEY',
       jwt({ role: 'anon', ref: 'b'.repeat(20) }),
@@ -67,7 +71,7 @@ describe('the environment of a dashboard', () => {
   it.each([
     ['PUBLIC_SUPABASE_PUBLISHABLE_KEY', jwt({ role: 'anon' }), /an anon key, the older kind/],
     ['SUPABASE_SECRET_KEY', 'sb_publishable_0123456789', /is a publishable key/],
-    ['SUPABASE_SECRET_KEY', 'sb_secret_…', /is cut off, or the placeholder/],
+    ['SUPABASE_SECRET_KEY', 'sb_secret_…', /is incomplete, or the placeholder/],
     ['CRON_SECRET', 'short', /shorter than 16/],
   ])('works, with a line in the log, with %s=%s', (name, value, says) => {
     const { environment, problems } = readEnvironment({ ...right, [name]: value });

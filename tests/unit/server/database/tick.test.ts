@@ -56,13 +56,13 @@ describe('the tick for a cron', () => {
   );
 
   it.each([
-    [{ cronSecret: undefined }, 503, 'CRON_SECRET is not set, so nobody may run the tick from here'],
-    [{ cronSecret: '' }, 503, 'CRON_SECRET is not set, so nobody may run the tick from here'],
+    [{ cronSecret: undefined }, 503, 'CRON_SECRET is not set, so /api/tick accepts no calls'],
+    [{ cronSecret: '' }, 503, 'CRON_SECRET is not set, so /api/tick accepts no calls'],
     [{ cronSecret: 'fifteen-letters' }, 503, 'CRON_SECRET is shorter than 16 characters'],
     [{ secretKey: undefined }, 503, 'SUPABASE_SECRET_KEY is not set'],
     [{ url: undefined }, 503, 'PUBLIC_SUPABASE_URL is not set'],
     [{ secretKey: 'sb_secret_wrong' }, 503, 'SUPABASE_SECRET_KEY is not a secret key of this project'],
-    [{ secretKey: 'sb_secret_bare' }, 503, 'there is no hp_tick(): apply the migrations'],
+    [{ secretKey: 'sb_secret_bare' }, 503, 'hp_tick() is missing: apply the migrations'],
     [{ secretKey: 'sb_secret_broken' }, 502, 'hp_tick() failed with HTTP 500'],
     [{ url: 'http://127.0.0.1:9' }, 503, 'http://127.0.0.1:9 cannot be reached'],
   ])('with %j answers %i: %s', async (settings, status, message) => {

@@ -100,7 +100,7 @@ describe('throughput', () => {
   it('stands beside its chart with when it was', () => {
     const { throughput } = chartsOf(history({ jobs: [50, null, 1000, 0] }), 'Europe/Berlin');
     expect(throughput.figures).toEqual([
-      { label: 'Mean', value: '70', note: '1,050 jobs in all' },
+      { label: 'Mean', value: '70', note: '1,050 jobs in total' },
       { label: 'Peak', value: '200', note: '22 Nov, 13:10–13:15' },
       { label: 'Lowest', value: '0', note: '22 Nov, 13:15–13:20' },
     ]);
@@ -149,10 +149,10 @@ describe('uptime', () => {
   });
 
   it.each([
-    [day(0, null), 'Sun, 22 Nov 2026: nothing known'],
+    [day(0, null), 'Sun, 22 Nov 2026: no data'],
     [day(86_400, 86_400), 'Sun, 22 Nov 2026: up 100 %'],
     [day(86_400, 85_860), 'Sun, 22 Nov 2026: up 99.37 %, down for 9 min'],
-    [day(72_000, 0), 'Sun, 22 Nov 2026: up 0 %, down for 20 h; nothing known of 4 h'],
+    [day(72_000, 0), 'Sun, 22 Nov 2026: up 0 %, down for 20 h; no data for 4 h'],
   ])('says of a day %j: %s', (of, words) => expect(dayText(of)).toBe(words));
 
   it.each([

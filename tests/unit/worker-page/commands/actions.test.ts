@@ -14,13 +14,13 @@ describe('what a command will do', () => {
 
   it('names who else lives in the process: a restart ends them, a stop leaves them', () => {
     expect(sentences('restart', ['twin-b'])).toMatch(/^This also ends twin-b, in the same process\./);
-    expect(sentences('stop', ['twin-b', 'twin-c'])).toContain('The process stays, for twin-b and twin-c.');
+    expect(sentences('stop', ['twin-b', 'twin-c'])).toContain('The process goes on for twin-b and twin-c.');
     expect(sentences('stop', ['twin-b'])).not.toContain('exits with code 0');
     expect(sentences('restart', [...'abcdefg'])).toContain('ends a, b, c, d and 3 others, in');
   });
 
   it('says no word of others where there are none', () => {
     expect(sentences('restart', [])).not.toContain('same process');
-    expect(sentences('stop', [])).toContain('Then it exits with code 0.');
+    expect(sentences('stop', [])).toContain('Then the process exits with code 0.');
   });
 });

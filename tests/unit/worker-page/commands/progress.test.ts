@@ -40,7 +40,7 @@ describe('a command on its way', () => {
     expect(stepsOf(command(gone), null, now).at(-1)).toMatchObject({
       label: 'New process',
       state: 'now',
-      words: 'none for 2 minutes; given up in 10 s',
+      words: 'none for 2 minutes; the wait ends in 10 s',
     });
     const message = 'it ended 2 minutes ago, and no new instance came';
     const failed = command({ ...gone, state: 'failed', finished_at: at('12:02:20'), message });
@@ -58,7 +58,7 @@ describe('a command on its way', () => {
     ]);
     expect(steps({ state: 'expired', finished_at: at('12:02:00') })).toEqual([
       'Requested: done',
-      'Expired: nobody heard it: failed',
+      'Expired: the worker did not receive it: failed',
     ]);
   });
 
