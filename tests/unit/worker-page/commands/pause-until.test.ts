@@ -26,6 +26,6 @@ describe('a pause', () => {
     expect(own('2026-03-28T19:00')).toMatch(/is in the past/);
     expect(own('soon')).toMatch(/Enter a date and a time/);
     expect(own('2026-03-28T22:00', 'Mars/Olympus')).toMatch(/Enter a date and a time/);
-    expect(pauseUntil(form({ for: 'constructor' }), now)).toBe('Choose for how long.');
+    expect(pauseUntil(form({ for: 'constructor' }), now)).toBe('Choose how long the pause lasts.');
   });
 });
