@@ -7,15 +7,15 @@ import { monitorOf } from '../rules/monitor.ts';
 import type { Breaker, Status, Worker } from '../rules/worker.ts';
 import { FOREVER } from '../time/wording.ts';
 
-/** The answer of /api/fleet.json (docs/api.md). Names are those of the columns wherever there is one. Instants are ISO 8601. */
+/** The response of /api/fleet.json (docs/api.md). Names are the column names where possible. Times are ISO 8601. */
 export interface FleetJson {
   now: string;
   /** Workers that should be running, and how many of them are: "5/5 running". */
   running: number;
   expected: number;
-  /** Since when the monitor itself is in doubt, and nobody is accused; null normally. */
+  /** Since when the monitor is impaired; null normally. */
   impaired_since: string | null;
-  /** When the server last looked for silent workers. */
+  /** The monitor's last check. */
   tick_at: string | null;
   workers: WorkerJson[];
 }
@@ -24,26 +24,26 @@ export interface WorkerJson {
   worker_name: string;
   worker_type: string | null;
   kind: 'resident' | 'scheduled';
-  /** Whether it should be there; replicas come and go. */
+  /** Whether the worker should be running; replicas may come and go. */
   expected: boolean;
-  /** Whether the last beat still vouches for it. */
+  /** Whether the worker is alive, by its last beat. */
   running: boolean;
   health: { level: Level; rule: Rule; reason: string };
-  /** How its work goes, in at most 50 characters: "5m ago (12 new)", "running…", "next 3h". */
+  /** Its runs, in at most 50 characters: "5m ago (12 new)", "running…", "next 3h". */
   words: string;
-  /** What it last said; what that means now is in health. */
+  /** The stored status; `health` has its current meaning. */
   status: Status;
   status_since: string | null;
   last_heartbeat: string | null;
   paused_until: string | null;
   last_run_at: string | null;
   last_run_duration_ms: number | null;
-  /** Of the last run. */
+  /** In the last run. */
   processed_count: number | null;
   last_run_errors: number | null;
   next_run_at: string | null;
   schedule: string | null;
-  /** Of its whole life, over all its processes. */
+  /** Lifetime total over all processes. */
   jobs_processed: number;
   error_count: number;
   jobs_active: number;
@@ -57,7 +57,7 @@ export interface WorkerJson {
   hostname: string | null;
 }
 
-/** The fleet for people's own scripts: rows, and what they mean now. Pure. */
+/** The fleet for scripts: rows with their current health. Pure. */
 export function fleetJson({ header, workers, groups }: Snapshot): FleetJson {
   const monitor = monitorOf(header);
   const settings = new Map(groups.map((group) => [group.type, group]));
@@ -108,7 +108,7 @@ function columns(worker: Worker): Omit<WorkerJson, 'running' | 'health' | 'words
   };
 }
 
-/** "infinity" as Postgres has it: paused until further notice. */
+/** PostgreSQL's "infinity" means: paused until further notice. */
 function iso(date: Date | null): string | null {
   if (date === null) return null;
   return date.getTime() === FOREVER.getTime() ? 'infinity' : date.toISOString();

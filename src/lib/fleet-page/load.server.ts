@@ -7,15 +7,15 @@ import { Refused } from '../server/database/refusal.ts';
 import { claimInvite } from '../server/auth/member.ts';
 import type { RequestEvent, ServerLoadEvent } from '@sveltejs/kit';
 
-/** What a page of the whole fleet begins with; whoever may not see it is led to where they may. */
+/** Loads a page of the whole fleet. Redirects people without access. */
 export async function loadFleet(event: ServerLoadEvent) {
   // Untracked: a search or a filter changes the address, and needs nothing from here.
   const address = event.untrack(() => event.url.pathname + event.url.search);
-  // A mailed link whose way back is not on the project's list of addresses leads here, to its "Site URL". First of all:
-  // the end of a session of another time would take the link's secret with it.
+  // A mailed link leads here, to the project's "Site URL", if its own address is not on the project's list. This check comes
+  // first, because ending an old session would remove the link's secret.
   if (/[?&]code=/.test(address)) redirect(303, `/login/confirm${address.slice(1)}`);
   try {
-    // A copy: what SvelteKit gives would track each look at it, and load all anew with every letter that is searched for.
+    // A copy, because SvelteKit tracks reads of its own object, and would load everything again with every typed letter.
     const params = new URLSearchParams(event.untrack(() => event.url.search));
     return {
       ...opening(await asMember(event), params),
@@ -36,12 +36,12 @@ async function asMember(event: RequestEvent) {
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
     if (refused.kind === 'not-a-member') {
-      // Invited, and here for the first time?
+      // The person may be invited, and here for the first time.
       if (await claimInvite(session)) return readFleet(session);
       throw refused;
     }
     if (refused.kind !== 'signed-out') throw refused;
-    // A session of another time or another database is of no use to anybody.
+    // A session of another database or an old one is useless.
     await session.end();
     if (import.meta.env.DEV) {
       const { signInAsLocalOwner } = await import('../server/auth/dev-sign-in.ts');

@@ -7,18 +7,18 @@ import { toRow } from '../rules/row.ts';
 import { tallyByType } from '../rules/tally.ts';
 import { monitorOf } from '../rules/monitor.ts';
 
-/** What a page begins with. */
+/** The first data of a page. */
 export interface Opening {
   readonly snapshot: SnapshotWire;
-  /** Null where the snapshot is all of it. */
+  /** Null if the snapshot contains all workers. */
   readonly ahead: Ahead | null;
 }
 
 /**
- * Of a large fleet a page begins with those workers that are at the top of its list, and with the tallies of all: the
- * others, megabytes of them, come as data once it is live. Of a small one with everything.
+ * With a large fleet, a page starts with the workers at the top of its list and the tallies of all. The others, megabytes of
+ * them, are loaded when the page is live. With a small fleet, a page starts with all workers.
  *
- * @param params the query in its address, which says who is at the top
+ * @param params the query in its address, which decides the order
  */
 export function opening(snapshot: SnapshotWire, params: URLSearchParams): Opening {
   if (snapshot.workers.length <= ALL_TOGETHER) return { snapshot, ahead: null };

@@ -6,24 +6,23 @@ export interface FleetChannel {
   /** `…/realtime/v1` */
   readonly endpoint: string;
   readonly apikey: string;
-  /** Gives a valid access token. @throws {SignedOut} */
+  /** Returns a valid access token. @throws {SignedOut} */
   readonly token: () => Promise<string>;
-  /** Whether the socket's heartbeat is a Web Worker's work; there is none outside a browser. */
+  /** Whether a Web Worker sends the socket's heartbeat; false outside a browser. */
   readonly worker: boolean;
-  /** Joins more channels of the same socket, with its token. */
+  /** Joins more channels on the same socket, with the same token. */
   readonly beside?: (client: RealtimeClient) => void;
 }
 
 const TOPIC = 'hp:fleet';
-/** How long a snapshot waits for the database's messages to flow. */
+/** How long a snapshot waits until the database's messages are connected. */
 const READY_PATIENCE_MS = 300;
 const EVENTS = ['transition', 'activity', 'digest'] as const;
 
 /**
  * Joins the fleet's channel until the returned function is called.
  *
- * A client of its own for each time we listen: a channel that was closed cannot be joined again, and a client that is
- * thrown away leaves nothing behind.
+ * Each call creates its own client, because a closed channel cannot be joined again.
  */
 export function joinFleet(
   { endpoint, apikey, token, worker, beside }: FleetChannel,
@@ -36,7 +35,7 @@ export function joinFleet(
       try {
         return await token();
       } catch (error) {
-        // realtime-js takes any failure for a hiccup and goes on with the old token.
+        // realtime-js ignores the error and continues with the old token.
         if (error instanceof SignedOut) listener.signedOut();
         throw error;
       }
@@ -55,9 +54,9 @@ export function joinFleet(
     });
   }
 
-  // A join is answered before the database's messages flow, and what was sent in between reaches nobody: the snapshot
-  // must wait for the word that they do. It comes at once, or, where the database's connection is only now being
-  // built, much later: then a first snapshot is taken meanwhile.
+  // A join is answered before the database's messages are connected, and messages in between are lost. So the snapshot waits
+  // for the system message that they are. That message comes at once, or, if the database's connection is still being built,
+  // much later; then a first snapshot is taken in between.
   let ready = false;
   let patience: ReturnType<typeof setTimeout> | undefined;
   channel.on('system', {}, (payload: { extension?: string; status?: string }) => {
@@ -80,7 +79,7 @@ export function joinFleet(
       else listener.left();
     });
 
-  // The token first: a private channel joined without one is refused, and tried again only seconds later.
+  // Gets the token first: a join without one is rejected, and repeated only seconds later.
   token()
     .then(() => client.setAuth())
     .then(() => {

@@ -9,35 +9,35 @@ import { tallyByType, total, type GroupTally, type Tally } from '../rules/tally.
 import { isTickLate, monitorOf, type Monitor } from '../rules/monitor.ts';
 import { timeBoundaries } from '../rules/time-boundaries.ts';
 
-/** What is known of a whole fleet of which only some workers have come yet. */
+/** The tallies of a fleet whose workers are not all loaded yet. */
 export interface Ahead {
   readonly tallies: ReadonlyMap<string | null, GroupTally>;
 }
 
-/** A channel is joined within a second; where it can't be, the whole fleet is to be seen all the same. */
+/** A channel is usually joined within a second. If not, the page loads the whole fleet after this time. */
 const ALONE_AFTER_MS = 3_000;
 
 /**
- * The fleet as the page sees it: begins with the snapshot that the server rendered, follows the messages once started.
+ * The fleet on the page: starts with the server's snapshot, and follows the messages after `start`.
  */
 export class Fleet {
   readonly clock: Clock;
   readonly #ticker: Ticker;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache, read where #state is read
   readonly #rowOf = new Map<number, Row>();
-  /** What is shown. */
+  /** The state on the page. */
   #state = $state.raw() as FleetState;
-  /** What is known: ahead of what is shown while the parts of a message come in. */
+  /** The newest state. Ahead of `#state` while the parts of a message arrive. */
   #latest: FleetState;
   #ahead: Ahead | null = $state.raw(null);
   #connection: Connection = $state.raw('connecting');
   #tickAt: Date | null = $state.raw(null);
-  /** The server's time in the last thing that told of the tick, epoch ms. */
+  /** The server's time in the last message with a tick time, epoch ms. */
   #reportedAt = $state.raw(0);
   #refresh: (() => Promise<void>) | null = null;
 
   readonly #timeBoundaries: readonly number[] = $derived(timeBoundaries(this.#state));
-  /** The last time boundary that has passed: with it alone, without any message, a row may mean something else. */
+  /** The last time boundary that has passed. It alone can change a row's health, without a message. */
   readonly #passedBoundary = $derived(
     this.#connection === 'live'
       ? this.#timeBoundaries.findLast((boundary) => boundary <= this.clock.now)
@@ -50,7 +50,7 @@ export class Fleet {
   );
   readonly #tally = $derived(total(this.#tallyByType.values()));
 
-  /** @param ahead what is known of the fleet beyond the workers in this snapshot, where these are not all */
+  /** @param ahead tallies of the whole fleet, if the snapshot does not contain all workers */
   constructor(snapshot: Snapshot, ticker: Ticker = systemTicker, ahead: Ahead | null = null) {
     this.#ticker = ticker;
     this.clock = new Clock(snapshot.header.now, ticker);
@@ -60,17 +60,17 @@ export class Fleet {
     this.#reportedAt = snapshot.header.now.getTime();
   }
 
-  /** Every worker with its health. A row is another object exactly when something about it changed. */
+  /** Every worker with its health. A row is a new object exactly when it changed. */
   get rows(): readonly Row[] {
     return this.#rows;
   }
 
-  /** How many workers there are, come or still to come. */
+  /** The number of workers, loaded or not. */
   get count(): number {
     return this.#ahead ? this.#state.header.workers : this.#rows.length;
   }
 
-  /** Whether some of them are still to come. */
+  /** Whether some workers are not loaded yet. */
   get loading(): boolean {
     return this.#ahead !== null;
   }
@@ -79,12 +79,12 @@ export class Fleet {
     return this.#tally;
   }
 
-  /** The tally of each worker type, whatever is shown of it; of those that have settings but no worker, too. */
+  /** The tally of each worker type, independent of filters, and of groups with settings but no worker. */
   get tallyByType(): ReadonlyMap<string | null, GroupTally> {
     return this.#tallyByType;
   }
 
-  /** What people have set for groups, by worker type. */
+  /** The settings of groups, by worker type. */
   get groups(): ReadonlyMap<string, GroupSettings> {
     return this.#state.groups;
   }
@@ -93,12 +93,12 @@ export class Fleet {
     return this.#connection;
   }
 
-  /** Whether the figures may be out of date: not live, or the server's watch is in doubt. */
+  /** Whether the figures may be out of date: the page is not live, or the monitor is impaired. */
   get stale(): boolean {
     return this.#connection !== 'live' || this.impairedSince !== null;
   }
 
-  /** Up to when the server had heard of everything that is shown. */
+  /** The server had received everything up to this time. */
   get heardUntil(): Date {
     return this.#state.header.heardUntil;
   }
@@ -108,23 +108,23 @@ export class Fleet {
     return this.#tickAt;
   }
 
-  /** The period that the tick should keep. */
+  /** The intended period of the tick. */
   get tickEverySeconds(): number {
     return this.#state.header.tickEverySeconds;
   }
 
-  /** Whether the tick is late: not claimed where we merely don't hear of it. */
+  /** Whether the tick is late. Not claimed while the page is merely disconnected. */
   get tickLate(): boolean {
     const knownUntil = this.#connection === 'live' ? this.clock.now : this.#reportedAt;
     return isTickLate(this.#tickAt, this.tickEverySeconds, knownUntil);
   }
 
-  /** By how much the intervals of all workers are stretched; 1: not. */
+  /** The factor by which all intervals are stretched; 1: not stretched. */
   get stretch(): number {
     return this.#state.header.stretch;
   }
 
-  /** The limit that they are stretched for; null where none is told. */
+  /** The limit that causes the stretch; null if not reported. */
   get beatsPerSecond(): number | null {
     return this.#state.header.beatsPerSecond;
   }
@@ -144,7 +144,7 @@ export class Fleet {
           if (message.header) this.#receive(message.header.now, message.header.tickAt);
           const { state, lost } = applyMessage(this.#latest, message);
           this.#latest = state;
-          // The parts of a digest are shown together: to look at a large fleet anew for each would take longer.
+          // The parts of a digest appear together, because a separate update for each would take longer with a large fleet.
           if (!message.header || !state.awaited) this.#state = state;
           return lost;
         },
@@ -162,7 +162,7 @@ export class Fleet {
       this.#ticker,
     );
     this.#refresh = following.refresh;
-    // Those who are still to come come with the first snapshot, which waits for the channel: but not for ever.
+    // The remaining workers arrive with the first snapshot. The snapshot waits for the channel, but not forever.
     const stopWaiting = this.#ticker.every(ALONE_AFTER_MS, () => {
       stopWaiting();
       if (this.loading) void this.refresh();

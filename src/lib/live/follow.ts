@@ -3,18 +3,18 @@ import { systemTicker, type Ticker } from '../time/clock.svelte.ts';
 import { SignedOut, type FleetSource } from './source.ts';
 
 /**
- * - `connecting`: not joined yet, since the page was opened
- * - `live`: joined, converged, and a digest not long ago
- * - `reconnecting`: was joined, trying again
- * - `stale`: joined, but nothing comes
+ * - `connecting`: not joined since the page was opened
+ * - `live`: joined, converged, with a recent digest
+ * - `reconnecting`: was joined, joining again
+ * - `stale`: joined, but no messages arrive
  * - `signed-out`: the session has ended
- * - `removed`: who looks is no member any more
+ * - `removed`: the person is no longer a member
  */
 export type Connection = 'connecting' | 'live' | 'reconnecting' | 'stale' | 'signed-out' | 'removed';
 
-/** What follows the fleet. */
+/** The state that follows the fleet. */
 export interface Follower {
-  /** @returns why a message must have been lost, or null */
+  /** @returns the reason if a message was lost, else null */
   apply(message: Message): string | null;
   replace(snapshot: Snapshot): void;
   connection(connection: Connection): void;
@@ -23,27 +23,27 @@ export interface Follower {
   readonly tickEverySeconds?: number;
 }
 
-/** No digest for so long: whatever the socket says, we are not live (truth rule 8). */
+/** Without a digest for this time the page is not live, whatever the socket reports (truth rule 8). */
 export const SILENT_AFTER_MS = 25_000;
-/** By so much, and the period of the tick where that is long (a cron that knows only minutes), a digest may be late. */
+/** A digest may be late by this time plus the period of the tick, which is long with a cron of full minutes. */
 const DIGEST_LATE_MS = 15_000;
 /**
- * A watch lasts 150 s on the server; hidden tabs are late. It is also how a page learns that its viewer was removed or
- * signed out elsewhere, which takes no longer than a minute, the way there included.
+ * How often a page reports its viewer. The server counts a viewer for 150 s; timers of hidden tabs are late. The answer also
+ * shows whether the viewer was removed or signed out elsewhere, so that the page stops within a minute.
  */
 const WATCH_EVERY_MS = 50_000;
-/** One that failed is tried again soon: after an outage as long as a watch, nothing comes before it. */
+/** A failed report is repeated soon, because after a long outage no message arrives before it. */
 const WATCH_AGAIN_MS = 5_000;
 const CHECK_EVERY_MS = 1_000;
-/** Joining anew is tried ever more rarely, for each costs a snapshot. */
+/** The longest pause between rejoins. Pauses grow, because each rejoin costs a snapshot. */
 const UNREACHABLE_PAUSE_MS = 300_000;
 const RESYNC_GRACE_MS = 5_000;
-/** Pauses before the next try, the last one again and again. */
+/** Pauses between attempts; the last one repeats. */
 const PAUSES_MS = [0, 1_000, 2_000, 5_000, 10_000, 30_000];
 
 /**
- * Keeps a follower in step with the fleet: joins first, then takes the snapshot, then applies what came in between;
- * takes a new one whenever something must have been missed. Returns what ends it, and what asks for a snapshot now.
+ * Keeps a follower in sync with the fleet: joins first, then takes the snapshot, then applies the messages in between. Takes
+ * a new snapshot whenever a message was missed. Returns functions that stop it and that take a snapshot now.
  */
 export function follow(
   source: FleetSource,
@@ -53,19 +53,19 @@ export function follow(
   let stopped = false;
   let joined = false;
   let wasLive = false;
-  /** Messages that wait for the snapshot; null when they are applied as they come. */
+  /** Messages that wait for the snapshot; null while messages are applied as they arrive. */
   let buffer: Message[] | null = [];
-  /** Since when nothing with a header has come. */
+  /** Time of the last message with a header. */
   let quietSince = ticker.now();
-  /** Joined, and yet nothing came: not live until something does, however often we join. */
+  /** Number of joins without a message. Not live until one arrives. */
   let unreachable = 0;
-  /** Since when we have not been in step. */
+  /** Start of the current time out of sync. */
   let behindSince = ticker.now();
   let notified: Connection | null = null;
   let snapshotNeeded: string | null = null;
   let running: Promise<void> | null = null;
   let failures = 0;
-  /** Snapshots in a row without an agreeing digest between them. */
+  /** Snapshots in a row without a matching digest between them. */
   let resyncs = 0;
   let notBefore = 0;
   let rejoinAt = Infinity;
@@ -144,7 +144,7 @@ export function follow(
     if (stopped) return;
     const now = ticker.now();
     if (joined && now - quietSince >= Math.min(silentAfter() * 2 ** unreachable, UNREACHABLE_PAUSE_MS)) {
-      // The server's side of the channel may have died without a word; a new one may hear.
+      // The server's side of the channel may have died. A new channel may work.
       unreachable += 1;
       rejoin();
     } else if (now >= rejoinAt) rejoin();
@@ -172,7 +172,7 @@ export function follow(
       if (stopped) return;
       follower.replace(snapshot);
       failures = 0;
-      // A snapshot that does not help must not be asked for again and again: a big fleet's is megabytes.
+      // A snapshot that does not help must not be repeated at once: a large fleet's has megabytes.
       if (reason !== 'joined' && reason !== 'asked for') notBefore = ticker.now() + pause(++resyncs);
       replay();
     } catch (error) {
@@ -185,9 +185,9 @@ export function follow(
     }
   }
 
-  /** Applies what came while the snapshot was under way. Old ones among it change nothing. */
+  /** Applies the messages that arrived during the snapshot. Old ones change nothing. */
   function replay() {
-    if (snapshotNeeded) return; // something more was missed meanwhile; the next snapshot settles it
+    if (snapshotNeeded) return; // another message was missed; the next snapshot resolves it
     const waiting = buffer ?? [];
     buffer = null;
     for (const [index, message] of waiting.entries()) {
@@ -226,7 +226,7 @@ export function follow(
       wasLive = true;
       return 'live';
     }
-    // A resync takes a moment; that is no reason to alarm anybody.
+    // A short resync still counts as live.
     if (joined && notified === 'live' && ticker.now() - behindSince < RESYNC_GRACE_MS) return 'live';
     return wasLive ? 'reconnecting' : 'connecting';
   }

@@ -2,7 +2,7 @@ import { readSnapshot, type Snapshot } from '../rules/message.ts';
 import { maybe, number, record, text, type Shape } from '../rules/wire-reader.ts';
 import { SignedOut } from './source.ts';
 
-/** A request that takes longer is given up and made again. */
+/** A request that takes longer is aborted and repeated. */
 const TIME_LIMIT_MS = 15_000;
 
 const watchAnswer = record({ now: text, tick_at: maybe(text) });
@@ -20,9 +20,9 @@ export async function postWatch(): Promise<{ now: Date; tickAt: Date | null }> {
 }
 
 /**
- * Hands out the access token for Realtime, fetched again when it comes near its end.
+ * Returns the access token for Realtime, and fetches a new one before it expires.
  *
- * @returns a function that gives a token valid for a minute at least; it throws {@link SignedOut}
+ * @returns a function that returns a token valid for at least a minute; it throws {@link SignedOut}
  */
 export function tokenKeeper(): () => Promise<string> {
   let token: Shape<typeof session> | null = null;
@@ -37,8 +37,8 @@ export function tokenKeeper(): () => Promise<string> {
 }
 
 /**
- * realtime-js asks at every heartbeat (25 s), and a channel whose token ran out is closed. The server renews a session
- * in its last 90 s, so asking before that would bring the same token again.
+ * realtime-js requests a token at every heartbeat (25 s), and a channel with an expired token is closed. The server renews a
+ * session in its last 90 s; before that it would return the same token.
  */
 const RENEW_BEFORE_MS = 75_000;
 

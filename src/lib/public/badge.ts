@@ -1,7 +1,7 @@
 import type { Level } from '../rules/health.ts';
 
 const GREY = '#6b7280';
-/** Each gives white text a contrast of 4.5 and more. */
+/** White text has a contrast of at least 4.5 on each. */
 const COLOURS: Readonly<Record<Level, string>> = {
   healthy: '#12784a',
   warning: '#8a5a00',
@@ -16,8 +16,8 @@ const FONT_SIZE = 11;
 const LONGEST = 60;
 
 /**
- * A badge as READMEs have them: what it is about on the left, how it is on the right. Without scripts, styles, links or
- * anything from elsewhere, whatever the texts.
+ * A badge for READMEs: the label on the left, the state on the right. Contains no scripts, styles, links or external
+ * content, whatever the texts are.
  */
 export function badge(label: string, message: string, level: Level): string {
   const left = visible(label);
@@ -26,7 +26,7 @@ export function badge(label: string, message: string, level: Level): string {
   const rightText = textWidth(right);
   const leftBox = leftText + 2 * PADDING;
   const width = leftBox + rightText + 2 * PADDING;
-  // The length is given, too: another font than the one measured with must not run out of its box.
+  // With textLength, text in another font stays within its box.
   const text = (words: string, x: number, length: number) =>
     `<text x="${x}" y="14" textLength="${length}" lengthAdjust="spacingAndGlyphs">${escaped(words)}</text>`;
   const about = escaped(`${left}: ${right}`);
@@ -41,7 +41,7 @@ export function badge(label: string, message: string, level: Level): string {
   );
 }
 
-/** One line without what turns the direction of reading, hides, or is no character at all (lone halves of one included). */
+/** One line, without characters that change the reading order, are invisible or invalid. */
 function visible(text: string): string {
   const clean = text
     .toWellFormed()
@@ -70,7 +70,7 @@ const WIDTHS = [
   68, 99, 69, 62, 69, 45, 45, 45, 82, 64, 64, 60, 62, 52, 62, 60, 35, 62, 63, 27, 34, 59, 27, 97, 63, 61, 62,
   62, 43, 52, 39, 63, 59, 82, 59, 59, 53, 63, 45, 63, 82,
 ];
-/** What is not among them is as wide as it is high: true of the widest scripts, and roomy for others. */
+/** Other characters count as wide as high, which is enough for the widest scripts. */
 const OTHERS = 100;
 
 /** Whole pixels. */

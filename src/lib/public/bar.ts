@@ -6,13 +6,13 @@ import { runText, type RunText } from '../rules/run-wording.ts';
 import { tallyByType, total } from '../rules/tally.ts';
 import { monitorOf } from '../rules/monitor.ts';
 
-/** The status line, in words: what /bar shows and /api/bar answers. */
+/** The status line of /bar and /api/bar. */
 export interface Bar {
-  /** When this was so, ISO 8601. */
+  /** The time of this state, ISO 8601. */
   readonly now: string;
-  /** The same for people, where the line could not be brought up to date: "03:05:12 UTC". */
+  /** The same for people, shown if the line could not be updated: "03:05:12 UTC". */
   readonly asOf: string;
-  /** "Workers 3/3 running": all of it where there is no room. */
+  /** "Workers 3/3 running": the short form for a narrow frame. */
   readonly folded: string;
   readonly level: Level;
   readonly dot: Dot;
@@ -23,7 +23,7 @@ export interface Bar {
 export interface BarEntry {
   readonly dot: Dot;
   readonly name: string;
-  /** The whole name, where {@link name} is cut short. */
+  /** The full name, if {@link name} is shortened. */
   readonly fullName?: string;
   readonly words: string;
 }
@@ -32,7 +32,7 @@ export type Dot = '🟢' | '🟡' | '🔴' | '⚪';
 
 const DOTS: Readonly<Record<RunText['tone'], Dot>> = {
   healthy: '🟢',
-  // As people of small fleets expect it: they see who has nothing to do.
+  // Operators of small fleets want to see idle workers.
   idle: '🟡',
   warning: '🟡',
   critical: '🔴',
@@ -40,12 +40,12 @@ const DOTS: Readonly<Record<RunText['tone'], Dot>> = {
   unknown: '⚪',
 };
 
-/** At most so many characters: dot, space, name, colon, space, words. */
+/** Maximum number of characters: dot, space, name, colon, space, text. */
 const ENTRY_LENGTH = 49;
-/** "error (1,234,567 failures)" has 26; whatever is longer is cut. */
+/** "error (1,234,567 failures)" has 26; longer texts are cut. */
 const WORDS_LENGTH = 30;
 
-/** Says of each worker how its work goes. Pure; the words are those of the fleet page. */
+/** The state of each worker's runs. Pure; the texts are the same as on the fleet page. */
 export function bar({ header, workers, groups }: Snapshot): Bar {
   const monitor = monitorOf(header);
   const settings = new Map(groups.map((group) => [group.type, group]));
@@ -72,7 +72,7 @@ function entry(fullName: string, text: string, dot: Dot): BarEntry {
   return { dot, name, ...(name === fullName ? {} : { fullName }), words };
 }
 
-/** Cut in the middle: names of one group often differ at their end only. */
+/** Cuts in the middle, because names of one group often differ only at the end. */
 function shortened(text: string, length: number): string {
   const characters = [...text];
   if (characters.length <= length) return text;

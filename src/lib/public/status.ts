@@ -1,9 +1,9 @@
 import type { Level } from '../rules/health.ts';
 import { LEVELS } from '../rules/tally.ts';
 
-/** What anyone may know: /api/status.json, and what /status shows (docs/api.md). */
+/** The public data: /api/status.json and /status (docs/api.md). */
 export interface PublicStatus {
-  /** When this was so, ISO 8601. */
+  /** The time of this state, ISO 8601. */
   readonly now: string;
   readonly workers: readonly PublicWorker[];
 }
@@ -12,17 +12,17 @@ export interface PublicStatus {
 export interface PublicWorker {
   readonly name: string;
   readonly level: Level;
-  /** Its health in words that carry nothing a worker wrote: "running", "no signal", "failing". */
+  /** Its health, without any text from a worker: "running", "no signal", "failing". */
   readonly words: string;
-  /** When it was last heard, ISO 8601. */
+  /** Its last report, ISO 8601. */
   readonly last_seen: string | null;
-  /** Percent of what is known of the last 90 days in which it was up, rounded down; null where nothing is known. */
+  /** Uptime in percent of the known time in the last 90 days, rounded down; null without data. */
   readonly uptime: number | null;
-  /** The same of each of these days, in UTC, today last. */
+  /** The same for each of these days in UTC, today last. */
   readonly uptime_days: readonly (number | null)[];
 }
 
-/** All of it in a sentence, and the level that goes with it. */
+/** One sentence for all workers, with its level. */
 export function verdict(workers: readonly PublicWorker[]): { level: Level; words: string } {
   const worst = LEVELS.find((level) => workers.some((worker) => worker.level === level)) ?? 'unknown';
   const many = workers.filter(({ level }) => level === worst).length;

@@ -1,15 +1,15 @@
 const DAY_MS = 86_400_000;
-/** How many bad days are named; the rest are counted. */
+/** How many bad days are listed; the rest are counted. */
 const MOST_NAMED = 3;
 
-/** How one day of a worker was: `up` all of it, a `dip` of less than a hundredth, `down` for longer, or nothing known. */
+/** One day of a worker: `up` the whole day, a `dip` of less than 1 %, `down` for longer, or without data. */
 export interface UptimeDay {
   sort: 'up' | 'dip' | 'down' | 'unknown';
   /** "2026-11-22: 99.31 %" */
   words: string;
 }
 
-/** Uptime for the public page, in words and day by day. @param days percent, today last @param now ISO 8601 */
+/** Uptime for the public page, as text and by day. @param days percent, today last @param now ISO 8601 */
 export function uptimeText(percent: number, days: readonly (number | null)[], now: string) {
   const all: UptimeDay[] = days.map((day, i) => {
     const date = new Date(Date.parse(now) - (days.length - 1 - i) * DAY_MS).toISOString().slice(0, 10);

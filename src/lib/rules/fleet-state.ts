@@ -3,18 +3,18 @@ import type { Beat, Header, Message, Snapshot } from './message.ts';
 import { claimsLife, waits } from './health.ts';
 import type { Worker } from './worker.ts';
 
-/** What a viewer knows of the fleet. Replaced with every change, so that whoever holds one holds one instant. */
+/** The fleet at one instant, as a viewer knows it. Replaced with every change, never modified. */
 export interface FleetState {
   readonly workers: ReadonlyMap<number, Worker>;
   /** The settings of groups, by worker type. */
   readonly groups: ReadonlyMap<string, GroupSettings>;
-  /** The header of the last whole message that agreed with what we hold. */
+  /** The header of the last complete message that matched this state. */
   readonly header: Header;
-  /** The highest revision among what we applied. */
+  /** The highest applied revision. */
   readonly revision: number;
-  /** Parts of a digest that are still to come. */
+  /** A digest with missing parts. */
   readonly awaited: Awaited | null;
-  /** How many headers in a row were behind us. */
+  /** The number of headers in a row with a lower revision than this state. */
   readonly behind: number;
 }
 
@@ -23,23 +23,23 @@ interface Awaited {
   readonly parts: ReadonlySet<number>;
 }
 
-/** What applying a message came to. */
+/** The result of applying a message. */
 export interface Applied {
   readonly state: FleetState;
-  /** Why a message must have been lost; the viewer then takes a new snapshot. Null when all is well. */
+  /** The reason if a message was lost; the viewer then takes a new snapshot. Else null. */
   readonly lost: string | null;
 }
 
 /**
- * One header behind us is a transition that overtook the digest. Two in a row cannot be: the fleet's highest
- * revision went down, so a worker or a group was deleted.
+ * One header with a lower revision means that a transition overtook the digest. Two in a row mean that the fleet's highest
+ * revision went down, because a worker or a group was deleted.
  */
 const BEHIND_LIMIT = 2;
 
 /**
- * Begins anew from a snapshot.
+ * Starts from a snapshot.
  *
- * @param before what was known: what is still the same stays the same object, and its row unpainted
+ * @param before the last state: unchanged workers keep their object, so that their rows are not rendered again
  */
 export function fromSnapshot({ header, workers, groups }: Snapshot, before?: FleetState): FleetState {
   const known = before?.header.generation === header.generation ? before : null;
@@ -59,8 +59,8 @@ export function fromSnapshot({ header, workers, groups }: Snapshot, before?: Fle
 }
 
 /**
- * Applies one message from the database. Never throws and never goes back: duplicates, reordered and old messages
- * change nothing; a gap is reported (truth rule 8).
+ * Applies one message from the database. Never throws, and never goes back in time: duplicate, reordered and old messages
+ * change nothing. Reports a gap (truth rule 8).
  */
 export function applyMessage(state: FleetState, message: Message): Applied {
   const { header } = message;
@@ -115,7 +115,7 @@ function applyHeader(state: FleetState, header: Header, { part, parts }: Message
   if (header.revision < state.revision) {
     const behind = state.behind + 1;
     const lost = behind >= BEHIND_LIMIT ? 'the fleet went back' : null;
-    // Its times hold all the same: everything that it speaks of has been applied.
+    // Its times are valid: everything that it covers is applied already.
     return { state: { ...whole, behind, header: lost ? state.header : header }, lost };
   }
   if (header.revision > state.revision) return { state: whole, lost: 'a transition is missing' };
@@ -129,21 +129,20 @@ function applyHeader(state: FleetState, header: Header, { part, parts }: Message
 }
 
 /**
- * A worker in full replaces one of a lower revision. At the same revision only beats differ, so the one heard later
- * is the newer.
+ * A full worker replaces one with a lower revision. At the same revision only beats differ, so the later beat is newer.
  */
 function supersedes(worker: Worker, known: Worker | undefined): boolean {
   if (!known || worker.revision > known.revision) return true;
   return worker.revision === known.revision && time(worker.lastHeartbeat) > time(known.lastHeartbeat);
 }
 
-/** Times in a tuple are rounded to the millisecond, forth and back. */
+/** Times in a tuple are rounded to milliseconds twice. */
 const ROUNDING_MS = 2;
 
-/** A time that a worker states as a duration wobbles by the length of a request. */
+/** A time that a worker sends as a duration varies by the length of a request. */
 const WOBBLE_MS = 2_000;
 
-/** A digest repeats beats of the last seconds; a repeated one must not repaint its row. */
+/** A digest repeats beats of the last seconds. A repeated beat must not render its row again. */
 function isNews(beat: Beat, worker: Worker): boolean {
   return beat.heardAt.getTime() > time(worker.lastHeartbeat) + ROUNDING_MS;
 }
@@ -170,8 +169,8 @@ function withBeat(worker: Worker, beat: Beat): Worker {
 }
 
 /**
- * A resident's lease moves with each beat. A scheduled worker's lasts from the first beat of a run as long as that may
- * last; between its runs it ends when the next one is overdue, and a new time for that comes as a change of state.
+ * A resident's lease moves with each beat. A scheduled worker's lease lasts from the first beat of a run for the longest
+ * allowed run; between runs it ends when the next run is overdue, and a new time for that arrives as a change of state.
  */
 function leaseAfter(worker: Worker, beat: Beat): Date | null {
   const usual = worker.lostAfter * worker.intervalSeconds;
@@ -182,7 +181,7 @@ function leaseAfter(worker: Worker, beat: Beat): Date | null {
   const ended = beat.lastRunAt && time(beat.lastRunAt) - WOBBLE_MS > time(worker.lastRunAt);
   if (running && !ended && beat.status !== 'error') return worker.leaseExpiresAt;
   const run = after(beat.heardAt, Math.max(usual, worker.maxRunSeconds));
-  // Between its runs, after one that failed.
+  // Between runs, after a failed one.
   const wait = beat.status === 'error' && worker.nextRunAt && after(worker.nextRunAt, worker.graceSeconds);
   return wait && wait > run ? wait : run;
 }

@@ -4,20 +4,20 @@ import type { Level } from './health.ts';
 import type { Monitor } from './monitor.ts';
 import { isPaused } from './pause.ts';
 
-/** What a group's settings and the number of its living workers mean together. */
+/** The health of a group, by its settings and the number of its workers that are alive. */
 export interface GroupHealth {
   readonly level: Level;
   readonly rule: 'paused' | 'below-minimum' | 'below-desired' | 'not-watched' | 'fine';
-  /** Why, in words, for people: "4/5 running, minimum 3". Empty when there is nothing to explain. */
+  /** The reason, for people: "4/5 running, minimum 3". Empty if there is nothing to explain. */
   readonly reason: string;
 }
 
 /**
- * Says how a group is as a whole, whatever its workers are one by one. Pure; the same rules as
+ * The health of a group as a whole, independent of its single workers' health. Pure; the same rules as
  * `hp_worker_group_health` in SQL.
  *
- * @param count of its unpaused workers, replicas included: how many are alive, and of how many nobody can tell because
- * the monitor is impaired. Those accuse nobody.
+ * @param count its unpaused workers, replicas included: how many are alive, and how many the impaired monitor can't judge.
+ * The latter make no group critical.
  */
 export function groupHealth(
   settings: GroupSettings | null,

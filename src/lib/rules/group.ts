@@ -1,12 +1,12 @@
 import { flag, maybe, number, record, safeText, text, type Shape } from './wire-reader.ts';
 import { toDate } from './worker.ts';
 
-/** What people have set for workers of one type. Never changed, only replaced. */
+/** The settings of a group. Never modified, only replaced. */
 export interface GroupSettings {
   readonly type: string;
-  /** How many should be alive; null: each expected worker counts for itself. */
+  /** How many workers should be alive; null: every expected worker counts. */
   readonly desired: number | null;
-  /** With fewer alive the group is critical. */
+  /** With fewer workers alive the group is critical. */
   readonly minimum: number | null;
   readonly description: string | null;
   /** http or https, with {job_id}, {job_type} and {worker_name} in it. */
@@ -18,7 +18,7 @@ export interface GroupSettings {
   readonly revision: number;
 }
 
-/** A group that lost its settings, and the last revision that they had. */
+/** A group without settings any more, and their last revision. */
 export interface GoneGroup {
   readonly type: string;
   readonly revision: number;
@@ -57,7 +57,7 @@ export function toGroupSettings(row: GroupRow): GroupSettings {
   };
 }
 
-/** A group as a message carries it: its settings, or that it has none any more. */
+/** A group in a message: its settings, or that they are gone. */
 export function toGroup(row: GroupRow): GroupSettings | GoneGroup {
   return row.gone ? { type: row.worker_type, revision: row.revision, gone: true } : toGroupSettings(row);
 }
@@ -65,8 +65,7 @@ export function toGroup(row: GroupRow): GroupSettings | GoneGroup {
 type Groups = ReadonlyMap<string, GroupSettings>;
 
 /**
- * Applies what a message says of groups: older and repeated news change nothing, and the map is another one exactly when
- * something about it is.
+ * Applies the groups of a message. Older and repeated data changes nothing. Returns a new map only if something changed.
  */
 export function applyGroups(known: Groups, news: readonly (GroupSettings | GoneGroup)[]): Groups {
   const fresh = news.filter((group) => isNews(group, known.get(group.type)));
@@ -79,7 +78,7 @@ export function applyGroups(known: Groups, news: readonly (GroupSettings | GoneG
   return groups;
 }
 
-/** The groups of a snapshot; those that are still the same stay the same objects, and so does the whole. */
+/** The groups of a snapshot. Unchanged groups keep their object, and so does an unchanged map. */
 export function keptGroups(groups: readonly GroupSettings[], known: Groups = new Map()): Groups {
   const kept = groups.map((group) => {
     const old = known.get(group.type);

@@ -5,14 +5,14 @@ import type { Worker } from './worker.ts';
 
 export type Level = 'healthy' | 'warning' | 'critical' | 'inactive' | 'unknown';
 
-/** What a worker's row means at an instant. */
+/** The health of a worker at one instant. */
 export interface Health {
   readonly level: Level;
-  /** Which rule held; the page chooses its word and icon by it, never by the stored status alone. */
+  /** The matching rule. The page chooses text and icon by it, never by the stored status alone. */
   readonly rule: Rule;
-  /** Why, in words, for people. Empty when there is nothing to explain. */
+  /** The reason, for people. Empty if there is nothing to explain. */
   readonly reason: string;
-  /** Where silence is the reason, since when: the page counts on from there by its own clock. */
+  /** Start of the silence, if that is the reason. The page counts from there by its own clock. */
   readonly silentSince?: Date;
 }
 
@@ -41,22 +41,21 @@ export type Rule =
   | 'event-loop'
   | 'fine';
 
-/** How long a worker may be `stopped` though expected before that is critical: a deploy takes so long. */
+/** How long an expected worker may be `stopped` before it is critical: the time of a deploy. */
 export const STOPPED_GRACE_MS = 60_000;
 
-/** "No run" is late and stuck at the same multiples as silence is by default. */
+/** "No run" is late and stuck at the same multiples as silence has by default. */
 const RUN_LATE_AFTER = 2;
 const RUN_STUCK_AFTER = 5;
 
-/** An event loop that was blocked for so long could not beat, answer or notice a signal. */
+/** A blocked event loop can't beat, answer or handle a signal. */
 export const EVENT_LOOP_BLOCKED_LIMIT_MS = 1_000;
 
 /**
- * Says what a worker's row means at an instant. Pure; the same rules as `hp_worker_health` in SQL, in the same order
- * and the same words: the first that matches wins, and at exactly k times an interval the worse level holds (the health
- * table of the design).
+ * The health of a worker at one instant. Pure; the same rules as `hp_worker_health` in SQL, with the same order and texts. The
+ * first match wins, and at exactly k times an interval the worse level holds (the health table of the design).
  *
- * @param group the settings of its group, where it has any
+ * @param group the settings of its group, if any
  */
 export function workerHealth(worker: Worker, monitor: Monitor, group?: Pause | null): Health {
   return (
@@ -67,7 +66,7 @@ export function workerHealth(worker: Worker, monitor: Monitor, group?: Pause | n
   );
 }
 
-/** Whether the stored status claims a living process. */
+/** Whether the stored status means a process that is alive. */
 export function claimsLife({ status }: Worker): boolean {
   return status !== 'unknown' && status !== 'stopped' && status !== 'crashed';
 }
@@ -89,7 +88,7 @@ function unknown(worker: Worker, { at, impairedSince }: Monitor): Health | null 
   if (worker.status === 'unknown' || !worker.lastHeartbeat) {
     return { level: 'unknown', rule: 'never-reported', reason: 'never reported' };
   }
-  // A scheduled worker is vouched for while its process has ended, too.
+  // A scheduled worker has a lease while its process is not running, too.
   const vouched = claimsLife(worker) || waits(worker);
   if (impairedSince && vouched && worker.leaseExpiresAt && worker.leaseExpiresAt <= at) {
     return { level: 'unknown', rule: 'not-watched', reason: `not watched since ${absolute(impairedSince)}` };
@@ -172,8 +171,8 @@ function warning(worker: Worker, monitor: Monitor): Health | null {
 }
 
 /**
- * Whether a crash was found by the tick and not told by the worker's last words: the tick stamps it with the deadline,
- * which is after the last beat, while last words are themselves a beat.
+ * Whether the tick found the crash, and not the worker's exit report. The tick stamps the crash with the deadline, which is
+ * after the last beat; an exit report is itself a beat.
  */
 function foundByTick({ statusSince, lastHeartbeat, lastExit }: Worker): boolean {
   return !lastExit && statusSince != null && lastHeartbeat != null && statusSince > lastHeartbeat;
@@ -183,7 +182,7 @@ function silent(level: Level, rule: Rule, from: Date, at: Date): Health {
   return { level, rule, reason: `no heartbeat for ${lasting(since(from, at))}`, silentSince: from };
 }
 
-/** What the heartbeat module gives as a reason for stopping, as half a sentence; null for anybody else's words. */
+/** The heartbeat module's reason for stopping, as half a sentence; null for other texts. */
 function cause({ statusReason }: Worker): string | null {
   if (/^SIG[A-Z0-9]+$/.test(statusReason ?? '')) return `by ${statusReason}`;
   return /^exit code \d+$/.test(statusReason ?? '') ? `with ${statusReason}` : null;
@@ -206,8 +205,8 @@ function stoppingText(worker: Worker): string {
 }
 
 /**
- * How long a resident that claims to live has been silent, in ms; 0 for all others. Counts from the later of its
- * last beat and the start of the monitor.
+ * How long a resident with a living status has been silent, in ms; 0 for all others. Counts from the later of its last beat
+ * and the start of the monitor.
  */
 export function silence(worker: Worker, monitor: Monitor): number {
   if (worker.kind !== 'resident' || !claimsLife(worker) || !worker.lastHeartbeat) return 0;
@@ -217,7 +216,7 @@ export function silence(worker: Worker, monitor: Monitor): number {
   );
 }
 
-/** Whether a resident's lease has run out in time that was watched: what ran out while nobody looked says nothing. */
+/** Whether a resident's lease ended while the monitor was working. A lease that ended during our outage means nothing. */
 export function isLapsed(worker: Worker, monitor: Monitor): boolean {
   const lease = worker.leaseExpiresAt?.getTime() ?? -Infinity;
   if (lease === -Infinity) return true;
@@ -225,24 +224,24 @@ export function isLapsed(worker: Worker, monitor: Monitor): boolean {
   return Math.max(lease, excused) <= monitor.at.getTime();
 }
 
-/** A request of the heartbeat module may hang for so long, which is more than the lease of a short interval. */
+/** A request of the heartbeat module may hang for this time, which is longer than the lease of a short interval. */
 const REQUEST_HANGS_MS = 10_000;
 
-/** Since when a resident's silence counts, epoch ms; the tick excuses it for as long. */
+/** The time from which a resident's silence counts, epoch ms; the tick uses the same. */
 function watched({ lostAfter, intervalSeconds }: Worker, { watchingSince }: Monitor): number {
   if (!watchingSince) return 0;
   const patience = intervalSeconds * 1000 + REQUEST_HANGS_MS - lostAfter * intervalSeconds * 1000;
   return watchingSince.getTime() + Math.max(0, patience);
 }
 
-/** Whether it is a living resident that polls; one that was told to take no work owes no runs. */
+/** Whether the worker is a living resident that polls. A draining worker needs no runs. */
 function polls(worker: Worker): boolean {
   return (
     worker.pollIntervalSeconds != null && worker.kind === 'resident' && claimsLife(worker) && !worker.draining
   );
 }
 
-/** How long a worker that polls has finished no run, in ms. A process cannot owe runs from before its start. */
+/** How long a polling worker has finished no run, in ms. The time before the start of its process does not count. */
 function runless(worker: Worker, { at, watchingSince }: Monitor): number {
   if (!polls(worker)) return 0;
   const from = Math.max(
@@ -257,7 +256,7 @@ function runlessText({ pollIntervalSeconds }: Worker, idleMs: number): string {
   return `no run for ${lasting(idleMs)} (polls every ${span(pollIntervalSeconds! * 1000, idleMs)})`;
 }
 
-/** A scheduled worker between its runs, whose process may well have ended. */
+/** A scheduled worker between its runs. Its process may have ended. */
 export function waits(worker: Worker): boolean {
   return worker.kind === 'scheduled' && (worker.status === 'idle' || worker.status === 'stopped');
 }
@@ -267,9 +266,9 @@ function isDue(worker: Worker, { at }: Monitor): boolean {
 }
 
 /**
- * Whether the lease of a scheduled worker has run out: between its runs it lasts until the grace after the next one is
- * over, during a run as long as that may last. One that should have been heard while nobody watched may well have been
- * there, and ended: it has until the time after.
+ * Whether the lease of a scheduled worker has ended. Between runs it lasts until the grace after the next run, during a run
+ * for the longest allowed run. A run that was due while the monitor was down may have happened unnoticed, so the worker has
+ * until the time after.
  */
 export function isOverdue(worker: Worker, monitor: Monitor): boolean {
   const { leaseExpiresAt, lastHeartbeat } = worker;

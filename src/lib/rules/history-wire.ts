@@ -1,30 +1,30 @@
-/** Over how long a worker's history is asked for. A step of it is a minute, five minutes, an hour and six hours long. */
+/** Ranges of a worker's history, with steps of a minute, five minutes, an hour and six hours. */
 export const HISTORY_RANGES = ['1h', '24h', '7d', '90d'] as const;
 export type HistoryRange = (typeof HISTORY_RANGES)[number];
 
-/** A step's value; null where nothing is known: the watch did not run, or the worker was not there or meant to be. */
+/** Values by step; null without data: the monitor did not run, or the worker did not exist or was not meant to run. */
 export type Column = readonly (number | null)[];
 
 /** `/api/workers/[name]/history`, for members: docs/api.md. */
 export interface WorkerHistory {
-  /** Start of the first step and end of the last, ISO 8601. The last one may be going on. */
+  /** Start of the first step and end of the last, ISO 8601. The last step may be incomplete. */
   readonly from: string;
   readonly to: string;
   readonly step_s: 60 | 300 | 3600 | 21600;
   readonly points: HistoryPoints;
-  /** The last 90 days of UTC, today the last of them. */
+  /** The last 90 days in UTC, today last. */
   readonly days: readonly HistoryDay[];
-  /** Since when there is a history at all, ISO 8601; null where the tick has not run yet. */
+  /** Start of the history, ISO 8601; null if the tick has not run yet. */
   readonly kept_since: string | null;
-  /** Why it is not being kept up to date, where that is so. */
+  /** Why the history is not updated, if so. */
   readonly failure: string | null;
 }
 
-/** Columns of one length. */
+/** Columns of the same length. */
 export interface HistoryPoints {
   /** Start of each step, in seconds since the epoch. */
   readonly at: readonly number[];
-  /** Seconds for which it was up, of those for which that is known. */
+  /** Seconds up, and seconds with data. */
   readonly up_s: Column;
   readonly known_s: Column;
   readonly jobs: Column;
@@ -32,7 +32,7 @@ export interface HistoryPoints {
   /** Percent of one core. */
   readonly cpu_mean: Column;
   readonly cpu_max: Column;
-  /** Percent of what the process may use. */
+  /** Percent of the process's limit. */
   readonly memory_mean: Column;
   readonly memory_max: Column;
   /** Event loop delay in milliseconds. */

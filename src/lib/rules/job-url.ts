@@ -1,4 +1,4 @@
-/** What a template may ask for, as `{job_id}`. */
+/** The fields of a template, such as `{job_id}`. */
 export interface JobFields {
   readonly job_id: string;
   readonly worker_name: string;
@@ -8,9 +8,9 @@ export interface JobFields {
 /**
  * The address of a job, from the template of its group: `https://example.com/jobs/{job_id}?by={worker_name}`.
  *
- * The template is an operator's, the job's id is whatever its worker says: it is encoded, and fills a place but does not
- * change the way there. Null where the result is no http(s) address, asks for a field that is not there, or would lead
- * to another host or up the path (an id of ".." would).
+ * An operator writes the template; the worker writes the job's id. The id is encoded, so it can't change the rest of the
+ * address. Null if the result is not an http(s) address, needs a missing field, or leads to another host or up the path (an
+ * id of ".." would).
  */
 export function jobUrl(template: string, fields: JobFields): string | null {
   const url = fill(template, (field) => fields[field]);

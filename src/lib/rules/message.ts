@@ -2,29 +2,29 @@ import { groupRow, toGroup, toGroupSettings, type GoneGroup, type GroupSettings 
 import { anything, list, maybe, number, record, safeText, text, type Shape } from './wire-reader.ts';
 import { STATUSES, toDate, toWorker, workerRow, type Status, type Worker } from './worker.ts';
 
-/** What the server knew at the instant it spoke. */
+/** The server's state when it sent the message. */
 export interface Header {
-  /** Changes when the database was restored: nothing that the viewer holds is comparable any more. */
+  /** Changes when the database is restored; the viewer's state is then invalid. */
   readonly generation: string;
   readonly now: Date;
-  /** Everything heard until then is in the message or in one before it. Silence is measured up to here. */
+  /** The server had received everything up to this time. Silence is measured up to here. */
   readonly heardUntil: Date;
   readonly workers: number;
   readonly groups: number;
-  /** The highest of all workers and groups. */
+  /** The highest revision of all workers and groups. */
   readonly revision: number;
   readonly tickAt: Date | null;
-  /** The period that the tick should keep. */
+  /** The intended period of the tick. */
   readonly tickEverySeconds: number;
   readonly watchingSince: Date | null;
   readonly impairedSince: Date | null;
-  /** By how much the intervals of all workers are stretched, so that the fleet stays under its limit; 1: not. */
+  /** The factor by which all intervals are stretched to keep the fleet under its limit; 1: not stretched. */
   readonly stretch: number;
-  /** That limit; null where none is told. */
+  /** That limit; null if not reported. */
   readonly beatsPerSecond: number | null;
 }
 
-/** A plain beat: what changes without a transition. */
+/** A plain beat: the values that change without a transition. */
 export interface Beat {
   readonly workerId: number;
   readonly revision: number;
@@ -36,7 +36,7 @@ export interface Beat {
   readonly lastRunAt: Date | null;
   readonly lastRunProcessed: number | null;
   readonly lastRunErrors: number | null;
-  /** Absent: the activity is as it was. */
+  /** Null: the activity has not changed. */
   readonly activity: null | {
     readonly since: Date | null;
     readonly text: string | null;
@@ -48,7 +48,7 @@ export interface Beat {
 export interface Message {
   readonly part: number;
   readonly parts: number;
-  /** Absent from a transition. */
+  /** Null in a transition. */
   readonly header: Header | null;
   readonly workers: readonly Worker[];
   readonly groups: readonly (GroupSettings | GoneGroup)[];
@@ -87,10 +87,10 @@ const messageWire = record({
 
 const snapshotWire = record({ header: headerWire, workers: list(workerRow), groups: maybe(list(groupRow)) });
 
-/** The snapshot as it travels; the page's data carries it from the server to the browser. */
+/** The snapshot on the wire, also in the page's data. */
 export type SnapshotWire = Shape<typeof snapshotWire>;
 
-/** @throws when it is not the snapshot of docs/wire.md */
+/** @throws if it is not a snapshot of docs/wire.md */
 export function readSnapshot(wire: unknown): Snapshot {
   const { header, workers, groups } = snapshotWire(wire);
   return {
@@ -100,7 +100,7 @@ export function readSnapshot(wire: unknown): Snapshot {
   };
 }
 
-/** @throws when it is not a message of docs/wire.md */
+/** @throws if it is not a message of docs/wire.md */
 export function readMessage(wire: unknown): Message {
   const { part, parts, header, workers, groups, beats } = messageWire(wire);
   const head = header ? toHeader(header) : null;
@@ -110,7 +110,7 @@ export function readMessage(wire: unknown): Message {
     header: head,
     workers: (workers ?? []).map(toWorker),
     groups: (groups ?? []).map(toGroup),
-    // Beats count their times back from header.now, so without one they mean nothing.
+    // Times in beats count back from header.now, so beats need a header.
     beats: head ? (beats ?? []).map((beat) => toBeat(beat, head.now)) : [],
   };
 }
@@ -133,7 +133,7 @@ function toHeader(wire: Shape<typeof headerWire>): Header {
   };
 }
 
-/** Reads a tuple cell by cell: a schema for tuples would weigh more than all that it checks here. */
+/** Reads a tuple cell by cell, which takes less code than a schema for tuples. */
 function toBeat(tuple: readonly unknown[], now: Date): Beat {
   const number = (index: number) => {
     const value = tuple[index];

@@ -2,9 +2,9 @@ import type { Header } from './message.ts';
 
 /** The server's own checking, from the header of the last message. */
 export interface Monitor {
-  /** The instant up to which silence is judged: never later than what the server says it has received. */
+  /** Silence is judged up to this time, which is never later than the server's last received time. */
   readonly at: Date;
-  /** The time itself, for what ends by the clock alone: pauses, and the grace after a stop. `at`, if absent. */
+  /** The current time, for pauses and the grace after a stop. @default `at` */
   readonly now?: Date;
   /** Since when the monitor runs without a gap; silence before that is no worker's fault. */
   readonly watchingSince: Date | null;
@@ -21,7 +21,7 @@ export function monitorOf({ heardUntil, watchingSince, impairedSince }: Header, 
   return { at: heardUntil, now, watchingSince, impairedSince };
 }
 
-/** A gap of so much impairs the monitor on the server, too (truth rule 3): max(30 s, 3 × its own period). */
+/** A gap of this length also impairs the monitor on the server (truth rule 3): max(30 s, 3 × its own period). */
 const GAP_MS = 30_000;
 const GAP_PERIODS = 3;
 
@@ -29,8 +29,8 @@ const GAP_PERIODS = 3;
  * Whether the server's tick is late. No silent worker is found meanwhile.
  *
  * @param tickAt when it last ran, as far as is known; null: never
- * @param everySeconds the period that it should keep
- * @param knownUntil up to when a later tick would be known here, epoch ms
+ * @param everySeconds its intended period
+ * @param knownUntil a later tick would be known here up to this time, epoch ms
  */
 export function isTickLate(tickAt: Date | null, everySeconds: number, knownUntil: number): boolean {
   if (!tickAt) return true;

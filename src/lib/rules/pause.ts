@@ -6,7 +6,7 @@ export interface Pause {
   readonly pausedReason: string | null;
 }
 
-/** Whether a pause is not over yet. */
+/** Whether a pause is in force. */
 export function isPaused({ pausedUntil }: Pick<Pause, 'pausedUntil'>, { at, now = at }: Monitor): boolean {
   return pausedUntil !== null && pausedUntil > now;
 }

@@ -3,7 +3,7 @@ import { workerHealth, type Health } from './health.ts';
 import type { Monitor } from './monitor.ts';
 import type { Worker } from './worker.ts';
 
-/** A line of the fleet: a worker, and what its row means now. */
+/** A row of the fleet: a worker and its current health. */
 export interface Row {
   readonly worker: Worker;
   readonly health: Health;

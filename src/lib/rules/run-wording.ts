@@ -2,12 +2,12 @@ import { countdown } from '../time/wording.ts';
 import type { Health, Level } from './health.ts';
 import type { Worker } from './worker.ts';
 
-/** How a worker's work goes, in a few words: "5m ago (12 new)", "next 3h". At most 50 characters, name not included. */
+/** A short text about a worker's runs: "5m ago (12 new)", "next 3h". At most 50 characters without the name. */
 export interface RunText {
   readonly text: string;
-  /** A level, or `idle`: well, and without work. Where a page has dots this one is yellow; it is no warning. */
+  /** A level, or `idle`: healthy and without work. Its dot on the bar is yellow, but it is no warning. */
   readonly tone: Level | 'idle';
-  /** The instant that the words count from or to. */
+  /** The instant that the text counts from or to. */
   readonly instant: Date | null;
 }
 
@@ -44,8 +44,7 @@ export function runText(worker: Worker, health: Health, now: number): RunText {
 }
 
 /**
- * When the last run ended and what came of it: "5m ago (12 new)", "5m ago (idle)", "5m ago (2 errors)"; null where there
- * was none.
+ * When the last run ended, and its result: "5m ago (12 new)", "5m ago (idle)", "5m ago (2 errors)"; null without a run.
  */
 export function lastRunText(worker: Worker, now: number): string | null {
   const { lastRunAt, lastRunProcessed, lastRunErrors } = worker;
@@ -73,7 +72,7 @@ function failureText({ breaker, lastRunErrors }: Worker): string {
   return count > 0 ? `error (${counted(count, 'failure')})` : 'error (see logs)';
 }
 
-/** `running` alone says no more than "alive": where runs are counted they say what it does. */
+/** `running` alone only means "alive". If runs are counted, they decide. */
 function isRunning({ status, jobsActive, lastRunAt, kind }: Worker): boolean {
   if (status === 'processing' || jobsActive > 0) return true;
   return status === 'running' && (kind === 'scheduled' || !lastRunAt);

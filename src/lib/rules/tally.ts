@@ -6,37 +6,37 @@ import { isPaused } from './pause.ts';
 import type { Row } from './row.ts';
 import type { Worker } from './worker.ts';
 
-/** "5/5 running", and what stands behind it. */
+/** "5/5 running", and the counts behind it. */
 export interface Tally {
   /** Unpaused workers that are alive. */
   readonly alive: number;
   /** How many should be running. */
   readonly expected: number;
-  /** Expected, unpaused workers that crashed or fell silent, and of whom nobody knows yet. */
+  /** Expected, unpaused workers that crashed or fell silent, and are not marked as seen. */
   readonly dead: number;
-  /** Workers that are at work, and the jobs at which all of them are. */
+  /** Working workers, and all their active jobs. */
   readonly working: number;
   readonly jobsActive: number;
-  /** Of their whole lives. */
+  /** Lifetime total. */
   readonly jobsDone: number;
   readonly levels: Readonly<Record<Level, number>>;
   /** The most serious level of all workers. */
   readonly worst: Level;
 }
 
-/** The tally of workers of one type, which may be more than should be running: "6/5". */
+/** The tally of one worker type, which may be above the desired number: "6/5". */
 export interface GroupTally extends Tally {
   readonly settings: GroupSettings | null;
   /** The group's own level, by how many of its workers are alive. */
   readonly health: GroupHealth;
 }
 
-/** From the most serious to the least: the order in which rows want to be seen. */
+/** From the most serious to the least serious: the order of rows. */
 export const LEVELS: readonly Level[] = ['critical', 'warning', 'unknown', 'healthy', 'inactive'];
 
 /**
- * Counts the workers of one type. Expected ones count for themselves; replicas, which are not expected, only where the
- * group says how many it wants.
+ * Counts the workers of one type. Expected workers always count. Replicas, which are not expected, count only if the group
+ * has a desired number.
  */
 export function tally(
   rows: Iterable<Row>,
@@ -84,7 +84,7 @@ export function tally(
   };
 }
 
-/** The tally of each worker type, and of each group with settings, whether it has workers or not. */
+/** The tally of each worker type, and of each group with settings, with or without workers. */
 export function tallyByType(
   rows: Iterable<Row>,
   monitor: Monitor,
@@ -100,7 +100,7 @@ export function tallyByType(
   );
 }
 
-/** Rows by worker type, in the order in which each type first appears. */
+/** Rows by worker type, in order of each type's first row. */
 export function byType(rows: Iterable<Row>): [type: string | null, rows: Row[]][] {
   const groups = new Map<string | null, Row[]>();
   for (const row of rows) {
@@ -111,7 +111,7 @@ export function byType(rows: Iterable<Row>): [type: string | null, rows: Row[]][
   return [...groups];
 }
 
-/** The whole fleet's tally: a group that has more than it wants makes up for no other. */
+/** The whole fleet's tally. Surplus workers of one group don't count for another. */
 export function total(groups: Iterable<Tally>): Tally {
   const levels: Record<Level, number> = { critical: 0, warning: 0, unknown: 0, healthy: 0, inactive: 0 };
   let alive = 0;
@@ -133,8 +133,8 @@ export function total(groups: Iterable<Tally>): Tally {
 }
 
 /**
- * Whether the last beat still vouches for the worker. A resident: a valid lease and a status that claims life.
- * A scheduled one: not overdue, its last run not crashed.
+ * Whether the worker is alive. A resident needs a valid lease and a living status. A scheduled worker must not be overdue, and
+ * its last run must not have crashed.
  */
 export function isAlive(worker: Worker, monitor: Monitor): boolean {
   const { status, leaseExpiresAt, nextRunAt } = worker;
@@ -143,7 +143,7 @@ export function isAlive(worker: Worker, monitor: Monitor): boolean {
   return (leaseExpiresAt ?? nextRunAt) !== null && !isOverdue(worker, monitor);
 }
 
-/** Gone without a goodbye. */
+/** Ended without reporting a stop. */
 export function isDead({ rule }: Health): boolean {
   return rule === 'crashed' || rule === 'silent';
 }

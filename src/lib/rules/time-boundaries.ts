@@ -2,8 +2,8 @@ import type { FleetState } from './fleet-state.ts';
 import { STOPPED_GRACE_MS } from './health.ts';
 
 /**
- * The instants, in order, at which time alone changes what rows mean: the ends of pauses, and of the grace after a stop.
- * Silence is not among them: only a message of the monitor ends it or finds it.
+ * The sorted instants at which time alone changes the health of rows: the ends of pauses, and of the grace after a stop. Not
+ * silence, because only a message of the monitor starts or ends it.
  */
 export function timeBoundaries({
   workers,

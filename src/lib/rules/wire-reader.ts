@@ -1,15 +1,15 @@
 /**
- * Reads what came over the wire: gives it a type or throws. Our own, for it is a screenful, while zod/mini would be a
- * fifteenth of all that the page loads (5.1 of 77 KB gzipped), and this is read with every message.
+ * Reads a value from the wire: returns it with a type, or throws. Our own code, because it is short, while zod/mini would
+ * add 5.1 of 77 KB gzipped to the page (decision 3).
  *
- * @param path where the value stands, for the error
- * @throws {TypeError} that says what stands where, and what should
+ * @param path the place of the value, for the error
+ * @throws {TypeError} with the place, the value and the expected type
  */
 export type Read<T> = (value: unknown, path?: string) => T;
 
 export type Shape<R> = R extends Read<infer T> ? T : never;
 
-/** Direction marks, overrides and isolates of Unicode: with them a text reads as another one. */
+/** Unicode's direction marks, overrides and isolates, which can make a text look like another one. */
 const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 type Fields = Record<string, Read<unknown>>;
@@ -21,7 +21,7 @@ type Shaped<F extends Fields> = { [K in Exclude<keyof F, OptionalKeys<F>>]: Shap
 };
 
 export const text: Read<string> = primitive('string');
-/** A text that somebody else wrote: what would turn the reading order is not seen, and so is shown as such. */
+/** A text from a worker: characters that change the reading order are replaced by U+FFFD. */
 export const safeText: Read<string> = (value, path) => text(value, path).replace(TURNS, '\ufffd');
 export const number: Read<number> = primitive('number');
 export const flag: Read<boolean> = primitive('boolean');
@@ -32,7 +32,7 @@ export function oneOf<const T extends string>(values: readonly T[]): Read<T> {
     values.find((candidate) => candidate === value) ?? refuse(value, `one of ${values}`, path);
 }
 
-/** Null and absent are let through as they are. */
+/** Allows null and missing values. */
 export function maybe<T>(read: Read<T>): Read<T | null | undefined> {
   return (value, path) => (value == null ? (value as null | undefined) : read(value, path));
 }
@@ -44,7 +44,7 @@ export function list<T>(read: Read<T>): Read<T[]> {
       : refuse(value, 'a list', path);
 }
 
-/** Fields that it does not know are left out, so that the sender may gain some first. */
+/** Ignores unknown fields, so that the sender may be newer. */
 export function record<F extends Fields>(fields: F): Read<Shaped<F>> {
   const entries = Object.entries(fields);
   return (value, path = '') => {

@@ -1,7 +1,7 @@
 import type { Health, Level } from './health.ts';
 import type { Status, Worker } from './worker.ts';
 
-/** The words of the page for the words of the code. */
+/** The page's text for each status. */
 export const STATUS_TEXT: Readonly<Record<Status, string>> = {
   unknown: 'Unknown',
   starting: 'Starting',
@@ -23,7 +23,7 @@ export const LEVEL_TEXT: Readonly<Record<Level, string>> = {
 };
 
 /**
- * One word for what a worker is now. The stored status alone must not be believed: a worker that fell silent while
+ * One word for a worker's current state. The stored status alone is not enough: a worker that fell silent while
  * "processing" is not processing.
  */
 export function statusText({ status, jobsActive }: Worker, { rule, level }: Health): string {
@@ -35,16 +35,16 @@ export function statusText({ status, jobsActive }: Worker, { rule, level }: Heal
   return STATUS_TEXT[status];
 }
 
-// One language for all: the server's and the browser's words must agree.
+// One language for all, because server and browser must render the same text.
 const grouped = new Intl.NumberFormat('en');
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
-/** 1204 → "1,204", and 98765432 → "98.8M": a column has room for so many digits. */
+/** 1204 → "1,204", and 98765432 → "98.8M", to fit into a column. */
 export function figure(count: number): string {
   return count < 1_000_000 ? grouped.format(count) : compact.format(count);
 }
 
-/** The whole number, where {@link figure} shows less. */
+/** The whole number, if {@link figure} shortens it. */
 export function exact(count: number): string | undefined {
   return count < 1_000_000 ? undefined : grouped.format(count);
 }

@@ -2,8 +2,8 @@ import { FOREVER } from '../time/wording.ts';
 import { anything, flag, maybe, number, oneOf, record, safeText, text, type Shape } from './wire-reader.ts';
 
 /**
- * One worker as the page knows it. Made from a wire row by {@link toWorker} and nowhere else;
- * never changed, only replaced, so that a row repaints exactly when its worker is another object.
+ * One worker on the page. Only {@link toWorker} creates it, from a wire row. Never modified, only replaced, so that a row is
+ * rendered again exactly when its worker is a new object.
  */
 export interface Worker {
   readonly id: number;
@@ -15,7 +15,7 @@ export interface Worker {
   readonly expected: boolean;
   readonly pausedUntil: Date | null;
   readonly pausedReason: string | null;
-  /** When somebody marked its trouble as seen; holds until its next transition. */
+  /** When a person marked its trouble as seen; valid until its next transition. */
   readonly seenAt: Date | null;
 
   readonly instanceId: string | null;
@@ -31,20 +31,20 @@ export interface Worker {
   readonly statusSince: Date | null;
   readonly statusReason: string | null;
   readonly lastHeartbeat: Date | null;
-  /** Between beats, as in force. */
+  /** The interval in force. */
   readonly intervalSeconds: number;
-  /** What the worker asked for; null: it has no say. */
+  /** The interval that the worker requested; null if none. */
   readonly requestedIntervalSeconds: number | null;
-  /** What people set for this worker. */
+  /** The interval that a person has set for this worker. */
   readonly intervalOverrideSeconds: number | null;
-  /** Silent for so many intervals: late (yellow), lost (red). */
+  /** Number of silent intervals until late (yellow) and crashed (red). */
   readonly lateAfter: number;
   readonly lostAfter: number;
   readonly leaseExpiresAt: Date | null;
   readonly clockSkewMs: number | null;
   readonly revision: number;
 
-  /** An operator asked it to take no more work for now. */
+  /** An operator has requested that it takes no more work for now. */
   readonly draining: boolean;
   readonly jobsActive: number;
   readonly activity: string | null;
@@ -62,7 +62,7 @@ export interface Worker {
   readonly lastRunProcessed: number | null;
   readonly lastRunErrors: number | null;
   readonly nextRunAt: Date | null;
-  /** How late a scheduled run may begin, and how long it may last. */
+  /** How late a scheduled run may start, and how long it may take. */
   readonly graceSeconds: number;
   readonly maxRunSeconds: number;
   readonly schedule: string | null;
@@ -229,13 +229,13 @@ export function toWorker(row: WorkerRow): Worker {
     lastRunProcessed: row.processed_count ?? null,
     lastRunErrors: row.last_run_errors ?? null,
     nextRunAt: toDate(row.next_run_at),
-    // As the columns have it where a row is without.
+    // The columns' defaults.
     graceSeconds: row.grace_s ?? 300,
     maxRunSeconds: row.max_run_s ?? 3600,
     schedule: row.schedule ?? null,
 
     breaker: {
-      // A plain upsert may know the flag only.
+      // A plain upsert may set only the flag.
       state: row.circuit_breaker_open ? 'open' : (row.circuit_breaker_state ?? 'closed'),
       failures: row.circuit_breaker_failures ?? 0,
       threshold: row.circuit_breaker_threshold ?? null,
@@ -252,7 +252,7 @@ export function toWorker(row: WorkerRow): Worker {
   };
 }
 
-/** Reads a timestamptz as Postgres writes it into JSON. */
+/** Reads a timestamptz from JSON of PostgreSQL. */
 export function toDate(value: string | null | undefined): Date | null {
   if (value == null) return null;
   if (value === 'infinity') return FOREVER;
@@ -262,7 +262,7 @@ export function toDate(value: string | null | undefined): Date | null {
 
 export function toLastExit(wire: unknown): LastExit | null {
   if (typeof wire !== 'object' || wire === null) return null;
-  // The worker wrote this object; only what has the type we expect is believed.
+  // The worker wrote this object, so only values with the expected type are used.
   const exit = wire as Record<string, unknown>;
   const string = (value: unknown) => (typeof value === 'string' ? safeText(value) : null);
   const integer = (value: unknown) => (typeof value === 'number' ? value : null);

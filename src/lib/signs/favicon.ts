@@ -16,7 +16,7 @@ const GLYPHS: Record<Level, string> = {
   inactive: '<path d="M12.5 11v10M19.5 11v10"/>',
 };
 
-/** The tab's icon: shape and colour say the worst level; hollow when the page is not live. */
+/** The tab's icon: shape and colour show the worst level; hollow if the page is not live. */
 export function favicon(level: Level, hollow = false): string {
   const colour = COLOURS[level];
   const disc = hollow

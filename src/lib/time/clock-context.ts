@@ -1,12 +1,12 @@
 import { createContext } from 'svelte';
 
-/** The time by which something ages. Reactive. */
+/** The current time. Reactive. */
 export interface Now {
   /** The server's time, epoch milliseconds. */
   readonly now: number;
-  /** The zone to give instants in. */
+  /** The zone for displayed times. */
   readonly zone: string;
 }
 
-/** The page's one clock, set by the page and read by whatever ages. */
+/** The page's one clock. */
 export const [getClock, setClock] = createContext<Now>();

@@ -1,8 +1,8 @@
 /**
- * Does something every so often while the page can be seen, and at once when it comes to sight after such a time. The next time
- * counts from the end of the last one; a tenth by chance, so that a thousand pages do not ask at once.
+ * Repeats some work while the page is visible, and at once when the page becomes visible after a longer time. The period counts
+ * from the end of the last run, plus a random tenth, so that a thousand pages don't send requests at the same time.
  *
- * @returns what ends it
+ * @returns a function that stops it
  */
 export function repeat(seconds: number, work: () => Promise<unknown>): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;

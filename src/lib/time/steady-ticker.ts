@@ -1,11 +1,11 @@
 import type { Ticker } from './clock.svelte.ts';
 
-/** All that it does: a worker's timers are not slowed down when its page is hidden, as those of a page are. */
+/** The Web Worker's code. Its timers are not slowed down when the page is hidden. */
 const BEAT = 'setInterval(() => postMessage(0), 1000)';
 
 /**
- * A ticker that keeps its pace in a background tab: a wall display stands behind other windows for hours, and must be right
- * whenever somebody looks, and heard of on the server all the while. Calls come by the second.
+ * A ticker that is not slowed down in a background tab. A wall display is behind other windows for hours, must be right whenever
+ * somebody looks, and must stay a viewer for the server. Calls come in full seconds.
  */
 export function steadyTicker(): Ticker & { stop(): void } {
   const address = URL.createObjectURL(new Blob([BEAT], { type: 'text/javascript' }));
@@ -15,7 +15,7 @@ export function steadyTicker(): Ticker & { stop(): void } {
     every(ms, tick) {
       let due = performance.now() + ms;
       const beat = () => {
-        // Half a beat early is nearer than half a beat late.
+        // Half a beat early is closer than half a beat late.
         if (performance.now() < due - 500) return;
         due = performance.now() + ms;
         tick();

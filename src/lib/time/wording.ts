@@ -2,7 +2,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** The last instant a Date can hold: Postgres's `infinity`, as in "paused until further notice". */
+/** The last instant of a Date, for PostgreSQL's `infinity`, as in "paused until further notice". */
 export const FOREVER = new Date(8.64e15);
 
 /** The largest first. */
@@ -14,8 +14,8 @@ const UNITS = [
 ] as const;
 
 /**
- * How long something took or lasts, short: "0 s", "12 s", "3 min", "2 h 5 min", "4 d 2 h".
- * Rounded down, so that a duration is never claimed before it has passed.
+ * A short duration: "0 s", "12 s", "3 min", "2 h 5 min", "4 d 2 h". Rounded down, so that it never shows more time than has
+ * passed.
  *
  * @param ms milliseconds; below zero counts as zero
  */
@@ -28,7 +28,7 @@ export function duration(ms: number): string {
 }
 
 /**
- * "2 seconds ago", for a sentence. The future counts as now: it is our estimate of the server's clock that is off.
+ * "2 seconds ago", for a sentence. The future counts as now, because the estimate of the server's clock may be off.
  *
  * @param ms how long ago, milliseconds
  */
@@ -47,11 +47,10 @@ export function lasting(ms: number): string {
 }
 
 /**
- * How long something is meant to last, exactly, in the largest unit that it is a whole number of: "2 minutes",
- * "90 seconds", "0.5 seconds".
+ * An exact duration in the largest unit with a whole number: "2 minutes", "90 seconds", "0.5 seconds".
  *
  * @param ms milliseconds; rounded to whole ones
- * @param beside a duration that was just given by {@link lasting}: in the same unit its name is left out, as in
+ * @param beside a duration shown just before by {@link lasting}; with the same unit, its name is left out, as in
  * "12 minutes (every 2)"
  */
 export function span(ms: number, beside?: number): string {
@@ -71,7 +70,7 @@ export function until(ms: number): string {
 }
 
 /**
- * What is left of a time, to the second while seconds count: "34 s", "1 min 20 s", "2 h 5 min". Past counts as "0 s".
+ * The remaining time, with seconds below an hour: "34 s", "1 min 20 s", "2 h 5 min". Past counts as "0 s".
  *
  * @param ms milliseconds from now
  */
@@ -81,7 +80,7 @@ export function remaining(ms: number): string {
 }
 
 /**
- * How often something comes, as people set it: "10 s", "75 s", "2 min 30 s". Rounded to the second.
+ * A period as people set it: "10 s", "75 s", "2 min 30 s". Rounded to seconds.
  *
  * @param seconds above zero; below one counts as one
  */
@@ -98,7 +97,7 @@ export function countdown(ms: number): string {
 }
 
 /**
- * An instant for people, with the zone that it is given in: "2026-11-22 03:05:12 UTC".
+ * An instant with its zone, for people: "2026-11-22 03:05:12 UTC".
  *
  * @param zone an IANA name, such as "Europe/Berlin"
  */
@@ -107,7 +106,7 @@ export function absolute(date: Date, zone = 'UTC'): string {
 }
 
 /**
- * An instant as short as it may be: "03:05:12 UTC" of today, else with its date.
+ * A short instant: "03:05:12 UTC" for today, else with the date.
  *
  * @param now epoch ms
  */
@@ -124,7 +123,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 function inZone(timeZone: string): Intl.DateTimeFormat {
   let format = formats.get(timeZone);
   if (!format) {
-    // Swedish writes dates as ISO 8601 does.
+    // Swedish dates have the form of ISO 8601.
     format = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone });
     formats.set(timeZone, format);
   }

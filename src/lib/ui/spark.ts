@@ -1,11 +1,11 @@
-/** What stands for one value in each direction, in the units of the drawing: it is stretched to the room that it gets. */
+/** The height of the drawing in its own units; it is stretched to its element. */
 const HEIGHT = 16;
-/** The line is drawn half of its width to either side: at the edge it would be cut. */
+/** Margin for half of the line's width, which would be cut off at the edge. */
 const EDGE = 1;
 
 /**
- * The line of a few values as the path of an SVG of `values.length - 1` by {@link HEIGHT}. A null is a gap, not a zero;
- * one value between two gaps is a dot.
+ * The values as an SVG path in a box of `values.length - 1` by {@link HEIGHT}. Null is a gap, not a zero. A value between two
+ * gaps is a dot.
  */
 export function sparkPath(values: readonly (number | null)[]): string {
   const top = Math.max(1, ...values.map((value) => value ?? 0));
@@ -14,13 +14,13 @@ export function sparkPath(values: readonly (number | null)[]): string {
   values.forEach((value, x) => {
     if (value === null) return;
     path += `${x > 0 && values[x - 1] !== null ? 'L' : 'M'}${x} ${y(value)}`;
-    // A stroke without a length is seen only where its ends are round, and where it is a stroke at all.
+    // A stroke of length zero is visible only with round ends.
     if ((values[x - 1] ?? null) === null && (values[x + 1] ?? null) === null) path += 'h0';
   });
   return path;
 }
 
-/** The same for those who do not see it: "240 jobs in the last hour, at most 12 a minute". */
+/** The same as text, for screen readers: "240 jobs in the last hour, at most 12 a minute". */
 export function sparkText(values: readonly (number | null)[]): string {
   const known = values.filter((value) => value !== null);
   if (known.length === 0) return 'no history of the last hour';

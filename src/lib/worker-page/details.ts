@@ -1,31 +1,31 @@
 import { anything, list, maybe, number, record, safeText, text, type Shape } from '../rules/wire-reader.ts';
 import { toDate, toLastExit, type LastExit } from '../rules/worker.ts';
 
-/** What only the page of a worker shows, and no message carries (`hp_worker_page`). */
+/** Data of the worker page that no message carries (`hp_worker_page`). */
 export interface Details {
   readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly metadataAt: Date | null;
-  /** The process that held the worker's row then, its place in the order of all, and what it had counted. */
+  /** The process that held the worker's row at that time, its epoch, and its own counts. */
   readonly instanceId: string | null;
   readonly epoch: number | null;
   readonly instanceJobs: number;
   readonly instanceErrors: number;
-  /** Over all instances, at the same instant. */
+  /** Totals over all instances at the same time. */
   readonly jobsProcessed: number;
   readonly errorCount: number;
   readonly createdAt: Date | null;
-  /** How many workers its group has, it included, and how many of them are alive. */
+  /** The number of workers in its group, itself included, and how many of them are alive. */
   readonly group: { readonly workers: number; readonly alive: number };
-  /** Other workers of the same process that are alive, as far as host and process id tell; at most 20. */
+  /** Other living workers of the same process, by host and process id; at most 20. */
   readonly beside: readonly string[];
   readonly leases: Leases;
-  /** The newest first. */
+  /** Newest first. */
   readonly instances: readonly Instance[];
 }
 
 export interface Leases {
   readonly held: number;
-  /** The latest of them. */
+  /** The latest leases. */
   readonly first: readonly {
     readonly key: string;
     readonly token: number;
@@ -98,7 +98,7 @@ const detailsWire = record({
 
 export type DetailsWire = Shape<typeof detailsWire>;
 
-/** @throws when it is not what `hp_worker_page` tells */
+/** @throws if it is not the result of `hp_worker_page` */
 export function readDetails(wire: unknown): Details {
   const row = detailsWire(wire);
   const { metadata } = row;

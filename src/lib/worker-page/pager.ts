@@ -4,7 +4,7 @@ import type { WorkerPage } from './worker-page.svelte.ts';
 
 const older = record({ list: list(anything), more: flag });
 
-/** Fetches a page of what came before the oldest that is known. */
+/** Fetches a page of older events or commands. */
 export async function fetchOlder(view: WorkerPage, kind: 'events' | 'commands'): Promise<void> {
   const query =
     kind === 'events'

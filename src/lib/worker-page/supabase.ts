@@ -15,7 +15,7 @@ const pageWire = record({
 });
 const watchWire = record({ now: text, tick_at: maybe(text) });
 
-/** One worker's news from Supabase: pages of it through our own server, messages through Realtime on one socket. */
+/** One worker from Supabase: its page through our own server, messages through Realtime on one socket. */
 export function workerSource({ url, publishableKey }: RealtimeAddress, name: string): WorkerSource {
   const path = `/api/workers/${encodeURIComponent(name)}`;
   return {

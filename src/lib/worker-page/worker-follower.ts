@@ -2,25 +2,25 @@ import { applyMessage, fromSnapshot, type Applied, type FleetState } from '../ru
 import type { Message, Snapshot } from '../rules/message.ts';
 
 /**
- * Keeps a few workers in step by the fleet's messages. What concerns others is passed over, but for what it tells: that
- * nothing was missed. A new snapshot of a few costs little, so whatever does not fit asks for one.
+ * Keeps a few workers in sync by the fleet's messages. Data of other workers is ignored, except to detect missed messages. A new
+ * snapshot of a few workers is cheap, so any mismatch requests one.
  */
 export class WorkerFollower {
   readonly #name: string;
-  /** How many there are in the whole fleet, as a header last said. */
+  /** The fleet's number of workers in the last header. */
   #workers = 0;
   #groups = 0;
-  /** The highest revision that was told of, whosoever it is. */
+  /** The highest revision in any message, of any worker. */
   #seen = 0;
-  /** Parts of a digest that have come, where others are still to. */
+  /** The received parts of an incomplete digest. */
   #parts: { readonly now: number; readonly came: Set<number> } | null = null;
 
-  /** @param name of the worker that the page is of: one that comes back under it is another, with another number */
+  /** @param name the worker's name; a removed worker that comes back has a new id */
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** Begins anew from a snapshot of these few, whose header is the whole fleet's. */
+  /** Starts from a snapshot of these workers, with the whole fleet's header. */
   begin(snapshot: Snapshot, before?: FleetState): FleetState {
     const { header } = snapshot;
     this.#workers = header.workers;
@@ -30,7 +30,7 @@ export class WorkerFollower {
     return fromSnapshot(snapshot, before);
   }
 
-  /** @returns what the few are then, and why a message must have been lost, or null */
+  /** @returns the new state, and the reason if a message was lost, else null */
   apply(before: FleetState, message: Message): Applied {
     const { header } = message;
     if (header && header.generation !== before.header.generation)
@@ -58,7 +58,7 @@ export class WorkerFollower {
     return { state: { ...state, header }, lost: null };
   }
 
-  /** Whether all parts of a message have come; or what tells that one was lost. Null: they are still to come. */
+  /** True if all parts of a message have arrived; a reason if one was lost; null while parts are missing. */
   #whole({ part, parts }: Message, now: number): true | string | null {
     const missing = this.#parts !== null && this.#parts.now < now ? 'part of a digest is missing' : null;
     if (missing) this.#parts = null;

@@ -15,36 +15,36 @@ import { mergeEvents, readEvent, type WorkerEvent } from './timeline/events.ts';
 import { WorkerFollower } from './worker-follower.ts';
 import { PAGE_OF, type WorkerPageData, type WorkerSource } from './source.ts';
 
-/** Details are fetched again at most so often, however much happens. */
+/** Minimum time between two fetches of details. */
 const DETAILS_EVERY_MS = 1_000;
-/** After a plain beat, which changes figures alone. */
+/** The same after a plain beat, which changes only figures. */
 const FIGURES_EVERY_MS = 10_000;
-/** While something is asked of the worker and no word of it comes, we look. */
+/** Time between fetches while a command is open. */
 const OPEN_EVERY_MS = 3_000;
 
 /**
- * One worker as its page sees it: begins with what the server rendered, then follows. Its row comes by the fleet's
- * messages; what only this page shows, by the worker's own channel, and is fetched again when something was missed.
+ * One worker on its page: starts with the server's data, then follows. The row arrives in the fleet's messages; events,
+ * commands and log arrive on the worker's own channel, and are fetched again after a missed message.
  */
 export class WorkerPage {
   readonly name: string;
   readonly clock: Clock;
   readonly #ticker: Ticker;
   readonly #follower: WorkerFollower;
-  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nobody shows who listens
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- not rendered
   readonly #listeners = new Set<(news?: unknown) => void>();
   #state = $state.raw() as FleetState;
   #details: Details | null = $state.raw(null);
   #events: readonly WorkerEvent[] = $state.raw([]);
   #commands: readonly Command[] = $state.raw([]);
   #cut = $state.raw(false);
-  /** Whether there is more before what is known. */
+  /** Whether there are older events and commands. */
   #more = $state.raw({ events: false, commands: false });
   #connection: Connection = $state.raw('connecting');
   #tickAt: Date | null = $state.raw(null);
   #reportedAt = $state.raw(0);
   #refresh: (() => Promise<void>) | null = null;
-  /** When details were last asked for, by the ticker; and by when they are wanted again. */
+  /** Ticker time of the last fetch of details, and of the next one. */
   #askedAt = -Infinity;
   #wantedAt = Infinity;
   #asking = false;
@@ -86,35 +86,35 @@ export class WorkerPage {
     return this.#details;
   }
 
-  /** The latest first. */
+  /** Latest first. */
   get events(): readonly WorkerEvent[] {
     return this.#events;
   }
 
-  /** Whether later ones are left out: then nothing can be said of what is now. */
+  /** Whether later events are left out; then the current state is not known. */
   get eventsCut(): boolean {
     return this.#cut;
   }
 
-  /** What was asked of it, the latest first. */
+  /** The worker's commands, latest first. */
   get commands(): readonly Command[] {
     return this.#commands;
   }
 
-  /** What people have set for its group; null: nothing, or it is in none. */
+  /** The settings of its group; null without settings or group. */
   get group(): GroupSettings | null {
     const type = this.worker?.type ?? null;
     return type === null ? null : (this.#state.groups.get(type) ?? null);
   }
 
-  /** Others that do the same work, as far as they were told of. */
+  /** Other workers of its group, as far as loaded. */
   get siblings(): readonly Row[] {
     const own = this.worker;
     if (own?.type == null) return [];
     return this.#all.filter(({ worker }) => worker.type === own.type && worker !== own);
   }
 
-  /** The tally of its group; null where the group is larger than what was told of. */
+  /** The tally of its group; null if not all its workers are loaded. */
   get tally(): GroupTally | null {
     const members = this.siblings.length + 1;
     if (!this.#own || this.worker?.type == null || (this.#details?.group.workers ?? 0) > members) return null;
@@ -147,7 +147,8 @@ export class WorkerPage {
   }
 
   /**
-   * Hands on what comes of its log, as it is, and nothing when something may have been missed; returns what ends it.
+   * Passes on raw log messages, and calls without a message when some may have been missed. Returns a function that
+   * unsubscribes.
    */
   readonly subscribe = (listener: (news?: unknown) => void): (() => void) => {
     this.#listeners.add(listener);
@@ -208,18 +209,18 @@ export class WorkerPage {
     };
   }
 
-  /** Takes all of it anew. Does nothing before {@link start}. */
+  /** Loads everything again. Does nothing before {@link start}. */
   async refresh(): Promise<void> {
     await this.#refresh?.();
   }
 
-  /** Takes note of what somebody has just asked for here. */
+  /** Adds a command that was just requested on this page. */
   asked(wire: unknown): void {
     this.#news(() => (this.#commands = mergeCommands(this.#commands, [readCommand(wire)])));
     this.#want(DETAILS_EVERY_MS);
   }
 
-  /** Something of it was changed from here: it is asked for again. */
+  /** Something was changed on this page, so fetch the data again. */
   changed(): void {
     this.#want(0);
   }
@@ -241,7 +242,7 @@ export class WorkerPage {
     this.#details = details == null ? null : readDetails(details);
     const newEvents = events.map(readEvent);
     const newCommands = commands.map(readCommand);
-    // A page without one that is known leaves a gap of unknown length: then what is known is begun anew.
+    // A page without any known entry leaves a gap of unknown length, so start with that page.
     if (events.length >= PAGE_OF && apart(this.#events, newEvents)) {
       this.#events = newEvents;
       this.#more = { ...this.#more, events: true };
@@ -264,7 +265,7 @@ export class WorkerPage {
       this.#want(Math.max(0, this.#askedAt + FIGURES_EVERY_MS - this.#ticker.now()));
   }
 
-  /** A message that cannot be read is no reason to break the page: what it told is fetched. */
+  /** If a message can't be read, the data is fetched instead. */
   #news(read: () => void): void {
     try {
       read();
@@ -290,14 +291,14 @@ export class WorkerPage {
       this.#take(page);
       this.#figures(readSnapshot(page.snapshot as SnapshotWire).workers);
     } catch {
-      // Whether we are signed out or cut off, the follower finds out and says so.
+      // The follower detects a lost session or connection.
       this.#want(OPEN_EVERY_MS);
     } finally {
       this.#asking = false;
     }
   }
 
-  /** Rows as new as ours or newer take their place; older ones were overtaken by a message. */
+  /** Takes rows that are not older than the known ones. */
   #figures(workers: readonly Worker[]): void {
     const { workers: known } = this.#state;
     const fresh = workers.filter((worker) => {
@@ -322,7 +323,7 @@ function time({ lastHeartbeat }: Worker): number {
   return lastHeartbeat?.getTime() ?? -Infinity;
 }
 
-/** Whether no one of these is among those. */
+/** Whether the two lists have no entry in common. */
 function apart(known: readonly { id: number }[], news: readonly { id: number }[]): boolean {
   return !news.some(({ id }) => known.some((one) => one.id === id));
 }

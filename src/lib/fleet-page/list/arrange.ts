@@ -5,17 +5,17 @@ import { byType, LEVELS, type GroupTally } from '../../rules/tally.ts';
 import type { Worker } from '../../rules/worker.ts';
 
 export interface Group {
-  /** The worker type; null for workers without one, and where they stand in one list. */
+  /** The worker type; null for workers without one, and for one list of all. */
   readonly type: string | null;
   readonly rows: readonly Row[];
 }
 
 /**
- * Filters, sorts and groups. Groups stand by name, workers without a type last; where trouble goes first,
- * the groups that are in trouble do too. A group that is itself what the filter asks for is shown without any worker.
+ * Filters, sorts and groups. Groups are sorted by name, workers without a type last. Sorted by trouble, groups in trouble come
+ * first. A group that itself matches the filter appears even without workers.
  *
- * @param tallies of all groups, those without workers included
- * @param before what was shown last: to sort what is in order already takes a tenth of the time
+ * @param tallies of all groups, also those without workers
+ * @param before the last result: sorting nearly sorted rows takes a tenth of the time
  */
 export function arrange(
   rows: readonly Row[],
@@ -52,7 +52,7 @@ export function arrange(
     );
 }
 
-/** What a worker has of something that one can ask for; empty where it has none. */
+/** A worker's value of a facet; empty if it has none. */
 export function facetOf({ type, hostname, version }: Worker, facet: Facet): string {
   return { type, host: hostname, version }[facet] ?? '';
 }
@@ -65,12 +65,12 @@ function isWanted({ worker, health }: Row, query: Query, words: readonly string[
   return words.length === 0 || matches(worker, words);
 }
 
-/** Whether it asks for what only workers have: a group without any is not meant. */
+/** Whether the query filters by properties of workers, which excludes groups without workers. */
 function isNarrow({ status, host, version }: Query): boolean {
   return status !== null || host !== null || version !== null;
 }
 
-/** The rows in the order in which they stood before; those that are new at the end. */
+/** The rows in their last order, with new rows at the end. */
 function asOrdered(rows: Row[], before: readonly Group[]): Row[] {
   if (before.length === 0) return rows;
   const now = new Map(rows.map((row) => [row.worker.id, row]));
@@ -96,13 +96,13 @@ const ORDER: Record<Sort, (a: Row, b: Row) => number> = {
   host: (a, b) => compareTypes(a.worker.hostname, b.worker.hostname),
 };
 
-/** Who has been at something longest comes first, and who does nothing last. */
+/** The worker with the longest activity comes first, workers without activity last. */
 function workingSince({ worker }: Row): number {
   const works = claimsLife(worker) && (worker.jobsActive > 0 || worker.status === 'processing');
   return works ? (worker.activitySince?.getTime() ?? 0) : Number.MAX_VALUE;
 }
 
-/** Who has been silent longest comes first. All who beat as they should are equal, or each digest would shuffle them. */
+/** The longest silent worker comes first. All workers on time are equal, because otherwise each digest would reorder them. */
 function lastSeen({ worker, health }: Row): number {
   const onTime = worker.kind === 'resident' && claimsLife(worker) && !health.silentSince;
   return onTime ? Number.MAX_VALUE : (worker.lastHeartbeat?.getTime() ?? 0);
@@ -118,7 +118,7 @@ function byName(a: Row, b: Row): number {
   return compare(a.worker.name, b.worker.name);
 }
 
-// Not localeCompare: server and browser must agree on the order, whatever their languages.
+// Not localeCompare, because server and browser must give the same order in any language.
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

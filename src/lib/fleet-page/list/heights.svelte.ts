@@ -1,19 +1,19 @@
 import type { Attachment } from 'svelte/attachments';
 import type { Heights } from './layout.ts';
 
-/** Before anything was measured: a row in one line, one that says why it is in trouble, a heading. */
+/** Heights before any measurement: a row with one line, a row with its trouble, a heading. */
 const GUESS = { calm: 61, trouble: 86, heading: 32 };
 type Kind = keyof typeof GUESS;
 
 /**
- * How tall rows and headings are: as measured where they have been shown, else as others of their kind were. The guess is made
- * once for a width, or what is in sight would move with whatever is measured next.
+ * Heights of rows and headings: measured if they have been visible, else the median of their kind. The median is taken once for
+ * each width, because otherwise the visible rows would move with every measurement.
  */
 export class MeasuredHeights {
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache, read where #version is read
   #measured = new Map<number | string, number>();
   #guess = { ...GUESS };
-  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- read by nothing that is shown
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- not rendered
   #guessed = new Set<Kind>();
   #version = $state.raw(0);
   #width = 0;
@@ -21,19 +21,19 @@ export class MeasuredHeights {
   #pending = false;
   readonly #keyOf = new WeakMap<Element, number | string>();
 
-  /** Grows whenever something is known better. Reactive. */
+  /** Increases with each new measurement. Reactive. */
   get version(): number {
     return this.#version;
   }
 
-  /** As they are known now. */
+  /** The current heights. */
   readonly known: Heights = {
     heading: (type) => this.#measured.get(headingKey(type)) ?? this.#guess.heading,
     row: ({ worker, health }) => this.#measured.get(worker.id) ?? this.#guess[kindOf(health.level)],
     note: GUESS.heading,
   };
 
-  /** Measures the element that is the row of this worker. */
+  /** Measures the row of this worker. */
   row(id: number): Attachment {
     return this.#measure(id);
   }
@@ -64,7 +64,7 @@ export class MeasuredHeights {
       const key = this.#keyOf.get(target)!;
       const kind = typeof key === 'string' ? 'heading' : kindOf((target as HTMLElement).dataset.level);
       const height = borderBoxSize[0]!.blockSize;
-      if (height === 0) continue; // taken out meanwhile
+      if (height === 0) continue; // removed from the page
       changed ||= this.#measured.get(key) !== height;
       this.#measured.set(key, height);
       seen[kind].push(height);
@@ -76,7 +76,7 @@ export class MeasuredHeights {
       this.#guess[kind] = middle;
     }
     if (!changed || this.#pending) return;
-    // Not at once: what is changed by the observer's own news may resize what it observes.
+    // In the next frame, because a change here may resize observed elements.
     this.#pending = true;
     requestAnimationFrame(() => {
       this.#pending = false;

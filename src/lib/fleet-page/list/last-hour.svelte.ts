@@ -2,26 +2,26 @@ import Spark from '../../ui/Spark.svelte';
 import type { Column, Sparks, Throughput } from '../../rules/history-wire.ts';
 import { repeat } from '../../time/repeat.ts';
 
-/** The history moves on by the minute. */
+/** The history has a new value every minute. */
 const FRESH_MS = 60_000;
-/** While somebody scrolls nothing is asked for. */
+/** Wait for the end of scrolling before a request. */
 const REST_MS = 300;
-/** What one request may ask for. */
+/** Maximum number of workers in a request. */
 const AT_MOST = 200;
 
-/** The last hour of the rows in sight, and of the fleet. Comes after the list, in a part of its own. */
+/** The last hour of the rows in sight and of the fleet. Loaded after the list, in its own chunk. */
 export class History {
-  /** What draws it: with it comes its code. */
+  /** The component for it, in the same chunk. */
   readonly Spark = Spark;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- replaced, never changed
   #sparks: ReadonlyMap<number, Column> = $state.raw(new Map());
   #throughput: Column = $state.raw([]);
   #wanted: readonly number[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- when what was asked for; nothing shows it
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- times of requests; not rendered
   readonly #askedAt = new Map<number, number>();
 
-  /** Keeps it up to date until the returned function is called. */
+  /** Keeps the data up to date until the returned function is called. */
   start(): () => void {
     void this.#readThroughput();
     const stop = repeat(FRESH_MS / 1000, () => Promise.all([this.#readThroughput(), this.#read()]));
@@ -31,14 +31,14 @@ export class History {
     };
   }
 
-  /** Says which workers' rows are in sight. */
+  /** Sets the workers whose rows are in sight. */
   want(ids: readonly number[]): void {
     this.#wanted = ids;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#read(), REST_MS);
   }
 
-  /** Of one worker; undefined while it is not known. Reactive. */
+  /** The last hour of one worker; undefined while not loaded. Reactive. */
   of(id: number): Column | undefined {
     return this.#sparks.get(id);
   }
@@ -48,7 +48,7 @@ export class History {
     return this.#throughput;
   }
 
-  /** Jobs a minute, over those minutes of the last hour of which it is known. */
+  /** Jobs a minute, over the known minutes of the last hour. */
   get mean(): number | null {
     const known = this.#throughput.filter((jobs) => jobs !== null);
     return known.length === 0 ? null : known.reduce((sum, jobs) => sum + jobs, 0) / known.length;
@@ -62,7 +62,7 @@ export class History {
     for (const id of ids) this.#askedAt.set(id, now);
     const answer = await ask<Sparks>(`/api/sparks?ids=${ids.join()}`);
     if (!answer) return;
-    // Those that are out of sight are forgotten: they are asked for again when they come back.
+    // Old rows out of sight are dropped, and requested again when they come back.
     // eslint-disable-next-line svelte/prefer-svelte-reactivity -- replaced, never changed
     const kept = this.#sparks.size > 5 * AT_MOST ? new Map<number, Column>() : new Map(this.#sparks);
     for (const [id, column] of Object.entries(answer.jobs)) kept.set(Number(id), column);
@@ -75,7 +75,7 @@ export class History {
   }
 }
 
-/** Null where it fails: a list without its spark lines is no worse for it. */
+/** Null on failure: the list works without spark lines. */
 async function ask<T>(path: string): Promise<T | null> {
   try {
     const response = await fetch(path, {

@@ -2,22 +2,22 @@ import type { Row } from '../../rules/row.ts';
 import type { Group } from './arrange.ts';
 import type { Part, VisibleRows } from './visible-rows.ts';
 
-/** How tall the parts of the list are, in pixels. */
+/** Heights of the parts of the list, in pixels. */
 export interface Heights {
   heading(type: string | null): number;
   row(row: Row): number;
-  /** The line that says why a group shows nobody. */
+  /** The line in a group without visible workers. */
   readonly note: number;
 }
 
-/** Where everything in the list is, in pixels from its top. */
+/** The positions of all rows, in pixels from the top of the list. */
 export class Layout {
   readonly #groups: readonly Group[];
   readonly #heights: Heights;
   readonly #headed: boolean;
-  /** Of all rows in their order, those of a group after those of the one before it. */
+  /** The tops of all rows, group after group. */
   readonly #tops: Float64Array;
-  /** Of each group: its top, its end, and the place of its first row among all. */
+  /** For each group: its top, its end, and the place of its first row among all rows. */
   readonly #bounds: readonly { readonly top: number; readonly end: number; readonly first: number }[];
 
   constructor(groups: readonly Group[], headed: boolean, heights: Heights) {
@@ -44,7 +44,7 @@ export class Layout {
     return this.#bounds.at(-1)?.end ?? 0;
   }
 
-  /** What stands between two heights. */
+  /** The rows between two heights. */
   show(top: number, bottom: number): VisibleRows {
     const parts: Part[] = [];
     let above = 0;
@@ -71,7 +71,7 @@ export class Layout {
     return { parts, above, below: parts.length > 0 ? below : this.height - above };
   }
 
-  /** From where to where a row is; its place counts over all groups. */
+  /** Top and bottom of a row; its place counts over all groups. */
   span(place: number): { top: number; bottom: number } | null {
     const top = this.#tops[place];
     if (top === undefined) return null;
@@ -80,7 +80,7 @@ export class Layout {
     return { top, bottom: Math.min(next, end) };
   }
 
-  /** The place of the first row from `low` on whose top is beyond `y` (at it too, if `at`); `high` where there is none. */
+  /** The place of the first row from `low` with its top beyond `y` (or at `y`, if `at`); `high` if there is none. */
   #firstBelow(y: number, low: number, high: number, at = false): number {
     while (low < high) {
       const middle = (low + high) >> 1;

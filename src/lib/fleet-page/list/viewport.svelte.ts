@@ -1,11 +1,11 @@
 import type { Attachment } from 'svelte/attachments';
 
-/** What is shown follows the scrolling in steps of so many pixels. */
+/** The visible range changes in steps of this many pixels. */
 const STEP = 256;
-/** So much above and below what is in sight stands in the page as well. */
+/** Extra pixels above and below the visible range. */
 const AROUND = 512;
 
-/** Which part of an element is in sight, in pixels from its top; a little more is said, so that scrolling finds it there. */
+/** The visible range of an element in pixels from its top, a little larger so that scrolling finds rendered rows. */
 export class Viewport {
   #top = $state.raw(0);
   #bottom = $state.raw(0);
@@ -16,12 +16,12 @@ export class Viewport {
     return this.#top;
   }
 
-  /** 0 while it is not known, as on the server. */
+  /** 0 while unknown, as on the server. */
   get bottom(): number {
     return this.#bottom;
   }
 
-  /** Watches where this element is. */
+  /** Observes the position of this element. */
   readonly of: Attachment<HTMLElement> = (element) => {
     this.#element = element;
     const look = () => this.#look();
@@ -37,7 +37,7 @@ export class Viewport {
   };
 
   /**
-   * Scrolls so that what is between these heights is in sight, below what sticks to the top, unless it is.
+   * Scrolls the range between these heights into view, below the sticky heading, unless it is in view.
    */
   bringToSight(top: number, bottom: number, stuck: number): void {
     if (!this.#element) return;
@@ -56,7 +56,7 @@ export class Viewport {
     };
     cancelAnimationFrame(this.#frame);
     if (this.#bottom > 0 && (bottom < this.#top || top > this.#bottom)) {
-      // A leap: what is in sight comes first, and what is around it a frame later, for both at once would take too long.
+      // A jump: render the visible rows first and the rows around them in later frames, because all at once would take too long.
       this.#top = top;
       this.#bottom = bottom;
       this.#frame = requestAnimationFrame(() => {

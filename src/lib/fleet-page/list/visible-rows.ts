@@ -1,18 +1,18 @@
 import type { Group } from './arrange.ts';
 
 /**
- * Up to so many workers stand in the page all together: they can be searched with the browser's own search, printed and read
- * through. Of a larger fleet only what is in sight and near it does; its search is the one of the page.
+ * Up to this number, all workers are in the page, so that the browser's own search and printing work. Of a larger fleet, only the
+ * rows in sight and near are in the page, and the page has its own search.
  */
 export const ALL_TOGETHER = 100;
 
-/** What the server renders of a larger fleet, and a browser begins with: more than a screen holds. */
+/** Number of rows that the server renders of a larger fleet: more than a screen. */
 export const FIRST_ROWS = 40;
 
-/** A group of which some rows stand in the page, and the room that the others take. */
+/** A group with some rows in the page, and the height of the other rows. */
 export interface Part {
   readonly group: Group;
-  /** Places of its rows: from the first that is shown to the one after the last. */
+  /** Places of its first visible row, and of the one after the last. */
   readonly from: number;
   readonly to: number;
   readonly above: number;
@@ -21,18 +21,18 @@ export interface Part {
 
 export interface VisibleRows {
   readonly parts: readonly Part[];
-  /** Room for groups of which nothing is shown. */
+  /** Height of groups without visible rows. */
   readonly above: number;
   readonly below: number;
 }
 
-/** All of it. */
+/** All rows. */
 export function everything(groups: readonly Group[]): VisibleRows {
   const parts = groups.map((group) => ({ group, from: 0, to: group.rows.length, above: 0, below: 0 }));
   return { parts, above: 0, below: 0 };
 }
 
-/** The first rows, where nobody knows yet how tall they are. */
+/** The first rows, before heights are known. */
 export function beginning(groups: readonly Group[], rows = FIRST_ROWS): VisibleRows {
   const parts: Part[] = [];
   let left = rows;

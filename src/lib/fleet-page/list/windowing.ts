@@ -5,18 +5,18 @@ import type { VisibleRows } from './visible-rows.ts';
 import { MeasuredHeights } from './heights.svelte.ts';
 import { Viewport } from './viewport.svelte.ts';
 
-/** What sticks to the top of the screen: the heading of a group, and a little air. */
+/** Height of the sticky heading with a margin. */
 const STUCK = 48;
 
-/** Keeps of a long list only that in the page which is in sight, and near it. Loaded where there is a long list. */
+/** Keeps only the rows in sight and near of a long list in the page. Loaded for long lists. */
 export class Windowing {
   readonly #viewport = new Viewport();
   readonly #heights = new MeasuredHeights();
   #layout: Layout | null = null;
-  /** What it was made of. */
+  /** The inputs of the layout. */
   #of: readonly unknown[] = [];
 
-  /** What of these stands in the page now. Reactive. */
+  /** The rows to render now. Reactive. */
   show(groups: readonly Group[], headed: boolean): VisibleRows {
     const of = [groups, headed, this.#heights.version];
     if (!this.#layout || of.some((one, index) => one !== this.#of[index])) {
@@ -26,22 +26,22 @@ export class Windowing {
     return this.#layout.show(this.#viewport.top, this.#viewport.bottom);
   }
 
-  /** Is where the list is. */
+  /** Attaches to the list. */
   get list(): Attachment<HTMLElement> {
     return this.#viewport.of;
   }
 
-  /** Is the row of this worker. */
+  /** Attaches to the row of this worker. */
   row(id: number): Attachment {
     return this.#heights.row(id);
   }
 
-  /** Is the heading of this group. */
+  /** Attaches to the heading of this group. */
   heading(type: string | null): Attachment {
     return this.#heights.heading(type);
   }
 
-  /** Scrolls to a row, unless it is in sight. @param place which one of all, over all groups */
+  /** Scrolls to a row, unless it is in sight. @param place its place over all groups */
   bringToSight(place: number): void {
     const span = this.#layout?.span(place);
     if (span) this.#viewport.bringToSight(span.top, span.bottom, STUCK);

@@ -2,12 +2,12 @@ export type Theme = 'system' | 'light' | 'dark';
 
 const MUTED = 'lastseen:muted';
 
-/** What one person likes, in this browser. */
+/** One person's preferences in this browser. */
 export class Preferences {
   #muted = $state.raw(read());
   #theme: Theme = $state.raw((document.documentElement.dataset.theme as Theme | undefined) ?? 'system');
 
-  /** No notices of what happens. */
+  /** Whether notices are off. */
   get muted(): boolean {
     return this.#muted;
   }
@@ -18,7 +18,7 @@ export class Preferences {
       if (muted) localStorage.setItem(MUTED, '1');
       else localStorage.removeItem(MUTED);
     } catch {
-      // A browser that keeps nothing: it holds for this page.
+      // Without storage, the setting applies to this page only.
     }
   }
 
@@ -26,7 +26,7 @@ export class Preferences {
     return this.#theme;
   }
 
-  /** A cookie: the server writes it into the next page, which then never shows in the other theme first. */
+  /** Stored in a cookie, so that the server renders the next page in this theme at once. */
   set theme(theme: Theme) {
     this.#theme = theme;
     const { dataset } = document.documentElement;

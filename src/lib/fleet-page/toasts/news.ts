@@ -1,6 +1,6 @@
 import type { Row } from '../../rules/row.ts';
 
-/** What became of a worker: it came into trouble, out of it, ended in peace, or was heard for the first time. */
+/** A change of a worker: it got into trouble, recovered, stopped normally, or reported for the first time. */
 export type Change = 'trouble' | 'well' | 'ended' | 'new';
 
 export interface Item {
@@ -9,10 +9,9 @@ export interface Item {
 }
 
 /**
- * What a change of a row is to somebody who looks elsewhere; null where it is nothing to them. Pauses are somebody's own
- * doing, and to be seen in the row.
+ * The change to show as a notice; null if none. Pauses show no notice, because a person made them, and the row shows them.
  *
- * @param before undefined: it was not there
+ * @param before undefined if the row is new
  */
 export function changeOf(before: Row | undefined, after: Row): Change | null {
   if (after.health.rule === 'paused' || before?.health.rule === 'paused') return null;
@@ -20,7 +19,7 @@ export function changeOf(before: Row | undefined, after: Row): Change | null {
   if (!before) return bad ? 'trouble' : after.worker.status === 'unknown' ? null : 'new';
   const wasBad = before.health.level === 'critical';
   if (bad !== wasBad) {
-    // Where nobody can tell, nobody is well.
+    // Unknown is not recovered.
     if (after.health.level === 'unknown') return null;
     return bad ? 'trouble' : after.worker.status === 'stopped' ? 'ended' : 'well';
   }
@@ -28,11 +27,11 @@ export function changeOf(before: Row | undefined, after: Row): Change | null {
   return after.worker.status === 'stopped' && before.worker.status !== 'stopped' ? 'ended' : null;
 }
 
-/** Notes what becomes of the workers of a fleet, from one look at it to the next. */
+/** Finds the changes of the fleet's workers between two calls. */
 export class News {
   #rows: ReadonlyMap<number, Row> | null = null;
 
-  /** What happened since the last look; nothing at the first one. */
+  /** The changes since the last call; none at the first call. */
   look(rows: readonly Row[]): Item[] {
     const before = this.#rows;
     const now = new Map(rows.map((row) => [row.worker.id, row]));
@@ -49,10 +48,10 @@ export class News {
   }
 }
 
-/** More than so many of a kind at once are told in one. */
+/** More changes of a kind at once appear in one notice. */
 const APART = 2;
 
-/** What happened at about the same time, as it is told: one by one, or where it is much, all of a kind together. */
+/** Groups simultaneous changes into notices: one each, or one for many of the same kind. */
 export function joined(items: readonly Item[]): Item[][] {
   const groups: Item[][] = [];
   for (const change of ['trouble', 'ended', 'new', 'well'] as const) {

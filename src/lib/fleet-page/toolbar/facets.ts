@@ -2,10 +2,10 @@ import type { Row } from '../../rules/row.ts';
 import { facetOf } from '../list/arrange.ts';
 import type { Facet } from './query.ts';
 
-/** One can choose among so many: a longer list is no help, and the search finds the rest. */
+/** Maximum number of choices. A longer list is no help, and the search finds the rest. */
 const MOST = 500;
 
-/** What workers have of something, by name, with how many of them have it; of very many those that most have. */
+/** The values of a facet with their counts, sorted by value; the most frequent ones if there are too many. */
 export function facetValues(rows: Iterable<Row>, facet: Facet): [value: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { worker } of rows) {

@@ -5,20 +5,20 @@ import { STATUSES, type Status } from '../../rules/worker.ts';
 export const SORTS = ['trouble', 'name', 'doing', 'seen', 'jobs', 'errors', 'host'] as const;
 export type Sort = (typeof SORTS)[number];
 
-/** Properties of workers that one can ask for. Null: any; empty: those who have none. */
+/** Properties to filter by. Null: any; empty: workers without a value. */
 export const FACETS = ['type', 'host', 'version'] as const;
 export type Facet = (typeof FACETS)[number];
 
-/** What of the fleet to show, and in which order. Lives in the address, so that a view can be shared and kept. */
+/** Filter and order of the fleet. Stored in the address, so that a view can be shared and bookmarked. */
 export interface Query extends Readonly<Record<Facet, string | null>> {
   readonly search: string;
   /** Null: any. */
   readonly health: Level | null;
   readonly status: Status | null;
   readonly sort: Sort;
-  /** The other way round. */
+  /** Reverse order. */
   readonly reverse: boolean;
-  /** One list, whatever the groups. */
+  /** One list without groups. */
   readonly flat: boolean;
 }
 
@@ -34,7 +34,7 @@ export const DEFAULT_QUERY: Query = {
   flat: false,
 };
 
-/** Reads a query from the address; what it does not know it takes for the default. */
+/** Reads a query from the address; unknown values become defaults. */
 export function readQuery(params: URLSearchParams): Query {
   const known = <T extends string>(values: readonly T[], value: string | null): T | null =>
     values.find((candidate) => candidate === value) ?? null;
@@ -68,7 +68,7 @@ export function writeQuery({ search, sort, reverse, flat, ...filters }: Query): 
   return text && `?${text}`;
 }
 
-/** Whether somebody may be left out. */
+/** Whether the query may exclude workers. */
 export function isFiltered({ search, health, status, type, host, version }: Query): boolean {
   return search.trim() !== '' || [health, status, type, host, version].some((value) => value !== null);
 }

@@ -1,15 +1,15 @@
-/** Keeps the screen on while the page is looked at, where the browser lets it; until the returned function is called. */
+/** Keeps the screen on while the page is visible, if the browser allows it, until the returned function is called. */
 export function keepAwake(): () => void {
   let lock: WakeLockSentinel | null = null;
   let over = false;
   const take = async () => {
-    // The browser takes it back whenever the page is hidden.
+    // The browser releases the lock when the page is hidden.
     if (document.hidden || over) return;
     try {
       lock = await navigator.wakeLock.request('screen');
       if (over) void lock.release();
     } catch {
-      // Not there, or not allowed, as on a battery that is low: the screen does as it is set to.
+      // Not available or not allowed, for example with low battery: the screen's own settings apply.
     }
   };
   void take();

@@ -1,7 +1,7 @@
-/** A request that takes longer is given up. */
+/** A request that takes longer is aborted. */
 const TIME_LIMIT_MS = 15_000;
 
-/** Why our own server gave no answer: what the reader can do about it differs. */
+/** Why the server gave no data. Each needs another action by the reader. */
 export type Trouble = 'signed-out' | 'removed' | 'gone' | 'unreachable';
 
 export class NoAnswer extends Error {
@@ -14,7 +14,7 @@ export class NoAnswer extends Error {
   }
 }
 
-/** Asks our own server for data. @throws {NoAnswer} and whatever `read` throws of what it can't read */
+/** Requests data from our own server. @throws {NoAnswer}, and the errors of `read` */
 export async function ask<T>(path: string, read: (value: unknown) => T): Promise<T> {
   let response: Response;
   try {
@@ -33,7 +33,7 @@ export async function ask<T>(path: string, read: (value: unknown) => T): Promise
   return read(await response.json());
 }
 
-/** What to show of any error. */
+/** The trouble to show for an error. */
 export function troubleOf(error: unknown): Trouble {
   return error instanceof NoAnswer ? error.trouble : 'unreachable';
 }

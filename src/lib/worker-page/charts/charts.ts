@@ -7,12 +7,12 @@ import { amount, milliseconds, percent, stepText } from './wording.ts';
 export interface Figure {
   readonly label: string;
   readonly value: string;
-  /** When that was, or out of what. */
+  /** When that was, or the total. */
   readonly note?: string | undefined;
   readonly level?: 'warning' | 'critical' | undefined;
 }
 
-/** All that one chart shows. */
+/** The content of one chart. */
 export interface ChartOf {
   readonly title: string;
   readonly unit: string;
@@ -20,7 +20,7 @@ export interface ChartOf {
   readonly figures: readonly Figure[];
 }
 
-/** From here on CPU and memory are yellow, and red: as on the fleet page (DESIGN.md, "health"). */
+/** Thresholds of CPU and memory for yellow and red, as on the fleet page (DESIGN.md, "health"). */
 const STRAINED = 80;
 const EXHAUSTED = 95;
 const THRESHOLDS: readonly Mark[] = [
@@ -28,7 +28,7 @@ const THRESHOLDS: readonly Mark[] = [
   { label: `${EXHAUSTED} %`, value: EXHAUSTED, tone: 'critical' },
 ];
 
-/** The charts of a history, as they stand on the page. */
+/** The charts of a history. */
 export function chartsOf(history: History, zone: string) {
   const { at, stepSeconds, up, known } = history;
   const step = stepText(stepSeconds);
@@ -133,7 +133,7 @@ export function chartsOf(history: History, zone: string) {
   };
 }
 
-/** Where nothing is known, and where the worker was known to be down. */
+/** Times without data, and times in which the worker was down. */
 export function shadesOf({ at, stepSeconds, up, known }: History): Shade[] {
   const shade = (kind: Shade['kind'], holds: (index: number) => boolean): Shade[] =>
     stretches(at.length, holds).map(({ from, to }) => ({

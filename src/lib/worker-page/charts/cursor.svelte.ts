@@ -1,4 +1,4 @@
-/** The step that somebody reads, by index: the same in all charts of a page, which share their steps. */
+/** The selected step, by index. All charts of a page share it. */
 export class Cursor {
   #index = $state.raw<number | null>(null);
   #byKey = false;
@@ -7,21 +7,21 @@ export class Cursor {
     return this.#index;
   }
 
-  /** By key: so many steps on, or to the newest where nothing was read yet. Stays on the chart. */
+  /** Moves by key, or selects the newest step first. Stays on the chart. */
   move(by: number, count: number): void {
     const from = this.#index ?? (Number.isFinite(by) ? count - 1 - by : 0);
     this.#byKey = true;
     this.#index = Math.min(count - 1, Math.max(0, from + by));
   }
 
-  /** By pointer. That it has left, or that the page was moved under it, takes nothing from who reads by key. */
+  /** Selects by pointer. A leaving pointer does not clear a selection made by key. */
   point(index: number | null): void {
     if (index === null && this.#byKey) return;
     this.#byKey = false;
     this.#index = index;
   }
 
-  /** Reads nothing any more. */
+  /** Clears the selection. */
   leave(): void {
     this.#byKey = false;
     this.#index = null;

@@ -17,25 +17,25 @@ export interface Mark {
   readonly tone: Tone;
 }
 
-/** A stretch of time that is painted behind the series, epoch seconds. */
+/** A time range that is painted behind the series, epoch seconds. */
 export interface Shade {
   readonly kind: 'unknown' | 'down';
   readonly from: number;
   readonly to: number;
 }
 
-/** All that is drawn of one chart. */
+/** The drawing of one chart. */
 export interface Drawing {
-  /** Where the steps begin, epoch seconds, and how long each is. */
+  /** Starts of the steps in epoch seconds, and their length. */
   readonly at: readonly number[];
   readonly stepSeconds: number;
-  /** Of one chart always as many, in the same order and look. */
+  /** A chart always has the same series in the same order and look. */
   readonly series: readonly Series[];
   readonly marks: readonly Mark[];
   readonly shades: readonly Shade[];
-  /** The scale goes from zero to this at least. */
+  /** The scale goes from zero to at least this value. */
   readonly top: number;
-  /** Whether only whole numbers make sense on the scale. */
+  /** Whether the scale has only whole numbers. */
   readonly whole: boolean;
   readonly zone: string;
   format(value: number): string;

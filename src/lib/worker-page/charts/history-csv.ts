@@ -14,8 +14,8 @@ const HEADINGS: readonly [keyof HistoryPoints, string][] = [
 ];
 
 /**
- * The steps of a history as a table for spreadsheets (RFC 4180). Nothing in it is a text that somebody wrote, so nothing can
- * be taken for a formula. An empty cell: nothing is known.
+ * The steps of a history as a table for spreadsheets (RFC 4180). It contains only our own texts, so no cell can be read as a
+ * formula. An empty cell means no data.
  */
 export function historyCsv({ points, step_s }: WorkerHistory): string {
   const head = ['start (UTC)', 'length (s)', ...HEADINGS.map(([, heading]) => heading)];
@@ -27,7 +27,7 @@ export function historyCsv({ points, step_s }: WorkerHistory): string {
   return [head, ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
 }
 
-/** A name for that file, which is one on every system whatever the worker's: "crawl-worker-24h.csv". */
+/** A file name that is valid on every system: "crawl-worker-24h.csv". */
 export function historyFileName(workerName: string, range: HistoryRange): string {
   const safe = workerName.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[.-]+/, '');
   return `${safe.slice(0, 100) || 'worker'}-${range}.csv`;

@@ -2,15 +2,15 @@ import { repeat } from '../../time/repeat.ts';
 import { ask, troubleOf, type Trouble } from './ask.ts';
 import { readHistory, type History, type Range } from './history.ts';
 
-/** A minute is the shortest step there is. */
+/** The shortest step is a minute. */
 const REFRESH_S = 60;
 
-/** Where a worker's history is; also what a download is called by. */
+/** The path of a worker's history. */
 export function historyPath(name: string, range: Range, format?: 'csv'): string {
   return `/api/workers/${encodeURIComponent(name)}/history?range=${range}${format ? `&format=${format}` : ''}`;
 }
 
-/** The history of one worker over one range, kept fresh while it is looked at. */
+/** The history of one worker over one range, updated while the page is visible. */
 export class HistoryView {
   readonly #name: string;
   #history = $state.raw<History | null>(null);
@@ -23,7 +23,7 @@ export class HistoryView {
     this.#name = name;
   }
 
-  /** What is known so far; of another range still, while the next one is on its way. */
+  /** The loaded history; still the old range while the next one loads. */
   get history(): History | null {
     return this.#history;
   }
@@ -38,7 +38,7 @@ export class HistoryView {
     return this.#loadedAt;
   }
 
-  /** Why the last try brought nothing. */
+  /** Why the last request failed. */
   get trouble(): Trouble | null {
     return this.#trouble;
   }
@@ -53,7 +53,7 @@ export class HistoryView {
     const turn = ++this.#latest;
     try {
       const history = await ask(historyPath(this.#name, range), readHistory);
-      if (turn !== this.#latest) return; // another range was asked for since
+      if (turn !== this.#latest) return; // another range was requested since
       this.#history = history;
       this.#range = range;
       this.#loadedAt = Date.now() / 1000;

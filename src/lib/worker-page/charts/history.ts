@@ -4,30 +4,30 @@ export const RANGES = ['1h', '24h', '7d', '90d'] as const;
 export type Range = (typeof RANGES)[number];
 export const FIRST_RANGE: Range = '24h';
 
-/** For each step of the history; null where nothing is known. */
+/** A value for each step; null without data. */
 export type Values = readonly (number | null)[];
 
-/** What is known of one worker over a time, in steps of one length. */
+/** The history of one worker in steps of one length. */
 export interface History {
   readonly stepSeconds: number;
-  /** Where each step begins, epoch seconds. The list has no holes: a step of which nothing is known has nulls. */
+  /** Starts of the steps in epoch seconds. No step is missing: a step without data has nulls. */
   readonly at: readonly number[];
-  /** Seconds of the step in which it was up, and of how many that is known. */
+  /** Seconds up, and seconds with data. */
   readonly up: Values;
   readonly known: Values;
-  /** Jobs done, and errors made, in the step. */
+  /** Jobs and errors in the step. */
   readonly jobs: Values;
   readonly errors: Values;
   readonly cpuMean: Values;
   readonly cpuMax: Values;
   readonly memoryMean: Values;
   readonly memoryMax: Values;
-  /** Of the event loop, milliseconds. */
+  /** Event loop lag in milliseconds. */
   readonly lagMax: Values;
   readonly days: readonly Day[];
-  /** Since when any history is kept; null where none is yet. */
+  /** Start of the history; null without one. */
   readonly keptSince: Date | null;
-  /** Why it is not kept up to date, where that is so. */
+  /** Why the history is not updated, if so. */
   readonly failure: string | null;
 }
 
@@ -36,11 +36,11 @@ export interface Day {
   /** "2026-11-22" */
   readonly day: string;
   readonly upSeconds: number | null;
-  /** So many seconds of it something is known of. */
+  /** Seconds with data. */
   readonly knownSeconds: number;
 }
 
-/** The columns of the wire, by what they are called here. */
+/** The wire's column for each name here. */
 const COLUMNS = {
   up: 'up_s',
   known: 'known_s',
@@ -82,7 +82,7 @@ export function readHistory(value: unknown): History {
   const found = {} as Record<Column, (number | null)[]>;
   for (const [name] of columns) found[name] = [];
   points.at.forEach((start, index) => {
-    // Steps that the sender left out are gaps too: a line must not run across them.
+    // Steps that the sender left out are gaps, too, and a line must not cross them.
     while (at.length > 0 && start - at.at(-1)! > step * 1.5) {
       at.push(at.at(-1)! + step);
       for (const [name] of columns) found[name].push(null);
@@ -105,15 +105,15 @@ export function readHistory(value: unknown): History {
   };
 }
 
-/** Whether there is anything to draw of the time itself; the days may go further back. */
+/** Whether the range has any data. The days may go further back. */
 export function knowsAnything(history: History): boolean {
   return columns.some(([name]) => history[name].some((value) => value !== null));
 }
 
-/** A step of which less is known says nothing of a rate, seconds. */
+/** Minimum of known seconds in a step for a rate. */
 const LEAST_KNOWN_S = 30;
 
-/** The part of what is known of each step in which the worker was up, 0 to 1. */
+/** The fraction of each step's known time in which the worker was up, 0 to 1. */
 export function upParts({ up, known }: History): Values {
   return up.map((seconds, index) => {
     const of = known[index];
@@ -121,7 +121,7 @@ export function upParts({ up, known }: History): Values {
   });
 }
 
-/** Counts of steps as counts per minute of what is known: a step that still goes on is no lower for that. */
+/** Counts per minute of known time, so that an incomplete step is not too low. */
 export function perMinute({ known }: History, counts: Values): Values {
   return counts.map((count, index) => {
     const seconds = known[index] ?? 0;
@@ -133,15 +133,15 @@ export interface Summary {
   readonly mean: number;
   readonly peak: number;
   readonly lowest: number;
-  /** The steps of the last two, by index: the last such step of each. */
+  /** The steps of peak and lowest, by index; the last one if there are several. */
   readonly peakAt: number;
   readonly lowestAt: number;
 }
 
 /**
- * Mean, peak and lowest of what is known; null when nothing is.
+ * Mean, peak and lowest value; null without data.
  *
- * @param weights of each step in the mean, such as its seconds
+ * @param weights the weight of each step in the mean, such as its seconds
  */
 export function summary(values: Values, weights: Values): Summary | null {
   let weight = 0;
@@ -166,7 +166,7 @@ export function summary(values: Values, weights: Values): Summary | null {
   };
 }
 
-/** The sum of what is known; null when nothing is. */
+/** The sum of the known values; null without data. */
 export function total(values: Values): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
@@ -178,7 +178,7 @@ export interface Stretch {
   readonly to: number;
 }
 
-/** Stretches of steps for which `holds`, by index. */
+/** Ranges of steps for which `holds` is true, by index. */
 export function stretches(count: number, holds: (index: number) => boolean): Stretch[] {
   const found: { from: number; to: number }[] = [];
   for (let index = 0; index < count; index += 1) {
@@ -191,8 +191,8 @@ export function stretches(count: number, holds: (index: number) => boolean): Str
 }
 
 /**
- * The part of what is known in which it was up, 0 to 1; null when nothing is known. A second more than there are, as
- * clocks have it, is not more than always.
+ * The fraction of the known time in which the worker was up, 0 to 1; null without data. Never above 1, although clocks may
+ * count a second too many.
  */
 export function uptime(days: readonly Day[]): number | null {
   let up = 0;

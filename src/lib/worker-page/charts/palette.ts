@@ -1,4 +1,4 @@
-/** The colours of a drawing, each a design token. A canvas knows no tokens: it is handed what they come to. */
+/** The colours of a drawing, by design token. A canvas can't read tokens, so it gets their values. */
 const TOKENS = {
   surface: '--surface',
   line: '--line',
@@ -14,9 +14,9 @@ const TOKENS = {
 export type Tone = keyof typeof TOKENS;
 export type Palette = Readonly<Record<Tone, string>> & { readonly font: string };
 
-/** The tokens as they are where `node` stands, in the colour scheme that it has now. */
+/** The tokens' values for `node` in the current colour scheme. */
 export function paletteOf(node: HTMLElement): Palette {
-  // Through a property that is a colour: a token itself may be a formula, which a canvas can't read.
+  // Read through a colour property, because a token may be a formula, which a canvas can't read.
   const probe = document.createElement('span');
   node.append(probe);
   const style = getComputedStyle(probe);
@@ -24,13 +24,13 @@ export function paletteOf(node: HTMLElement): Palette {
     probe.style.color = `var(${token})`;
     return [tone, style.color];
   });
-  // uPlot reads whole pixels alone.
+  // uPlot reads only whole pixels.
   const font = `12px ${style.fontFamily}`;
   probe.remove();
   return { ...(Object.fromEntries(colours) as Record<Tone, string>), font };
 }
 
-/** What is printed is read on white, whatever the screen was. These are the tokens of the light scheme. */
+/** The colours for print: the tokens of the light scheme. */
 export const ON_PAPER: Readonly<Record<Tone, string>> = {
   surface: '#ffffff',
   line: '#e3e6eb',
@@ -43,7 +43,7 @@ export const ON_PAPER: Readonly<Record<Tone, string>> = {
   critical: '#c31f2d',
 };
 
-/** A colour that what lies below shines through. */
+/** A transparent colour. */
 export function sheer(colour: string, part: number): string {
   return `color-mix(in srgb, ${colour} ${part * 100}%, transparent)`;
 }

@@ -5,17 +5,17 @@ import { ON_PAPER, paletteOf, sheer, type Palette } from './palette.ts';
 import { STEPS, WHOLE_STEPS } from './scale.ts';
 import { markText, timeMarks } from './time-axis.ts';
 
-/** Room for the labels of the scale, CSS pixels: "1,204", "98.8M", "250 ms". */
+/** Width of the scale's labels in CSS pixels: "1,204", "98.8M", "250 ms". */
 const SCALE_WIDTH = 50;
-/** What a label of the time takes with its distance to the next. */
+/** Width of a time label with its distance to the next. */
 const MARK_WIDTH = 50;
-/** A page of A4 or letter has room for this, and its layout for this height (Chart.svelte); CSS pixels. */
+/** The size for print on A4 or letter, in CSS pixels; the height is the one in Chart.svelte. */
 const ON_A_PAGE = { width: 620, height: 152 };
 
 /**
- * A chart in an element, by uPlot. The only module that loads it: 24 KB that only a page with a chart needs.
+ * A chart in an element, by uPlot. Only this module loads uPlot (24 KB).
  *
- * It takes the size of its element and the colours of the page, and follows when either changes.
+ * Follows the size of its element and the colours of the page.
  */
 export class Plot {
   readonly #node: HTMLElement;
@@ -24,7 +24,7 @@ export class Plot {
   #drawing: Drawing;
   #palette: Palette;
 
-  /** @param read told which step the pointer is at, null when it has left */
+  /** @param read called with the step under the pointer, null when the pointer leaves */
   constructor(node: HTMLElement, drawing: Drawing, read: (index: number | null) => void) {
     this.#node = node;
     this.#drawing = drawing;
@@ -33,13 +33,13 @@ export class Plot {
     this.#follow();
   }
 
-  /** Draws something newer. */
+  /** Draws new data. */
   show(drawing: Drawing): void {
     this.#drawing = drawing;
     this.#chart.setData(dataOf(drawing));
   }
 
-  /** Puts the crosshair on a step. */
+  /** Moves the crosshair to a step. */
   point(index: number | null): void {
     const x = index === null ? undefined : this.#chart.data[0][index];
     const left = x === undefined ? -10 : this.#chart.valToPos(x, 'x');
@@ -47,7 +47,7 @@ export class Plot {
       this.#chart.setCursor({ left, top: x === undefined ? -10 : 0 }, false);
   }
 
-  /** Where a step is, CSS pixels from the left of the element; null while it is not drawn. */
+  /** The position of a step in CSS pixels from the left; null while not drawn. */
   leftOf(index: number): number | null {
     const x = this.#chart.data[0][index];
     return x === undefined ? null : this.#chart.valToPos(x, 'x') + this.#chart.bbox.left / uPlot.pxRatio;
@@ -128,12 +128,12 @@ export class Plot {
       stroke,
       width: look === 'thin' ? 1 : 1.75,
       ...(look === 'area' && { fill: () => sheer(this.#strokeOf(index), 0.14) }),
-      // A value between two gaps has no line to be seen by.
+      // A value between two gaps has no line, so draw a point.
       points: { show: false, size: 4, fill: stroke, filter: () => lonely(this.#drawing.series[index - 1]!) },
     };
   }
 
-  /** What lies between the highest and the mean is filled. */
+  /** Fills the area between the highest and the mean. */
   #band(): uPlot.Band[] {
     const high = this.#drawing.series.findIndex(({ look }) => look === 'thin');
     return high < 0 ? [] : [{ series: [high + 1, 1], fill: () => sheer(this.#strokeOf(1), 0.12) }];
@@ -144,7 +144,7 @@ export class Plot {
     return look === 'thin' ? sheer(this.#palette[tone], 0.55) : this.#palette[tone];
   }
 
-  /** Whether the words of a mark would be cut at the right edge. */
+  /** Whether the label of a mark would be cut off at the right edge. */
   #cutOff({ scales, width }: uPlot, mark: number): boolean {
     const { min, max } = scales.x!;
     return ((max! - mark) / (max! - min!)) * (width - SCALE_WIDTH) < 14;
@@ -155,7 +155,7 @@ export class Plot {
     return max !== null && max > top ? max * 1.08 : top;
   }
 
-  /** Behind all else: where it was down, and where nothing is known. */
+  /** Paints downtime and time without data behind everything else. */
   #shade({ ctx, bbox, valToPos }: uPlot): void {
     ctx.save();
     for (const { kind, from, to } of this.#drawing.shades) {
@@ -163,13 +163,13 @@ export class Plot {
       const right = Math.min(bbox.left + bbox.width, valToPos(to, 'x', true));
       ctx.fillStyle =
         kind === 'down' ? sheer(this.#palette.critical, 0.13) : hatching(ctx, this.#palette.lineStrong);
-      // As wide as can be seen, however short it was.
+      // At least one pixel wide, however short it was.
       ctx.fillRect(left, bbox.top, Math.max(right - left, uPlot.pxRatio), bbox.height);
     }
     ctx.restore();
   }
 
-  /** Before all else: thresholds and the mean, with their names at the right. */
+  /** Draws thresholds and the mean over everything else, with labels at the right. */
   #mark({ ctx, bbox, scales, valToPos }: uPlot): void {
     const ratio = uPlot.pxRatio;
     ctx.save();
@@ -187,7 +187,7 @@ export class Plot {
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(right, y);
       ctx.stroke();
-      // Readable also where a line runs through it.
+      // An outline keeps the label readable over a line.
       ctx.setLineDash([]);
       ctx.lineJoin = 'round';
       ctx.lineWidth = 3 * ratio;
@@ -211,7 +211,7 @@ export class Plot {
 
   #recolour(colours: Partial<Palette> = {}): void {
     this.#palette = { ...paletteOf(this.#node), ...colours };
-    // The paths keep the colours that they were made with.
+    // Existing paths keep their colours, so draw them again.
     this.#chart.redraw(true, true);
   }
 
@@ -219,7 +219,7 @@ export class Plot {
     const { signal } = this.#ending;
     const sizes = new ResizeObserver(() => this.#fit());
     sizes.observe(this.#node);
-    // The scheme of the system, and one that was chosen: that is an attribute of the document.
+    // The system's colour scheme, and a chosen one, which is an attribute of the document.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#recolour(), { signal });
     const chosen = new MutationObserver(() => this.#recolour());
     chosen.observe(document.documentElement, { attributes: true });
@@ -236,7 +236,7 @@ export class Plot {
   }
 }
 
-/** Each step stands at its middle. */
+/** Each value is drawn at the middle of its step. */
 function dataOf({ at, stepSeconds, series }: Drawing): uPlot.AlignedData {
   return [at.map((start) => start + stepSeconds / 2), ...series.map(({ values }) => [...values])];
 }
@@ -254,7 +254,7 @@ function lonely({ values }: Series): number[] | null {
 
 const patterns = new Map<string, CanvasPattern | string>();
 
-/** Oblique lines: what is not known is not drawn in a colour that could mean something. */
+/** A hatch pattern for time without data, because a colour could have a meaning. */
 function hatching(ctx: CanvasRenderingContext2D, colour: string): CanvasPattern | string {
   const key = `${colour} ${uPlot.pxRatio}`;
   let pattern = patterns.get(key);

@@ -1,7 +1,7 @@
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** Steps that people count in; all divide a day, or are whole days. */
+/** Usual time steps; all divide a day, or are whole days. */
 const STEPS = [
   ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * MINUTE),
   ...[1, 2, 3, 4, 6, 12].map((n) => n * HOUR),
@@ -9,29 +9,28 @@ const STEPS = [
 ];
 
 /**
- * Where an axis is marked: round times of the viewer's zone, its midnights among them, also across a change to summer
- * time.
+ * The marks of a time axis: round times in the viewer's zone, midnights included, also across daylight-saving changes.
  *
  * @param from epoch seconds
- * @param atMost so many marks have room
+ * @param atMost maximum number of marks
  * @param zone an IANA name
  * @returns epoch seconds
  */
 export function timeMarks(from: number, to: number, atMost: number, zone: string): number[] {
   const step = STEPS.find((size) => Math.floor((to - from) / size) < atMost) ?? STEPS.at(-1)!;
   const marks: number[] = [];
-  // On the zone's own wall clock, as if it were UTC, all marks are multiples of the step.
+  // In wall-clock time, taken as UTC, all marks are multiples of the step.
   const first = Math.ceil((from + offset(from, zone)) / step) * step;
   const last = to + offset(to, zone);
   for (let wall = first; wall <= last; wall += step) {
     const mark = instantOf(wall, zone);
-    // The hour that comes twice is marked once, the one that is left out not at all.
+    // A repeated hour is marked once, a skipped hour not at all.
     if (mark >= from && mark <= to && mark > (marks.at(-1) ?? -Infinity)) marks.push(mark);
   }
   return marks;
 }
 
-/** "14:30", and "22 Nov" at midnight or where the marks are days. */
+/** "14:30", or "22 Nov" at midnight. */
 export function markText(mark: number, zone: string): string {
   return (mark + offset(mark, zone)) % DAY === 0
     ? formats(zone).date.format(mark * 1000)
@@ -44,8 +43,7 @@ export function clockTime(at: number, zone: string): string {
 }
 
 /**
- * A step in words: "22 Nov, 14:30–14:35", with both dates where it goes past a midnight, and the date alone where it is a
- * whole day.
+ * The time of a step: "22 Nov, 14:30–14:35", with both dates across midnight.
  */
 export function stepTime(at: number, seconds: number, zone: string): string {
   const { date } = formats(zone);
@@ -70,7 +68,7 @@ function offset(at: number, zone: string): number {
   return wall / 1000 - Math.floor(at);
 }
 
-/** When a wall clock shows this: of two offsets that come into question the one that holds there. */
+/** The instant of a wall-clock time, with the offset that is valid there. */
 function instantOf(wall: number, zone: string): number {
   const guess = wall - offset(wall, zone);
   return wall - offset(guess, zone);

@@ -12,7 +12,7 @@ export const RANGE_TEXT: Readonly<Record<Range, { short: string; long: string }>
 const grouped = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
-/** 0, 0.04, 0.4, 3.2, 12, 1,204, 98.8M: as many digits as tell something. */
+/** A number with its significant digits: 0, 0.04, 0.4, 3.2, 12, 1,204, 98.8M. */
 export function amount(value: number): string {
   const size = Math.abs(value);
   if (size >= 1_000_000) return compact.format(value);
@@ -25,13 +25,13 @@ export function percent(value: number): string {
   return `${amount(value)} %`;
 }
 
-/** Milliseconds that may be many: "0.4 ms", "120 ms", "2.5 s", "3 min". */
+/** A duration in ms or a larger unit: "0.4 ms", "120 ms", "2.5 s", "3 min". */
 export function milliseconds(value: number): string {
   if (value < 1000) return `${amount(value)} ms`;
   return value < 60_000 ? `${amount(value / 1000)} s` : duration(value);
 }
 
-/** A part of a whole as percent, never more than it was: 0.99999 is "99.99 %", and only always is "100 %". */
+/** A fraction as percent, rounded down: 0.99999 is "99.99 %", and only 1 is "100 %". */
 export function share(part: number): string {
   const hundredths = Math.floor(part * 10_000 + 1e-6);
   if (hundredths >= 10_000 || hundredths <= 0)
@@ -39,7 +39,7 @@ export function share(part: number): string {
   return `${(hundredths / 100).toFixed(2)} %`;
 }
 
-/** How one day was, for whoever asks: "Sun 22 Nov 2026: up 99.31 %, down for 9 min; no data for 4 h". */
+/** The text of one day: "Sun 22 Nov 2026: up 99.31 %, down for 9 min; no data for 4 h". */
 export function dayText(day: Day): string {
   const date = dayName(day.day);
   const part = uptime([day]);
@@ -65,7 +65,7 @@ export function dayName(day: string): string {
   return dayFormat.format(new Date(`${day}T00:00:00Z`));
 }
 
-/** How long one step is, for a sentence: "minute", "5 minutes", "hour", "6 hours". */
+/** The length of a step, for a sentence: "minute", "5 minutes", "hour", "6 hours". */
 export function stepText(seconds: number): string {
   const [size, name] = seconds < 3600 ? [60, 'minute'] : seconds < DAY_S ? [3600, 'hour'] : [DAY_S, 'day'];
   const count = Math.round(seconds / size);

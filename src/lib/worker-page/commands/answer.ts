@@ -1,4 +1,4 @@
-/** What the server answers to a form: the record of what was asked, or why not. */
+/** The server's answer to a form: the recorded command, or the error. */
 export interface FormAnswer {
   /** For `readCommand`. */
   readonly command?: unknown;

@@ -10,12 +10,12 @@ export const COMMANDS = [
   'beat',
   'log_level',
 ] as const;
-/** What a worker can be asked for. */
+/** The commands of a worker. */
 export type CommandName = (typeof COMMANDS)[number];
 
-/** What people do by the database alone; in the audit log beside the commands. */
-export const DEEDS = ['pause', 'unpause', 'seen'] as const;
-export type DeedName = (typeof DEEDS)[number];
+/** Actions of people that only the database handles; recorded beside the commands. */
+export const DATABASE_ACTIONS = ['pause', 'unpause', 'seen'] as const;
+export type DatabaseAction = (typeof DATABASE_ACTIONS)[number];
 
 export const STATES = [
   'requested',
@@ -28,30 +28,30 @@ export const STATES = [
 ] as const;
 export type CommandState = (typeof STATES)[number];
 
-/** One line of the audit log: what somebody asked for, and what came of it. */
+/** One line of the action history: the request, and its outcome. */
 export interface Command {
   readonly id: number;
   readonly instanceId: string | null;
-  /** A {@link CommandName} or a {@link DeedName}; where it was refused, whatever was asked. */
+  /** A {@link CommandName} or a {@link DatabaseAction}; for a refused request any text. */
   readonly command: string;
-  /** Where it was done to the whole group. */
+  /** Set if the action was for the whole group. */
   readonly group: string | null;
   readonly args: Readonly<Record<string, unknown>>;
   readonly reason: string;
   readonly state: CommandState;
-  /** "you", an address where an owner looks, else "an operator". */
+  /** "you", the address for owners, else "an operator". */
   readonly by: string | null;
   readonly requestedAt: Date;
   readonly deliveredAt: Date | null;
   readonly acknowledgedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly expiresAt: Date | null;
-  /** When the process that was to restart or stop had ended, and which came after. */
+  /** When the process to restart or stop had ended, and the process after it. */
   readonly instanceEndedAt: Date | null;
   readonly newInstanceId: string | null;
-  /** What the worker or the database says of it. */
+  /** The message of the worker or the database. */
   readonly message: string | null;
-  /** How many refused tries stand in this line. */
+  /** The number of refused attempts in this line. */
   readonly tries: number;
 }
 
@@ -78,7 +78,7 @@ const commandWire = record({
   tries: maybe(number),
 });
 
-/** @throws when it is no line of `hp_worker_commands` */
+/** @throws if it is not a line of `hp_worker_commands` */
 export function readCommand(wire: unknown): Command {
   const row = commandWire(wire);
   const { args } = row;
@@ -103,7 +103,7 @@ export function readCommand(wire: unknown): Command {
   };
 }
 
-const NAMES: Record<CommandName | DeedName, string> = {
+const NAMES: Record<CommandName | DatabaseAction, string> = {
   restart: 'Restart',
   stop: 'Stop',
   drain: 'Drain',
@@ -123,12 +123,12 @@ export function commandText({ command, args }: Pick<Command, 'command' | 'args'>
   return command === 'log_level' && typeof args.level === 'string' ? `${name} ${args.level}` : name;
 }
 
-/** Whether something is still to come of it. */
+/** Whether the command is not finished yet. */
 export function isOpen({ state }: Pick<Command, 'state'>): boolean {
   return state === 'requested' || state === 'delivered' || state === 'acknowledged';
 }
 
-/** The order in which the states follow one another: a late message must not take a command back. */
+/** The order of the states. A late message must not move a command back. */
 const RANK: Record<CommandState, number> = {
   requested: 0,
   delivered: 1,
@@ -139,12 +139,12 @@ const RANK: Record<CommandState, number> = {
   refused: 3,
 };
 
-/** Puts news among what is known, the latest first; of one command what is further along stays. */
+/** Merges new commands into the known ones, latest first. Of one command, the later state stays. */
 export function mergeCommands(known: readonly Command[], news: readonly Command[]): readonly Command[] {
   const byId = new Map(known.map((command) => [command.id, command]));
   for (const command of news) {
     const old = byId.get(command.id);
-    // A message may not know who "you" are.
+    // A message may not contain who "you" are.
     if (!old || RANK[command.state] >= RANK[old.state])
       byId.set(command.id, { ...command, by: command.by ?? old?.by ?? null });
   }

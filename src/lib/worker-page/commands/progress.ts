@@ -2,17 +2,17 @@ import type { Worker } from '../../rules/worker.ts';
 import { duration, lasting } from '../../time/wording.ts';
 import { isOpen, type Command } from './commands.ts';
 
-/** A step on the way of a command. */
+/** A step in the progress of a command. */
 export interface Step {
   readonly label: string;
   readonly at: Date | null;
   readonly state: 'done' | 'now' | 'to come' | 'failed';
-  /** More about it, for people; what was said by the worker or a person is in `quoted`. */
+  /** Details for people. Texts by the worker or a person are in `quoted`. */
   readonly words: string;
   readonly quoted: string | null;
 }
 
-/** Where a command is on its way: steps in their order, the last of them its end. */
+/** The progress of a command: its steps in order, the last one its end. */
 export function stepsOf(command: Command, worker: Worker | null, now: number): readonly Step[] {
   const open = isOpen(command);
   const { state } = command;

@@ -1,34 +1,34 @@
 import { list, maybe, number, oneOf, record, text, flag, type Read } from '../../rules/wire-reader.ts';
 
-/** The mildest first. Who asks for one gets what is worse, too. */
+/** The mildest first. A level includes all worse ones. */
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
 
-/** So many lines can be shown; what is kept of a worker is 500 unless its project says otherwise. */
+/** Numbers of lines to show. The database keeps 500 lines of a worker by default. */
 export const AMOUNTS = [10, 50, 100, 250, 500] as const;
 export const FIRST_AMOUNT = 100;
 
 export interface Line {
-  /** Grows in the order of coming. */
+  /** Increases in the order of arrival. */
   readonly id: number;
   readonly at: Date;
   readonly level: Level;
   readonly message: string;
   /** The process that wrote it. */
   readonly instance: string;
-  /** So many lines of that process are missing before this one. */
+  /** The number of missing lines of that process before this one. */
   readonly dropped: number;
 }
 
-/** What to show of a log. */
+/** Filter and size of a log. */
 export interface Wanted {
   readonly level: Level;
-  /** Found in any case; empty: everything. */
+  /** Case-insensitive; empty: everything. */
   readonly search: string;
   readonly amount: number;
 }
 
-/** Where the last lines of a log are; as a text it is a download of all that is kept. */
+/** The path of a log's last lines, or with a format, of a download of all stored lines. */
 export function logPath(name: string, { level, search, amount }: Wanted, format?: 'txt'): string {
   const query = new URLSearchParams({ level });
   if (search) query.set('search', search);
@@ -37,12 +37,12 @@ export function logPath(name: string, { level, search, amount }: Wanted, format?
   return `/api/workers/${encodeURIComponent(name)}/logs?${query}`;
 }
 
-/** News of a worker's channel: new lines, or only that something is new. */
+/** A message on a worker's channel: new lines, or only that there are some. */
 export interface News {
-  /** The line before the first of these, and the last of them; absent where it is not said. */
+  /** The line before the first one, and the last one; null if missing. */
   readonly after: number | null;
   readonly to: number | null;
-  /** Null: they have to be asked for. */
+  /** Null: the lines must be requested. */
   readonly lines: readonly Line[] | null;
 }
 
@@ -63,13 +63,13 @@ const line: Read<Line> = (() => {
 const answer = record({ lines: list(line), more: maybe(flag) });
 const message = record({ after: maybe(number), to: maybe(number), lines: maybe(list(line)) });
 
-/** Reads the answer of /api/workers/[name]/logs, the oldest line first. @throws {TypeError} */
+/** Reads the response of /api/workers/[name]/logs, oldest line first. @throws {TypeError} */
 export function readLines(value: unknown): { lines: Line[]; more: boolean } {
   const { lines, more } = answer(value);
   return { lines, more: more ?? false };
 }
 
-/** Reads what came by the channel. What can't be read is news all the same: that something is there. */
+/** Reads a message of the channel. An unreadable message still means that there are new lines. */
 export function readNews(value: unknown): News {
   try {
     const { after, to, lines } = message(Array.isArray(value) ? { lines: value } : value);
@@ -79,15 +79,15 @@ export function readNews(value: unknown): News {
   }
 }
 
-/** Lines of both, each once, in the order of coming; of many the last. */
+/** The lines of both, each once, in order of arrival; at most the last `atMost`. */
 export function joined(known: readonly Line[], fresh: readonly Line[], atMost: number): Line[] {
   const byId = new Map([...known, ...fresh].map((one) => [one.id, one]));
   return [...byId.values()].sort((a, b) => a.id - b.id).slice(-atMost);
 }
 
 /**
- * Those that are wanted. What was dropped before one that is hidden is told with the next of its process that is not, as
- * the database does.
+ * The matching lines. Lines dropped before a hidden line are counted with the next visible line of its process, as in the
+ * database.
  */
 export function wantedOf(lines: readonly Line[], { level, search }: Wanted): Line[] {
   const least = LEVELS.indexOf(level);

@@ -25,7 +25,7 @@ function formats(timeZone: string) {
   return found;
 }
 
-/** "14:05:09.123", where the reader is. */
+/** "14:05:09.123", in the reader's zone. */
 export function logTime(at: Date, zone: string): string {
   return formats(zone).time.format(at);
 }

@@ -3,17 +3,17 @@ import { repeat } from '../../time/repeat.ts';
 import { joined, logPath, readLines, readNews, wantedOf, type Line, type Wanted } from './lines.ts';
 
 /**
- * Where new lines come from: the worker's channel. `hear` is called with what came as it is, and with nothing when
- * something may have been missed. Returns what ends it.
+ * Subscribes to the worker's channel. `listener` is called with each raw message, and without one when messages may have been
+ * missed. Returns a function that unsubscribes.
  */
 export type Subscribe = (listener: (news?: unknown) => void) => () => void;
 
-/** What is heard may be lost; so it is asked for, too. Without a channel asking is all there is. */
+/** Seconds between requests. Messages may get lost, so the page also requests lines; without a channel, more often. */
 const ASK_S = { beside: 30, alone: 5 };
-/** While somebody reads further up, so many lines more are kept before theirs are let go. */
+/** While the reader has scrolled up, this many more lines stay in the page. */
 const KEPT_FOR_READER = 500;
 
-/** The last lines of one worker's log, as somebody wants to see them. */
+/** The last lines of one worker's log, filtered. */
 export class LogView {
   readonly #name: string;
   #wanted: Wanted;
@@ -21,10 +21,10 @@ export class LogView {
   #more = $state.raw(false);
   #loaded = $state.raw(false);
   #trouble = $state.raw<Trouble | null>(null);
-  /** What is being asked for at the moment, and whether it is to be asked for once more then. */
+  /** The current request, and whether to repeat it afterwards. */
   #asking: Wanted | null = null;
   #askAgain = false;
-  /** The last line that a message told of. */
+  /** The last line of the last message. */
   #receivedTo: number | null = null;
 
   constructor(name: string, wanted: Wanted) {
@@ -37,32 +37,32 @@ export class LogView {
     return this.#lines;
   }
 
-  /** Whether there are older ones. */
+  /** Whether there are older lines. */
   get more(): boolean {
     return this.#more;
   }
 
-  /** Whether the lines are those that are wanted; false while they are on their way. */
+  /** Whether the lines match the current filter; false while they load. */
   get loaded(): boolean {
     return this.#loaded;
   }
 
-  /** Why the last try brought nothing. */
+  /** Why the last request failed. */
   get trouble(): Trouble | null {
     return this.#trouble;
   }
 
-  /** Whether somebody reads further up, so that old lines must stay where they are. */
+  /** Whether the reader has scrolled up, so that old lines must stay. */
   reading = false;
 
-  /** Shows something else of the log. */
+  /** Changes the filter. */
   show(wanted: Wanted): void {
     this.#wanted = wanted;
     this.#loaded = false;
     void this.load();
   }
 
-  /** Asks for the lines; while an answer is on its way, once more when it has come. */
+  /** Requests the lines. During a request, repeats it afterwards. */
   async load(): Promise<void> {
     const wanted = this.#wanted;
     if (this.#asking === wanted) {
@@ -73,7 +73,7 @@ export class LogView {
     do {
       this.#askAgain = false;
       const found = await ask(logPath(this.#name, wanted), readLines).catch(troubleOf);
-      if (wanted !== this.#wanted) return; // something else was wanted meanwhile
+      if (wanted !== this.#wanted) return; // the filter has changed meanwhile
       if (typeof found === 'string') this.#trouble = found;
       else this.#take(found, wanted.amount);
     } while (this.#askAgain);
@@ -82,7 +82,7 @@ export class LogView {
 
   #take({ lines, more }: { lines: readonly Line[]; more: boolean }, amount: number): void {
     const last = lines.at(-1)?.id ?? 0;
-    // What was heard since it was asked is newer than the answer.
+    // Lines that arrived since the request are newer than the response.
     const received = this.#loaded ? this.#lines.filter(({ id }) => id > last || this.reading) : [];
     this.#lines = joined(received, lines, this.#room(amount));
     this.#more = more || this.#lines.length > amount;
@@ -92,7 +92,7 @@ export class LogView {
 
   /** Follows the log until the returned function is called. */
   follow(subscribe: Subscribe | undefined): () => void {
-    // What came while it was not followed; the first lines are on their way already.
+    // Load lines from the time without following; the first lines are loading already.
     if (this.#loaded) void this.load();
     const end = subscribe?.((news) => this.#receive(news));
     const stop = repeat(subscribe ? ASK_S.beside : ASK_S.alone, () => this.load());

@@ -1,30 +1,30 @@
-/** A part of a message: text as it is, or a character that is not to be seen, by its code. */
+/** A part of a message: text, or the code of an invisible character. */
 export interface Part {
   readonly text: string;
   readonly is: 'text' | 'found' | 'code';
 }
 
 /**
- * What does something instead of being something: control characters but for tab and line feed, direction marks and
- * overrides, zero width, line separators, byte order marks, tag characters. What joins two pictures to one is let be.
+ * Invisible characters: control characters except tab and line feed, direction marks and overrides, zero width, line
+ * separators, byte order marks, tag characters. Joiners between emoji are allowed.
  */
 const UNSEEN =
-  // eslint-disable-next-line no-control-regex -- they are what it is about
+  // eslint-disable-next-line no-control-regex -- the pattern is about them
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|(?<!\p{Extended_Pictographic}(?:\ufe0f|\p{Emoji_Modifier})?)\u200d/gu;
 
-/** "\x1b", "\u202e": as a programmer would write it. */
+/** "\x1b", "\u202e": the escape in code. */
 function codeOf(character: string): string {
   const code = character.codePointAt(0)!;
   if (code <= 0xff) return `\\x${code.toString(16).padStart(2, '0')}`;
   return code <= 0xffff ? `\\u${code.toString(16).padStart(4, '0')}` : `\\u{${code.toString(16)}}`;
 }
 
-/** A text in which nothing hides: for a file, which somebody shows in a terminal. */
+/** A text without invisible characters, for a file that may be shown in a terminal. */
 export function visible(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(UNSEEN, codeOf);
 }
 
-/** A message in parts, so that nothing in it hides, and what was searched for is marked. */
+/** A message in parts, with visible codes for invisible characters and the search matches marked. */
 export function partsOf(message: string, search = ''): Part[] {
   const parts: Part[] = [];
   const add = (text: string, is: Part['is']) => {
@@ -50,15 +50,15 @@ export function partsOf(message: string, search = ''): Part[] {
   return parts;
 }
 
-/** From here on a message is folded: characters, and lines of its own. */
+/** Limits from which a message is shortened: characters and lines. */
 const LONG = 600;
 const TALL = 8;
 
-/** The beginning of a message that is too long to be shown between others; null for one that is not. */
+/** The beginning of a long message; null for a short one. */
 export function beginningOf(message: string): string | null {
   const lines = message.split('\n', TALL + 1);
   const cut = lines.length > TALL ? lines.slice(0, TALL).join('\n') : message;
-  // A little more than that is not worth a button.
+  // A slightly longer message is not worth a button.
   if (cut.length > LONG * 1.2) return [...cut].slice(0, LONG).join('');
   return cut.length < message.length ? cut : null;
 }

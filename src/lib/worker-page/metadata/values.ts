@@ -1,6 +1,6 @@
 /**
- * Metadata as people read it. A worker writes it, so nothing of it is believed: depth, breadth and length are bounded, and
- * what cannot be seen is made visible.
+ * Metadata for display. A worker writes it, so depth, breadth and length are limited, and invisible characters are made
+ * visible.
  */
 export type Value =
   | { readonly kind: 'text'; readonly text: string; readonly long: boolean }
@@ -10,17 +10,17 @@ export type Value =
   | { readonly kind: 'deep'; readonly text: string };
 
 export interface Item {
-  /** Of an object its key, of a list its place, from 1. */
+  /** The key in an object, or the place in a list, from 1. */
   readonly label: string;
   readonly value: Value;
 }
 
 const DEEPEST = 6;
 const WIDEST = 100;
-/** A text longer than this is folded. */
+/** A longer text is collapsed. */
 const LONG = 240;
 
-/** @param deep how deep it stands; of no use to callers */
+/** @param deep the current depth; for recursion only */
 export function toValue(value: unknown, deep = 0): Value {
   if (value === null || value === undefined) return { kind: 'none', text: 'nothing' };
   if (typeof value === 'boolean') return { kind: 'flag', text: value ? 'yes' : 'no' };
@@ -43,9 +43,9 @@ function toText(text: string): Value {
   return { kind: 'text', text: visible(text), long: text.length > LONG || text.split('\n').length > 4 };
 }
 
-/** What is an address of the web and looks like one, as a whole: nobody is led elsewhere than it says. */
+/** The text as a web address, if it is one completely, so that a link leads where its text says. */
 function webAddress(text: string): string | null {
-  // Printable ASCII alone: no look-alikes, no marks that turn the reading order.
+  // Printable ASCII only: no look-alikes, no marks that change the reading order.
   if (!/^https?:\/\/[\x21-\x7e]+$/.test(text)) return null;
   try {
     const url = new URL(text);
@@ -56,12 +56,11 @@ function webAddress(text: string): string | null {
 }
 
 /**
- * Makes what cannot be seen visible: control characters, and marks that turn the reading order of what follows.
- * Line feeds and tabs stay.
+ * Makes control characters and marks that change the reading order visible. Line feeds and tabs stay.
  */
 export function visible(text: string): string {
   return text.replace(
-    // eslint-disable-next-line no-control-regex -- they are what is looked for
+    // eslint-disable-next-line no-control-regex -- the pattern is about them
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
     (character) =>
       character < ' '
@@ -70,5 +69,5 @@ export function visible(text: string): string {
   );
 }
 
-// Grouped, and no digit lost: numbers in metadata are often ids or exact counts.
+// Grouped, with all digits, because numbers in metadata are often ids or exact counts.
 const figure = new Intl.NumberFormat('en', { maximumFractionDigits: 20 });

@@ -4,12 +4,12 @@ import { toLastExit, type LastExit } from '../../rules/worker.ts';
 export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'watch'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/** A transition of the worker, or of the watch over all of them, as it was written down. */
+/** A recorded transition of the worker or of the monitor. */
 export interface WorkerEvent {
   readonly id: number;
-  /** When it happened: for silence the deadline that passed. */
+  /** The time of the event; for silence the deadline. */
   readonly at: Date;
-  /** Where to go on from here: the instant in full, for a Date has no microseconds. */
+  /** The cursor for older events: the full time, because a Date has no microseconds. */
   readonly cursor: string;
   readonly type: EventType;
   readonly from: string | null;
@@ -17,12 +17,12 @@ export interface WorkerEvent {
   readonly reason: string | null;
   readonly instanceId: string | null;
   readonly epoch: number | null;
-  /** What the worker was doing then. */
+  /** The worker's activity at that time. */
   readonly activity: string | null;
   readonly jobId: string | null;
   readonly jobType: string | null;
   readonly lastExit: LastExit | null;
-  /** Of a breaker: failures in a row, and how many it bears. */
+  /** For a breaker: failures in a row, and its threshold. */
   readonly failures: number | null;
   readonly threshold: number | null;
 }
@@ -41,7 +41,7 @@ const eventWire = record({
   details: anything,
 });
 
-/** @throws when it is no row of `hp_worker_event` */
+/** @throws if it is not a row of `hp_worker_event` */
 export function readEvent(wire: unknown): WorkerEvent {
   const row = eventWire(wire);
   const details = (row.details ?? {}) as Record<string, unknown>;
@@ -66,7 +66,7 @@ export function readEvent(wire: unknown): WorkerEvent {
   };
 }
 
-/** Puts news among what is known: each event once, the latest first. Known objects stay. */
+/** Merges new events into the known ones: each once, latest first. Known objects stay. */
 export function mergeEvents(
   known: readonly WorkerEvent[],
   news: readonly WorkerEvent[],

@@ -3,22 +3,22 @@ import { STATUSES, type LastExit, type Status } from '../../rules/worker.ts';
 import { duration, lasting } from '../../time/wording.ts';
 import type { WorkerEvent } from './events.ts';
 
-/** An event as the timeline tells it. */
+/** An event in the timeline. */
 export interface Entry {
   readonly event: WorkerEvent;
   readonly level: Level;
   readonly title: string;
-  /** Why, in the words of whoever said so: hostile until shown as text. */
+  /** The reason, possibly written by a worker: untrusted, show it as text only. */
   readonly reason: string | null;
-  /** What was lost or left with it: ours, save for what stands in `quoted`. */
+  /** Details. The texts in `quoted` are untrusted. */
   readonly more: readonly { readonly label: string; readonly quoted: string }[];
-  /** For how long the state that began here lasted; null where it is not one, or still lasts. */
+  /** How long the state lasted that began here; null if it still lasts, or if the event begins no state. */
   readonly lasted: number | null;
-  /** The state began here, and is the one now. */
+  /** The current state began here. */
   readonly current: boolean;
 }
 
-/** What happened on one day, the latest first. */
+/** The events of one day, latest first. */
 export interface Day {
   /** "2026-11-22" in the viewer's zone. */
   readonly date: string;
@@ -26,13 +26,13 @@ export interface Day {
 }
 
 /**
- * Tells events as a timeline: by days of a zone, each with how long its state lasted.
+ * A timeline of events: by days of a zone, each with the duration of its state.
  *
- * @param events the latest first
- * @param whole whether the latest of all is among them: else nothing can be said of what is now
+ * @param events latest first
+ * @param whole whether the latest event is included; without it, the current state is not known
  */
 export function timeline(events: readonly WorkerEvent[], zone: string, whole = true): readonly Day[] {
-  /** The one after it of the same kind, by kind. */
+  /** The next event of the same kind, by kind. */
   const later = new Map<string, WorkerEvent>();
   const days: { date: string; entries: Entry[] }[] = [];
   for (const event of events) {
@@ -60,7 +60,7 @@ const KINDS: Partial<Record<WorkerEvent['type'], string>> = {
   conflict: 'conflict',
 };
 
-/** The end of something, of which it makes no sense to say for how long it has been ending. */
+/** Whether the event is an end, which has no duration. */
 function isPoint({ type, to }: WorkerEvent): boolean {
   return (type === 'breaker' && to === 'closed') || (type === 'conflict' && to === 'ended');
 }
@@ -95,7 +95,7 @@ function words(event: WorkerEvent): Pick<Entry, 'level' | 'title' | 'reason' | '
   switch (type) {
     case 'status': {
       const status = STATUSES.find((one) => one === to) ?? 'unknown';
-      // The last words of a crash come back in its exit; said once.
+      // The reason of a crash is repeated in its exit report; show it once.
       if (event.lastExit) more.push(...exitText(event.lastExit, reason));
       const lost = status === 'crashed' || status === 'stopped';
       if (lost && event.activity) more.push({ label: 'was', quoted: event.activity });
@@ -139,7 +139,7 @@ function words(event: WorkerEvent): Pick<Entry, 'level' | 'title' | 'reason' | '
   }
 }
 
-/** Last words as pairs, without what the reason says already. */
+/** An exit report as pairs, without texts that the reason already contains. */
 export function exitText(exit: LastExit, known: string | null = null): { label: string; quoted: string }[] {
   const pairs: { label: string; quoted: string }[] = [];
   if (exit.code !== null && !known?.includes(`exit code ${exit.code}`))
@@ -156,7 +156,7 @@ export function exitText(exit: LastExit, known: string | null = null): { label: 
   return pairs;
 }
 
-/** "for 12 minutes", of a state that is over; null where nothing can be said. */
+/** "for 12 minutes", for a past state; null if unknown. */
 export function lastedText({ lasted }: Pick<Entry, 'lasted'>): string | null {
   return lasted === null ? null : lasted < 1000 ? 'for less than a second' : `for ${lasting(lasted)}`;
 }
@@ -167,7 +167,7 @@ const dayFormats = new Map<string, Intl.DateTimeFormat>();
 export function dayOf(date: Date, zone: string): string {
   let format = dayFormats.get(zone);
   if (!format) {
-    // Swedish writes dates as ISO 8601 does.
+    // Swedish dates have the form of ISO 8601.
     format = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeZone: zone });
     dayFormats.set(zone, format);
   }
@@ -182,7 +182,7 @@ export function dayText(date: string, now: number, zone: string): string {
   return `${weekday.format(noon)}, ${longDate.format(noon)}`;
 }
 
-// Apart, for servers and browsers do not agree on the comma between them.
+// Separate formats, because servers and browsers differ in the comma between them.
 const weekday = new Intl.DateTimeFormat('en-GB', { weekday: 'long', timeZone: 'UTC' });
 const longDate = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric',
