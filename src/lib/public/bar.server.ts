@@ -1,9 +1,10 @@
 import { favicon } from '../signs/favicon.ts';
 import { bar, type Bar } from './bar.ts';
 import { readSnapshot } from '../rules/message.ts';
+import { ask } from '../server/database/ask.ts';
 import { publicClient } from '../server/database/public-client.ts';
 import { frameAncestors } from '../server/http/frame-ancestors.ts';
-import { refusal, Refused } from '../server/database/refusal.ts';
+import { Refused } from '../server/database/refusal.ts';
 import { remembered } from '../server/database/remembered.ts';
 import type { Session } from '../server/auth/session.ts';
 
@@ -21,7 +22,7 @@ export interface BarAnswer {
 }
 
 /** Fifty pages that embed the same line cost the database one question every few seconds. */
-const withKey = remembered(BAR_LASTS_S, (key: string) => ask(publicClient(), key));
+const withKey = remembered(BAR_LASTS_S, (key: string) => readLine(publicClient(), key));
 
 /**
  * The status line, for whoever presents an embed key; without one, for the member who is signed in.
@@ -37,7 +38,7 @@ export async function readBar(session: Session, key: string | null): Promise<Bar
     return withKey(key);
   }
   if (!(await session.token())) throw new Refused('signed-out', 'neither a session nor an embed key');
-  return ask(session.client);
+  return readLine(session.client);
 }
 
 /** The setting is one for all keys. Null: no answer has told it since this server started. */
@@ -49,10 +50,11 @@ let sites: readonly string[] | null = null;
  */
 export const knownSites = (): readonly string[] | null => sites;
 
-async function ask(client: Session['client'], key?: string): Promise<BarAnswer> {
-  const { data, error, status } = await client.rpc('hp_bar', key === undefined ? {} : { embed_key: key });
-  if (error) throw refusal(status, error.code, error.message);
-  const { frame_ancestors: sources } = data as { frame_ancestors: unknown };
+async function readLine(client: Session['client'], key?: string): Promise<BarAnswer> {
+  const data = await ask<{ frame_ancestors: unknown }>(
+    client.rpc('hp_bar', key === undefined ? {} : { embed_key: key }),
+  );
+  const { frame_ancestors: sources } = data;
   const line = bar(readSnapshot(data));
   sites = frameAncestors(sources);
   return { bar: { ...line, icon: favicon(line.level) }, frameAncestors: sites };

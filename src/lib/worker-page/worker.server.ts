@@ -1,8 +1,9 @@
 import type { SnapshotWire } from '../rules/message.ts';
-import { PAGE_OF, type WorkerPageData } from './source.ts';
-import { keepWatching } from '../server/database/fleet.ts';
-import { refusal, Refused } from '../server/database/refusal.ts';
 import type { Session } from '../server/auth/session.ts';
+import { askAs } from '../server/database/ask.ts';
+import { keepWatching } from '../server/database/fleet.ts';
+import { Refused } from '../server/database/refusal.ts';
+import { PAGE_OF, type WorkerPageData } from './source.ts';
 
 /**
  * All that the page of one worker shows; without workers where there is none of that name.
@@ -17,11 +18,13 @@ export async function readWorker(
 ): Promise<WorkerPageData> {
   mustBeName(name);
   const [page, events, commands] = await Promise.all([
-    ask(session, (client) => client.rpc('hp_worker_page', { worker_name: name })),
+    askAs<SnapshotWire & { details: unknown }>(session, (client) =>
+      client.rpc('hp_worker_page', { worker_name: name }),
+    ),
     readEvents(session, name, { after }),
     readCommands(session, name),
   ]);
-  const { details, ...snapshot } = page as unknown as SnapshotWire & { details: unknown };
+  const { details, ...snapshot } = page;
   return {
     snapshot,
     details,
@@ -52,7 +55,7 @@ export async function readEvents(
   { after, kinds }: EventsWanted,
 ): Promise<Older> {
   const [at, id] = after?.split('~') ?? [];
-  const list = (await ask(session, (client) =>
+  const list = await askAs<unknown[]>(session, (client) =>
     client.rpc('hp_worker_events', {
       worker_name: name,
       before: at && !Number.isNaN(Date.parse(at)) ? at : undefined,
@@ -60,7 +63,7 @@ export async function readEvents(
       kinds: kinds ? [...kinds] : undefined,
       max_count: PAGE_OF,
     }),
-  )) as unknown[];
+  );
   return { list, more: list.length >= PAGE_OF };
 }
 
@@ -71,10 +74,9 @@ export async function readEvents(
  * @throws {Refused}
  */
 export async function readCommands(session: Session, name: string, before?: number): Promise<Older> {
-  const answer = await ask(session, (client) =>
+  const { commands, more } = await askAs<{ commands: unknown[]; more: boolean }>(session, (client) =>
     client.rpc('hp_worker_commands', { worker_name: name, before, most: COMMANDS_OF }),
   );
-  const { commands, more } = answer as { commands: unknown[]; more: boolean };
   return { list: commands, more };
 }
 
@@ -93,10 +95,10 @@ export async function ofKnown<T>(
   mustBeName(name);
   const found = await read();
   if (something(found)) return found;
-  const rows = await ask(session, (client) =>
+  const rows = await askAs<unknown[]>(session, (client) =>
     client.from('hp_worker_status').select('worker_id').eq('worker_name', name),
   );
-  if ((rows as unknown[]).length === 0) throw new Refused('not-found', `there is no worker named ${name}`);
+  if (rows.length === 0) throw new Refused('not-found', `there is no worker named ${name}`);
   return found;
 }
 
@@ -108,36 +110,16 @@ export function mustBeName(name: string): void {
 /** So many lines of the audit log at a time. */
 const COMMANDS_OF = 20;
 
-/** Says that somebody watches the fleet and this worker. @throws {Refused} */
+/** Reports a viewer of the fleet and of this worker. @throws {Refused} */
 export async function keepWatchingWorker(session: Session, name: string) {
   const [answer] = await Promise.all([
     keepWatching(session),
-    // Of one that is gone nothing more is told; that it is, the fleet's messages say.
-    ask(session, (client) => client.rpc('hp_watch_worker', { worker_name: name }), [404]),
+    askAs(session, (client) => client.rpc('hp_watch_worker', { worker_name: name })).catch(
+      (refused: unknown) => {
+        // A removed worker has no more news; the fleet's messages report that it is gone.
+        if (!(refused instanceof Refused && refused.kind === 'not-found')) throw refused;
+      },
+    ),
   ]);
   return answer;
-}
-
-type Answer = PromiseLike<{
-  data: unknown;
-  error: { code: string; message: string } | null;
-  status: number;
-}>;
-
-/**
- * Asks the database as the one who is signed in.
- *
- * @param fine what is no trouble, as HTTP statuses; the answer is then null
- * @throws {Refused}
- */
-export async function ask(
-  session: Session,
-  question: (client: Session['client']) => Answer,
-  fine: readonly number[] = [],
-): Promise<unknown> {
-  if (!(await session.token())) throw new Refused('signed-out', 'no session');
-  const { data, error, status } = await question(session.client);
-  if (!error) return data;
-  if (error.code.startsWith('PT') && fine.includes(status)) return null;
-  throw refusal(status, error.code, error.message);
 }

@@ -1,7 +1,9 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { authSettings } from '$lib/server/auth/settings.ts';
 import { refuse, tooMany } from '$lib/server/auth/wording.ts';
+import { readForm, text, trimmed } from '$lib/server/http/form.ts';
 import { safePath } from '$lib/server/auth/safe-path.ts';
+import { z } from 'zod';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {
@@ -31,11 +33,11 @@ function troubleOf(query: URLSearchParams): string | null {
     : null;
 }
 
+const credentials = z.object({ email: trimmed, password: text });
+
 export const actions: Actions = {
   default: async ({ request, locals, url }) => {
-    const form = await request.formData();
-    const email = String(form.get('email') ?? '').trim();
-    const password = String(form.get('password') ?? '');
+    const { email, password } = await readForm(request, credentials);
     if (!email || !password)
       return fail(400, { email, message: 'Enter your email address and your password.' });
     try {

@@ -1,6 +1,7 @@
 import { error, redirect, type ServerLoadEvent } from '@sveltejs/kit';
 import { advice } from '../http/advice.ts';
-import { refusal, Refused } from '../database/refusal.ts';
+import { ask } from '../database/ask.ts';
+import { Refused } from '../database/refusal.ts';
 import type { Session } from './session.ts';
 
 export type Role = 'viewer' | 'operator' | 'owner';
@@ -46,8 +47,6 @@ async function isLocalOwner(event: ServerLoadEvent): Promise<boolean> {
  *
  * @throws {Refused}
  */
-export async function claimInvite(session: Session): Promise<Role | null> {
-  const { data, error: trouble, status } = await session.client.rpc('hp_claim_invite');
-  if (trouble) throw refusal(status, trouble.code, trouble.message);
-  return data as Role | null;
+export function claimInvite(session: Session): Promise<Role | null> {
+  return ask(session.client.rpc('hp_claim_invite'));
 }

@@ -1,4 +1,5 @@
 import { env } from '$env/dynamic/public';
+import { z } from 'zod';
 import { configuration } from '../database/configuration.ts';
 
 /** What the project's Auth lets people do. */
@@ -10,6 +11,12 @@ export interface AuthSettings {
   /** Addresses count as confirmed without a mail: an account proves nothing about who reads them. */
   confirmsByItself: boolean;
 }
+
+const answered = z.object({
+  external: z.object({ email: z.boolean().optional() }).optional(),
+  disable_signup: z.boolean().optional(),
+  mailer_autoconfirm: z.boolean().optional(),
+});
 
 const TIME_LIMIT_MS = 3_000;
 const KEPT_MS = 60_000;
@@ -30,7 +37,7 @@ async function ask(): Promise<AuthSettings> {
     headers: { apikey: publishableKey },
     signal: AbortSignal.timeout(TIME_LIMIT_MS),
   })
-    .then((response) => (response.ok ? (response.json() as Promise<Answer>) : null))
+    .then(async (response) => (response.ok ? answered.parse(await response.json()) : null))
     .catch(() => null);
   if (!answer) {
     kept = null;
@@ -44,10 +51,4 @@ async function ask(): Promise<AuthSettings> {
     magicLink: wished === 'on' || (wished !== 'off' && email && !confirmsByItself),
     confirmsByItself,
   };
-}
-
-interface Answer {
-  external?: { email?: boolean };
-  disable_signup?: boolean;
-  mailer_autoconfirm?: boolean;
 }

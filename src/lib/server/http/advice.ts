@@ -1,4 +1,5 @@
-import type { Refused } from '../database/refusal.ts';
+import { error } from '@sveltejs/kit';
+import { Refused } from '../database/refusal.ts';
 import type { Session } from '../auth/session.ts';
 
 const LOOPBACK = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/;
@@ -39,5 +40,15 @@ export async function advice({ kind, detail }: Refused, session: Pick<Session, '
       };
     default:
       return { message: 'The database answered with an error', advice: 'It said:', command: detail };
+  }
+}
+
+/** What `work` gives; where the database refuses it, the error page with advice. */
+export async function orAdvice<T>(session: Pick<Session, 'email'>, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    error(refused.status, await advice(refused, session));
   }
 }

@@ -1,6 +1,7 @@
-import { LEVELS, readLines, type Level, type Line } from './lines.ts';
+import { z } from 'zod';
+import { LEVELS, readLines, type Line } from './lines.ts';
 import { visible } from './visible.ts';
-import { Refused, refusal } from '../../server/database/refusal.ts';
+import { askAs } from '../../server/database/ask.ts';
 import type { Session } from '../../server/auth/session.ts';
 
 /** The most that the database hands out at once. */
@@ -8,45 +9,40 @@ const MOST_LINES = 500;
 /** A download is what is kept: 500 lines, unless the project keeps more. So many are the end of it. */
 const MOST_IN_A_FILE = 20_000;
 
-export interface LogsWanted {
+/** What an address asks for. What it says wrong counts as absent, but for a level: nobody should take a part for all. */
+export const logsWanted = z.object({
   /** This level and what is worse. */
-  level: Level;
-  search: string;
-  limit: number;
+  level: z.enum(LEVELS, { error: `level must be one of ${LEVELS.join(', ')}` }).default('debug'),
+  search: z
+    .string()
+    .transform((text) => text.slice(0, 200))
+    .default(''),
+  limit: z.coerce
+    .number()
+    .catch(100)
+    .transform((limit) => Math.min(MOST_LINES, Math.max(10, Math.trunc(limit) || 100)))
+    .default(100),
   /** Only lines that came before the one with this id. */
-  before: number | null;
-}
+  before: z.coerce.number().int().nullable().catch(null).default(null),
+});
 
-/** What an address asks for; what it says wrong counts as not said, but for a level: nobody should take a part for all. */
-export function logsWanted(query: URLSearchParams): LogsWanted | null {
-  const level = query.get('level') || 'debug';
-  if (!LEVELS.includes(level as Level)) return null;
-  const limit = Math.trunc(Number(query.get('limit'))) || 100;
-  const before = Number(query.get('before') || NaN);
-  return {
-    level: level as Level,
-    search: (query.get('search') ?? '').slice(0, 200),
-    limit: Math.min(MOST_LINES, Math.max(10, limit)),
-    before: Number.isSafeInteger(before) ? before : null,
-  };
-}
+export type LogsWanted = z.infer<typeof logsWanted>;
 
 /** Lines of a worker's log as the database tells them, the oldest first. @throws {Refused} */
 export async function readLogs(
   session: Session,
   name: string,
   { level, search, limit, before }: LogsWanted,
-): Promise<unknown> {
-  if (!(await session.token())) throw new Refused('signed-out', 'no session');
-  const { data, error, status } = await session.client.rpc('hp_worker_logs', {
-    worker_name: name,
-    most: limit,
-    level,
-    ...(search && { search }),
-    ...(before !== null && { before }),
-  });
-  if (error) throw refusal(status, error.code, error.message);
-  return data;
+): Promise<{ lines: unknown[] }> {
+  return askAs(session, (client) =>
+    client.rpc('hp_worker_logs', {
+      worker_name: name,
+      most: limit,
+      level,
+      ...(search && { search }),
+      ...(before !== null && { before }),
+    }),
+  );
 }
 
 /** All of the log that is kept, as a text. @throws {Refused} */

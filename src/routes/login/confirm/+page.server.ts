@@ -1,10 +1,14 @@
 import { redirect } from '@sveltejs/kit';
-import { isAuthError, type EmailOtpType } from '@supabase/supabase-js';
+import { isAuthError } from '@supabase/supabase-js';
 import { safePath } from '$lib/server/auth/safe-path.ts';
 import { TooManyTries } from '$lib/server/auth/sign-in-limit.ts';
+import { z } from 'zod';
 import type { Actions, PageServerLoad } from './$types';
 
-const TYPES: readonly string[] = ['signup', 'invite', 'magiclink', 'recovery', 'email', 'email_change'];
+const link = z.object({
+  token_hash: z.string().min(1),
+  type: z.enum(['signup', 'invite', 'magiclink', 'recovery', 'email', 'email_change']),
+});
 
 /**
  * Where mailed links lead. One made by Supabase's own mail brings a code, of use only in the browser that asked for it.
@@ -24,15 +28,13 @@ export const actions: Actions = {
   default: async ({ url, locals }) => {
     const found = hashIn(url);
     if (!found) redirect(303, '/login?stale');
-    await redeem(() => locals.session.redeemHash(found.hash, found.type));
+    await redeem(() => locals.session.redeemHash(found.token_hash, found.type));
     redirect(303, safePath(url.searchParams.get('next')));
   },
 };
 
-function hashIn(url: URL): { hash: string; type: EmailOtpType } | null {
-  const hash = url.searchParams.get('token_hash');
-  const type = url.searchParams.get('type') ?? '';
-  return hash && TYPES.includes(type) ? { hash, type: type as EmailOtpType } : null;
+function hashIn(url: URL): z.infer<typeof link> | null {
+  return link.safeParse(Object.fromEntries(url.searchParams)).data ?? null;
 }
 
 async function redeem(attempt: () => Promise<void>): Promise<void> {

@@ -2,17 +2,21 @@ import { error, fail } from '@sveltejs/kit';
 import { isAuthApiError } from '@supabase/supabase-js';
 import { authSettings } from '$lib/server/auth/settings.ts';
 import { refuse } from '$lib/server/auth/wording.ts';
+import { readForm, trimmed } from '$lib/server/http/form.ts';
 import { safePath } from '$lib/server/auth/safe-path.ts';
+import { z } from 'zod';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async () => {
   if (!(await authSettings()).magicLink) error(404);
 };
 
+const address = z.object({ email: trimmed });
+
 export const actions: Actions = {
   default: async ({ request, locals, url }) => {
     if (!(await authSettings()).magicLink) error(404);
-    const email = String((await request.formData()).get('email') ?? '').trim();
+    const { email } = await readForm(request, address);
     if (!email) return fail(400, { email, message: 'Enter your email address.' });
     const next = safePath(url.searchParams.get('next'));
     try {
