@@ -52,7 +52,14 @@ async function carriedBrowser(): Promise<Pick<LaunchOptions, 'executablePath' | 
   const libraries = [join(folder, 'al2023/lib'), process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
   return {
     executablePath: join(folder, 'chromium'),
-    env: { ...process.env, LD_LIBRARY_PATH: libraries, FONTCONFIG_PATH: join(folder, 'fonts'), HOME: folder },
+    // LC_ALL: from C.UTF-8 Chromium makes a language that its own Intl refuses.
+    env: {
+      ...process.env,
+      LD_LIBRARY_PATH: libraries,
+      FONTCONFIG_PATH: join(folder, 'fonts'),
+      HOME: folder,
+      LC_ALL: 'en_US.UTF-8',
+    },
     // There is no GPU where there is no browser, and the sandbox needs what a container does not grant.
     args: ['--no-sandbox', '--no-zygote', '--disable-gpu'],
   };

@@ -1,16 +1,15 @@
 import type { PublicStatus } from './status.ts';
+import { ask } from '../server/database/ask.ts';
 import { publicClient } from '../server/database/public-client.ts';
-import { refusal } from '../server/database/refusal.ts';
 import { remembered } from '../server/database/remembered.ts';
 
-/** For how long caches may keep what the public page shows, in seconds. */
+/** How long caches may keep the public page, in seconds. */
 export const PUBLIC_STATUS_LASTS_S = 10;
 
-const ask = remembered(5, async (): Promise<PublicStatus | null> => {
-  const { data, error, status } = await publicClient().rpc('hp_public_status');
-  if (error) throw refusal(status, error.code, error.message);
-  if (data === null) return null;
-  const { now, workers } = data as unknown as PublicStatus;
+const readStatus = remembered(5, async (): Promise<PublicStatus | null> => {
+  const status = await ask<PublicStatus | null>(publicClient().rpc('hp_public_status'));
+  if (status === null) return null;
+  const { now, workers } = status;
   const iso = (instant: string) => new Date(instant).toISOString();
   return {
     now: iso(now),
@@ -19,12 +18,12 @@ const ask = remembered(5, async (): Promise<PublicStatus | null> => {
       level,
       words,
       last_seen: last_seen && iso(last_seen),
-      // A dashboard may be newer than its database, which then tells no uptime.
+      // A dashboard may be newer than its database, which then has no uptime.
       uptime: uptime ?? null,
       uptime_days: uptime_days ?? [],
     })),
   };
 });
 
-/** What anyone may know of the fleet; null while the public page is off. @throws {Refused} */
-export const publicStatus = (): Promise<PublicStatus | null> => ask(undefined);
+/** The public data of the fleet; null while the public page is off. @throws {Refused} */
+export const publicStatus = (): Promise<PublicStatus | null> => readStatus(undefined);

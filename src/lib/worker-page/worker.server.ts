@@ -1,13 +1,14 @@
 import type { SnapshotWire } from '../rules/message.ts';
-import { PAGE_OF, type WorkerPageData } from './source.ts';
-import { keepWatching } from '../server/database/fleet.ts';
-import { refusal, Refused } from '../server/database/refusal.ts';
 import type { Session } from '../server/auth/session.ts';
+import { askAs } from '../server/database/ask.ts';
+import { keepWatching } from '../server/database/fleet.ts';
+import { Refused } from '../server/database/refusal.ts';
+import { PAGE_OF, type WorkerPageData } from './source.ts';
 
 /**
- * All that the page of one worker shows; without workers where there is none of that name.
+ * The data of one worker page; without workers if the worker does not exist.
  *
- * @param after events before this one ({@link EventsWanted}), instead of the latest
+ * @param after events before this one ({@link EventsWanted}), instead of the latest events
  * @throws {Refused}
  */
 export async function readWorker(
@@ -17,11 +18,13 @@ export async function readWorker(
 ): Promise<WorkerPageData> {
   mustBeName(name);
   const [page, events, commands] = await Promise.all([
-    ask(session, (client) => client.rpc('hp_worker_page', { worker_name: name })),
+    askAs<SnapshotWire & { details: unknown }>(session, (client) =>
+      client.rpc('hp_worker_page', { worker_name: name }),
+    ),
     readEvents(session, name, { after }),
     readCommands(session, name),
   ]);
-  const { details, ...snapshot } = page as unknown as SnapshotWire & { details: unknown };
+  const { details, ...snapshot } = page;
   return {
     snapshot,
     details,
@@ -32,27 +35,27 @@ export async function readWorker(
   };
 }
 
-/** A part of a list that goes back in time. */
+/** A page of older entries. */
 export interface Older {
   readonly list: unknown[];
-  /** Whether there is more before it. */
+  /** Whether there are older entries. */
   readonly more: boolean;
 }
 
 export interface EventsWanted {
-  /** Those after this one, going back: `2026-11-22T03:05:12.123456+00:00~41`. */
+  /** Events older than this cursor: `2026-11-22T03:05:12.123456+00:00~41`. */
   readonly after?: string | null;
   readonly kinds?: readonly string[] | null;
 }
 
-/** A page of a worker's events, the latest first. @throws {Refused} */
+/** A page of a worker's events, latest first. @throws {Refused} */
 export async function readEvents(
   session: Session,
   name: string,
   { after, kinds }: EventsWanted,
 ): Promise<Older> {
   const [at, id] = after?.split('~') ?? [];
-  const list = (await ask(session, (client) =>
+  const list = await askAs<unknown[]>(session, (client) =>
     client.rpc('hp_worker_events', {
       worker_name: name,
       before: at && !Number.isNaN(Date.parse(at)) ? at : undefined,
@@ -60,28 +63,27 @@ export async function readEvents(
       kinds: kinds ? [...kinds] : undefined,
       max_count: PAGE_OF,
     }),
-  )) as unknown[];
+  );
   return { list, more: list.length >= PAGE_OF };
 }
 
 /**
- * A page of what was asked of a worker, the latest first.
+ * A page of a worker's commands, latest first.
  *
- * @param before the id of the last one that is known already
+ * @param before the id of the oldest known command
  * @throws {Refused}
  */
 export async function readCommands(session: Session, name: string, before?: number): Promise<Older> {
-  const answer = await ask(session, (client) =>
+  const { commands, more } = await askAs<{ commands: unknown[]; more: boolean }>(session, (client) =>
     client.rpc('hp_worker_commands', { worker_name: name, before, most: COMMANDS_OF }),
   );
-  const { commands, more } = answer as { commands: unknown[]; more: boolean };
   return { list: commands, more };
 }
 
 /**
- * What was found of a worker. What is kept outlives it: so there is no such worker only where nothing was found either.
+ * Reads data of a worker. Data outlives its worker, so the worker counts as missing only if there is no data either.
  *
- * @param something whether anything was found
+ * @param something whether there is any data
  * @throws {Refused} 'not-found' among others
  */
 export async function ofKnown<T>(
@@ -93,51 +95,31 @@ export async function ofKnown<T>(
   mustBeName(name);
   const found = await read();
   if (something(found)) return found;
-  const rows = await ask(session, (client) =>
+  const rows = await askAs<unknown[]>(session, (client) =>
     client.from('hp_worker_status').select('worker_id').eq('worker_name', name),
   );
-  if ((rows as unknown[]).length === 0) throw new Refused('not-found', `there is no worker named ${name}`);
+  if (rows.length === 0) throw new Refused('not-found', `there is no worker named ${name}`);
   return found;
 }
 
-/** A zero byte is in no text of PostgreSQL: nobody has such a name. @throws {Refused} */
+/** Rejects a zero byte, which PostgreSQL allows in no text. @throws {Refused} */
 export function mustBeName(name: string): void {
   if (name.includes('\0')) throw new Refused('not-found', 'there is no worker of that name');
 }
 
-/** So many lines of the audit log at a time. */
+/** Commands in one page. */
 const COMMANDS_OF = 20;
 
-/** Says that somebody watches the fleet and this worker. @throws {Refused} */
+/** Reports a viewer of the fleet and of this worker. @throws {Refused} */
 export async function keepWatchingWorker(session: Session, name: string) {
   const [answer] = await Promise.all([
     keepWatching(session),
-    // Of one that is gone nothing more is told; that it is, the fleet's messages say.
-    ask(session, (client) => client.rpc('hp_watch_worker', { worker_name: name }), [404]),
+    askAs(session, (client) => client.rpc('hp_watch_worker', { worker_name: name })).catch(
+      (refused: unknown) => {
+        // A removed worker has no more news; the fleet's messages report that it is gone.
+        if (!(refused instanceof Refused && refused.kind === 'not-found')) throw refused;
+      },
+    ),
   ]);
   return answer;
-}
-
-type Answer = PromiseLike<{
-  data: unknown;
-  error: { code: string; message: string } | null;
-  status: number;
-}>;
-
-/**
- * Asks the database as the one who is signed in.
- *
- * @param fine what is no trouble, as HTTP statuses; the answer is then null
- * @throws {Refused}
- */
-export async function ask(
-  session: Session,
-  question: (client: Session['client']) => Answer,
-  fine: readonly number[] = [],
-): Promise<unknown> {
-  if (!(await session.token())) throw new Refused('signed-out', 'no session');
-  const { data, error, status } = await question(session.client);
-  if (!error) return data;
-  if (error.code.startsWith('PT') && fine.includes(status)) return null;
-  throw refusal(status, error.code, error.message);
 }

@@ -7,7 +7,7 @@ import type { PageServerLoad } from './$types';
 export const load: PageServerLoad = async (event) => {
   const { locals, url } = event;
   const key = url.searchParams.get('key');
-  // The address may hold a key.
+  // The address may contain a key.
   event.setHeaders({ 'referrer-policy': 'no-referrer' });
   try {
     const { bar, frameAncestors } = await readBar(locals.session, key);
@@ -20,7 +20,7 @@ export const load: PageServerLoad = async (event) => {
       locals.frameAncestors = knownSites() ?? [];
       error(refused.status, await advice(refused, locals.session));
     }
-    // Two sentences of ours, and nothing to press: while the sites are not known, any may show them.
+    // While the allowed sites are not known, any site may frame this error, which has only two sentences and no buttons.
     locals.frameAncestors = knownSites() ?? ['*'];
     if (refused.kind !== 'signed-out')
       error(503, {

@@ -4,8 +4,8 @@ import { sections as all, sectionsOf } from './sections.ts';
 import type { LayoutServerLoad } from './$types';
 
 /**
- * Who may see which section. A client can ask for a page's data without this function, so what a page reads and writes
- * is guarded by the database: its functions ask for the role.
+ * Decides who sees which section. A client can request a page's data without this function, so the database also checks the
+ * role in its functions.
  */
 export const load: LayoutServerLoad = async (event) => {
   const member = await requireMember(event);

@@ -10,17 +10,17 @@ import { uptimeText } from '$lib/public/uptime.ts';
 import { absolute, ago } from '$lib/time/wording.ts';
 import type { PageServerLoad } from './$types';
 
-/** Without scripts: there is nothing to click, and anyone gets it, on any device. */
+/** Without JavaScript, because there is nothing to click, and any device must show it. */
 export const csr = false;
 
 const REFRESH_S = 30;
 
 export const load: PageServerLoad = async (event) => {
-  // Also where there is an error: it may be gone by then.
+  // Also for an error, which may be over by then.
   event.setHeaders({ refresh: String(REFRESH_S) });
   const status = await publicStatus().catch((refused: unknown) => {
     if (!(refused instanceof Refused)) throw refused;
-    // Anyone may read this: what stands in the way is for the members' own page.
+    // The public page does not show the cause; the members' page does.
     error(503, { message: 'The status is not available', advice: 'Try again in a moment.' });
   });
   cachePublicly(PUBLIC_STATUS_LASTS_S, event);
@@ -29,8 +29,8 @@ export const load: PageServerLoad = async (event) => {
 };
 
 /**
- * What the page shows, in words. Made here, icons included: what this page and the fleet page both load would be cut into
- * pieces for both of them, and nothing runs here that could use it.
+ * The page's texts and icons. Made here, because shared code would split the fleet page's chunks, and no script runs on this
+ * page.
  */
 function visible({ now, workers }: PublicStatus) {
   const { level, words } = verdict(workers);

@@ -5,11 +5,11 @@ const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 const LOOPBACK_ADDRESSES = ['127.0.0.1', '::1', '::ffff:127.0.0.1'];
 
 /**
- * Signs the local owner in, so that `npm run dev` shows the fleet at once. Only where the page was asked for by a
- * loopback name from a loopback address: neither a neighbour in the network nor a name that somebody made point to
- * 127.0.0.1 gets in. Imported under `import.meta.env.DEV` only: a production build does not contain this file.
+ * Signs in the local owner, so that `npm run dev` shows the fleet at once. Only for a loopback name and a loopback address, so
+ * that neither another machine nor a foreign name that points to 127.0.0.1 gets access. Imported under `import.meta.env.DEV`
+ * only: a production build does not contain this file.
  *
- * @returns whether somebody is signed in now
+ * @returns whether a person is signed in now
  */
 export async function signInAsLocalOwner({ url, locals, getClientAddress }: RequestEvent): Promise<boolean> {
   const { DEV_OWNER_EMAIL: email, DEV_OWNER_PASSWORD: password } = env;
@@ -20,6 +20,6 @@ export async function signInAsLocalOwner({ url, locals, getClientAddress }: Requ
     await locals.session.begin(email, password);
     return true;
   } catch {
-    return false; // the sign-in page says why
+    return false; // the sign-in page shows the cause
   }
 }

@@ -1,21 +1,22 @@
 import { error, redirect, type ServerLoadEvent } from '@sveltejs/kit';
 import { advice } from '../http/advice.ts';
-import { refusal, Refused } from '../database/refusal.ts';
+import { ask } from '../database/ask.ts';
+import { Refused } from '../database/refusal.ts';
 import type { Session } from './session.ts';
 
 export type Role = 'viewer' | 'operator' | 'owner';
 
-/** Who is signed in, as this Lastseen knows them. */
+/** The signed-in member. */
 export interface Member {
   role: Role;
-  /** To be shown and for nothing else; it comes from an unverified token. */
+  /** For display only, because it comes from an unverified token. */
   email: string | null;
 }
 
-/** The member who asks for a page. Others are sent to sign in, or told that they are no members. */
+/** The member who requests a page. Others are redirected to sign in, or see that they are not members. */
 export async function requireMember(event: ServerLoadEvent): Promise<Member> {
   const { session } = event.locals;
-  // Untracked: a load function that merely knows where to come back need not run again for each address.
+  // Untracked, because the load function needs the address only for the redirect.
   const address = event.untrack(() => event.url.pathname);
   const signIn = () => redirect(303, `/login?next=${encodeURIComponent(address)}`);
   try {
@@ -31,7 +32,7 @@ export async function requireMember(event: ServerLoadEvent): Promise<Member> {
   }
 }
 
-/** Under `npm run dev` every address opens at once, as the fleet does. */
+/** Under `npm run dev`, every page opens without sign-in. */
 async function isLocalOwner(event: ServerLoadEvent): Promise<boolean> {
   if (import.meta.env.DEV) {
     const { signInAsLocalOwner } = await import('./dev-sign-in.ts');
@@ -41,13 +42,10 @@ async function isLocalOwner(event: ServerLoadEvent): Promise<boolean> {
 }
 
 /**
- * The role of whoever is signed in; null when they are no member. Somebody who was invited becomes one here, if their
- * address is confirmed.
+ * The role of the signed-in person; null if not a member. An invited person with a confirmed address becomes a member here.
  *
  * @throws {Refused}
  */
-export async function claimInvite(session: Session): Promise<Role | null> {
-  const { data, error: trouble, status } = await session.client.rpc('hp_claim_invite');
-  if (trouble) throw refusal(status, trouble.code, trouble.message);
-  return data as Role | null;
+export function claimInvite(session: Session): Promise<Role | null> {
+  return ask(session.client.rpc('hp_claim_invite'));
 }

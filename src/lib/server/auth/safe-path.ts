@@ -1,15 +1,15 @@
 /**
- * Where to go after signing in: a path of this site, or its start. Whatever comes from an address may have been put
- * there by somebody else, so it must not lead anywhere else.
+ * The path to go to after signing in: a path of this site, or `/`. The wished path comes from an address, which somebody else may
+ * have written, so it must not lead to another site.
  *
- * @param wished what the address asks for, such as "/?status=critical"
+ * @param wished the path in the address, such as "/?status=critical"
  */
 export function safePath(wished: string | null): string {
   if (!wished?.startsWith('/')) return '/';
   const base = 'http://here.invalid';
   try {
     const url = new URL(wished, base);
-    // "//elsewhere", "/\elsewhere" and the like have another origin once they are resolved.
+    // "//elsewhere", "/\elsewhere" and similar paths resolve to another origin.
     return url.origin === base ? url.pathname + url.search : '/';
   } catch {
     return '/';

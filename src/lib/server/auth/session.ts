@@ -13,7 +13,7 @@ import { fetchSupabase } from '../database/fetch-supabase.ts';
 import { Refused } from '../database/refusal.ts';
 import { admitSignIn, forgetSignIn, type Attempt } from './sign-in-limit.ts';
 
-/** Who asks: the Supabase Auth session in this request's cookies. One per request. */
+/** The Supabase Auth session in this request's cookies. One per request. */
 export class Session {
   readonly #event: RequestEvent;
   #client: SupabaseClient<Database> | null = null;
@@ -22,16 +22,16 @@ export class Session {
     this.#event = event;
   }
 
-  /** A client that acts as the one who asks. */
+  /** A client with the person's rights. */
   get client(): SupabaseClient<Database> {
     return (this.#client ??= this.#create());
   }
 
   /**
-   * The access token, renewed when it would end within 90 seconds; null when nobody is signed in.
-   * It has not been verified: the database does that with whatever is done with it.
+   * The access token, renewed if it would expire within 90 seconds; null if nobody is signed in. Not verified here: the database
+   * verifies it with each use.
    *
-   * @throws {Refused} when it has ended and Supabase cannot be reached to renew it: nobody is signed out by an outage
+   * @throws {Refused} if it has expired and Supabase cannot be reached to renew it, because an outage must not sign anybody out
    */
   async token(): Promise<{ accessToken: string; expiresAt: number } | null> {
     if (!this.#hasCookie()) return null;
@@ -45,7 +45,7 @@ export class Session {
     );
   }
 
-  /** The address of the one who is signed in, to be shown and for nothing else: it comes from an unverified token. */
+  /** The signed-in person's address. For display only, because it comes from an unverified token. */
   async email(): Promise<string | null> {
     const token = await this.token();
     if (!token) return null;
@@ -61,15 +61,15 @@ export class Session {
   }
 
   /**
-   * Whether Auth still knows this session. A token is good until it ends, whatever becomes of its session: one that was
-   * signed out elsewhere, or whose account is gone, is found out by asking. True also where Auth gives no answer.
+   * Whether Auth still has this session. A token is valid until it expires, even after its session was signed out elsewhere or
+   * its account removed, so Auth must be queried. Also true if Auth gives no answer.
    */
   async isAlive(): Promise<boolean> {
     const { error } = await this.client.auth.getUser();
     return !(isAuthSessionMissingError(error) || (isAuthApiError(error) && error.status < 429));
   }
 
-  /** Signs in; the cookies go out with the response. @throws {AuthError} of which one is {@link TooManyTries} */
+  /** Signs in; the response sets the cookies. @throws {AuthError}, such as {@link TooManyTries} */
   async begin(email: string, password: string): Promise<void> {
     await this.#admit('sign-in', email);
     const { error } = await this.client.auth.signInWithPassword({ email, password });
@@ -78,10 +78,10 @@ export class Session {
   }
 
   /**
-   * Makes an account. Where the project confirms addresses, a mail with a link goes out first.
+   * Creates an account. If the project confirms addresses, it sends a mail with a link first.
    *
-   * @param redirectTo where that link leads in the end
-   * @returns whether they are signed in now
+   * @param redirectTo the target of that link
+   * @returns whether the person is signed in now
    * @throws {AuthError}
    */
   async signUp(email: string, password: string, redirectTo: string): Promise<boolean> {
@@ -92,7 +92,7 @@ export class Session {
     return data.session !== null;
   }
 
-  /** Has a link mailed that signs in. Somebody without an account gets one, if the project lets people sign up. @throws {AuthError} */
+  /** Mails a sign-in link. Creates an account if needed and if the project allows sign-up. @throws {AuthError} */
   async mailLink(email: string, redirectTo: string): Promise<void> {
     await this.#admit('link', email);
     const { error } = await this.client.auth.signInWithOtp({
@@ -102,14 +102,14 @@ export class Session {
     if (error) throw error;
   }
 
-  /** Signs in with what a mailed link brings back to the browser that asked for it. @throws {AuthError} */
+  /** Signs in with the code of a mailed link, in the browser that requested it. @throws {AuthError} */
   async redeemCode(code: string): Promise<void> {
     await this.#admit('confirm', code);
     const { error } = await this.client.auth.exchangeCodeForSession(code);
     if (error) throw error;
   }
 
-  /** The same for a link that carries the hash of a one-time password itself. @throws {AuthError} */
+  /** The same for a link with the hash of a one-time password. @throws {AuthError} */
   async redeemHash(hash: string, type: EmailOtpType): Promise<void> {
     await this.#admit('confirm', hash);
     const { error } = await this.client.auth.verifyOtp({ token_hash: hash, type });
@@ -117,17 +117,17 @@ export class Session {
   }
 
   /**
-   * Signs out. The session ends in this browser even when Supabase is away.
+   * Signs out. The session ends in this browser even if Supabase is down.
    *
-   * @param scope `local`: here, other devices stay signed in. `global`: on every device; the database lets their tokens
-   *   do nothing more, and an open page there notices within a minute ({@link isAlive})
-   * @returns whether Auth was notified: else other devices are still signed in
+   * @param scope `local`: here only. `global`: on every device; the database rejects their tokens, and open pages there stop
+   *   within a minute ({@link isAlive})
+   * @returns whether Auth was notified; if not, other devices are still signed in
    */
   async end(scope: 'local' | 'global' = 'local'): Promise<boolean> {
     let notified = false;
     if (this.#hasCookie()) {
       const { auth } = this.client;
-      // Without a session that can still be used auth-js asks nobody, and calls that a success.
+      // Without a usable session, auth-js sends no request, and reports success.
       const { data } = await auth.getSession().catch(() => ({ data: { session: null } }));
       notified =
         data.session !== null &&
@@ -146,7 +146,7 @@ export class Session {
     return this.#cookies().length > 0;
   }
 
-  /** Those of the session. The secret of a link that was asked for is not among them: it is there before any session is. */
+  /** The session's cookies, without the secret of a requested link, which exists before a session. */
   #cookies(): string[] {
     return this.#event.cookies
       .getAll()
@@ -163,7 +163,7 @@ export class Session {
         getAll: () => cookies.getAll(),
         setAll: (changed) => {
           for (const { name, value, options } of changed) {
-            // No script reads them: the page asks for a token when it needs one.
+            // Not readable by scripts: the page requests a token when it needs one.
             cookies.set(name, value, {
               ...options,
               path: '/',
@@ -179,7 +179,7 @@ export class Session {
   }
 }
 
-/** Cookies know no ports: two projects on one machine must not take each other's session for their own. */
+/** Named by host, because cookies ignore ports, and two projects on one machine must not share a session. */
 function cookieName(): string {
   return `lastseen-${new URL(configuration().url).host.replace(/[^a-z0-9]+/gi, '-')}`;
 }

@@ -1,23 +1,30 @@
 import { env } from '$env/dynamic/public';
+import { z } from 'zod';
 import { configuration } from '../database/configuration.ts';
 
-/** What the project's Auth lets people do. */
+/** The project's Auth settings. */
 export interface AuthSettings {
-  /** Anybody may make an account. It sees nothing until an owner lets it in. */
+  /** Everybody may create an account. It sees nothing until an owner adds it. */
   signUp: boolean;
-  /** A link that signs in can be mailed. */
+  /** The project can mail sign-in links. */
   magicLink: boolean;
-  /** Addresses count as confirmed without a mail: an account proves nothing about who reads them. */
+  /** Addresses count as confirmed without a mail, so an account does not prove who owns the address. */
   confirmsByItself: boolean;
 }
+
+const answered = z.object({
+  external: z.object({ email: z.boolean().optional() }).optional(),
+  disable_signup: z.boolean().optional(),
+  mailer_autoconfirm: z.boolean().optional(),
+});
 
 const TIME_LIMIT_MS = 3_000;
 const KEPT_MS = 60_000;
 let kept: { at: number; settings: Promise<AuthSettings> } | null = null;
 
 /**
- * Asks the project, once a minute at most. Auth does not tell whether it sends mails; where it confirms addresses it
- * does. `PUBLIC_MAGIC_LINK` (`on` or `off`) says otherwise. Of a project that does not answer nothing is promised.
+ * Reads the project's settings, at most once a minute. Auth does not report whether it sends mails; it does if it confirms
+ * addresses. `PUBLIC_MAGIC_LINK` (`on` or `off`) overrides this. Without an answer, everything is off.
  */
 export function authSettings(): Promise<AuthSettings> {
   if (!kept || Date.now() - kept.at > KEPT_MS) kept = { at: Date.now(), settings: ask() };
@@ -30,7 +37,7 @@ async function ask(): Promise<AuthSettings> {
     headers: { apikey: publishableKey },
     signal: AbortSignal.timeout(TIME_LIMIT_MS),
   })
-    .then((response) => (response.ok ? (response.json() as Promise<Answer>) : null))
+    .then(async (response) => (response.ok ? answered.parse(await response.json()) : null))
     .catch(() => null);
   if (!answer) {
     kept = null;
@@ -44,10 +51,4 @@ async function ask(): Promise<AuthSettings> {
     magicLink: wished === 'on' || (wished !== 'off' && email && !confirmsByItself),
     confirmsByItself,
   };
-}
-
-interface Answer {
-  external?: { email?: boolean };
-  disable_signup?: boolean;
-  mailer_autoconfirm?: boolean;
 }

@@ -1,15 +1,15 @@
-/** What Supabase Auth allows by default: for so long a refresh token that was used may be used once more. */
+/** Supabase Auth's default: a used refresh token may be used again within this time. */
 const REMEMBERED_MS = 10_000;
 
 const answers = new Map<string, Promise<Response>>();
 
 /**
- * Renews a session once, however many requests of one page come with the same refresh token at the same time. Each would
- * renew it by itself otherwise, and the browser keep whichever cookie comes last: perhaps one that Auth has given up
- * meanwhile, and then takes for stolen, which ends the session.
+ * Renews a session once for all simultaneous requests with the same refresh token. Otherwise each request would renew it, and the
+ * browser would keep the last cookie, which Auth may have replaced already. Auth then treats it as stolen, and ends the
+ * session.
  *
- * @param refreshToken the body of the request, which holds it
- * @param renew asks Auth
+ * @param refreshToken the body of the request with the token
+ * @param renew sends the request to Auth
  */
 export async function shareRefresh(refreshToken: string, renew: () => Promise<Response>): Promise<Response> {
   const known = answers.get(refreshToken);
@@ -17,7 +17,7 @@ export async function shareRefresh(refreshToken: string, renew: () => Promise<Re
   const asked = renew();
   answers.set(refreshToken, asked);
   const forget = () => answers.delete(refreshToken);
-  // What failed is asked anew by the next one.
+  // After a failure, the next request tries again.
   asked.then((answer) => (answer.ok ? setTimeout(forget, REMEMBERED_MS).unref() : forget()), forget);
   return (await asked).clone();
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { Database } from '../database/database.types.ts';
 
-/** Too many tries. An error of Auth's kind, for it is answered as Auth's own limit is. */
+/** Too many attempts. An AuthApiError, because it is handled like Auth's own limit. */
 export class TooManyTries extends AuthApiError {
   override readonly name = 'TooManyTries';
   readonly seconds: number;
@@ -14,16 +14,15 @@ export class TooManyTries extends AuthApiError {
   }
 }
 
-/** What can be tried; each has limits of its own. */
+/** Kinds of attempts, each with its own limits. */
 export type Attempt = 'sign-in' | 'sign-up' | 'link' | 'confirm';
 
 /**
- * Counts a try to sign in, in the database, which all instances of a serverless dashboard share. Where it can't be
- * counted the try goes on: Supabase Auth has limits of its own, and says itself when it is away. A network may also be
- * told to wait for tries that it never made: whoever has the publishable key can count them
- * (docs/decisions/0008-rejected-tokens-are-counted-not-locked.md).
+ * Counts a sign-in attempt in the database, which all instances of a serverless dashboard share. If counting fails, the attempt
+ * goes on, because Supabase Auth has its own limits. A network may also have to wait for attempts that it never made, because
+ * anybody with the publishable key can count them (docs/decisions/0008-rejected-tokens-are-counted-not-locked.md).
  *
- * @param account the address that somebody gives; of a mailed link, what it carries
+ * @param account the given address, or the code of a mailed link
  * @throws {TooManyTries}
  */
 export async function admitSignIn(
@@ -40,14 +39,14 @@ export async function admitSignIn(
   if (seconds) throw new TooManyTries(seconds);
 }
 
-/** After the right password: what was mistyped before no longer counts. */
+/** Resets the count after the right password. */
 export async function forgetSignIn(client: SupabaseClient<Database>, address: string): Promise<void> {
   await client.rpc('hp_forget_sign_in', { network: network(address) });
 }
 
 /**
- * Who counts as one. In IPv6 a household or a rented server has 2^64 addresses. Hashed, so that no address of a
- * person is sent anywhere or logged.
+ * The network of an address. In IPv6, a household or a server has 2^64 addresses. Hashed, so that no address is sent or
+ * logged.
  */
 export function network(address: string): string {
   const first = address

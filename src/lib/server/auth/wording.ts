@@ -3,9 +3,9 @@ import { isAuthApiError, isAuthRetryableFetchError } from '@supabase/supabase-js
 import { TooManyTries } from './sign-in-limit.ts';
 
 /**
- * What a form says when Auth refuses; `email` goes back into its field.
+ * The error message of a form when Auth refuses; `email` goes back into its field.
  *
- * @throws what is no refusal
+ * @throws other errors
  */
 export function refuse(error: unknown, email: string, otherwise: string) {
   if (error instanceof TooManyTries) return fail(429, { email, message: tooMany(error.seconds) });

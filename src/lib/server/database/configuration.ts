@@ -5,15 +5,15 @@ import { readEnvironment, type Environment } from './environment.ts';
 
 // An environment does not change while a server runs.
 let read: ReturnType<typeof readEnvironment> | undefined;
-const judged = () => (read ??= readEnvironment({ ...hidden, ...env }));
+const checked = () => (read ??= readEnvironment({ ...hidden, ...env }));
 
 /**
- * Which Supabase project this dashboard shows. Read at run time, so that one build serves any project.
+ * The Supabase project of this dashboard. Read at run time, so that one build works for any project.
  *
  * @throws the error page that names each variable that is missing or wrong
  */
 export function configuration(): Environment {
-  const { environment, problems } = judged();
+  const { environment, problems } = checked();
   if (environment) return environment;
   error(503, {
     message: 'The dashboard is not connected to a Supabase project',
@@ -23,9 +23,9 @@ export function configuration(): Environment {
   });
 }
 
-/** Where a page may connect to: the project, and its Realtime. None while it is not known. */
+/** The origins that a page may connect to: the project and its Realtime. Empty without a valid configuration. */
 export function projectOrigins(): string[] {
-  const { environment } = judged();
+  const { environment } = checked();
   if (!environment) return [];
   const { origin } = new URL(environment.url);
   return [origin, origin.replace(/^http/, 'ws')];
@@ -33,5 +33,5 @@ export function projectOrigins(): string[] {
 
 /** One line for each variable that is missing or looks wrong, for the server's log. */
 export function complaints(): string[] {
-  return judged().problems.map(({ name, says }) => `${name} ${says}.`);
+  return checked().problems.map(({ name, says }) => `${name} ${says}.`);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isSecret, keyKind, projectOf } from './key-kind.ts';
 
-/** What the dashboard reads of its environment. */
+/** The dashboard's environment variables. */
 export interface Environment {
   url: string;
   publishableKey: string;
@@ -10,24 +10,24 @@ export interface Environment {
 /** One variable that is missing or looks wrong. */
 export interface Problem {
   name: string;
-  /** After the name: "is not set". It never holds the value. */
+  /** The text after the name: "is not set". Never contains the value. */
   says: string;
-  /** The dashboard can't work with it, or must not. */
+  /** The dashboard can't work or must not work with it. */
   fatal: boolean;
 }
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
-/** As many as `/api/tick` asks for. */
+/** The minimum of `/api/tick`. */
 const SHORTEST_SECRET = 16;
 
-/** A rule that is broken: what is said of the variable, and whether one can do without it being mended. */
+/** A rule with its message, and whether the dashboard can work without a fix. */
 function rule<T extends z.ZodType<string>>(
   type: T,
-  judge: (value: string) => string | undefined,
+  check: (value: string) => string | undefined,
   fatal = true,
 ) {
   return type.check((context) => {
-    const says = judge(context.value);
+    const says = check(context.value);
     if (says) context.issues.push({ code: 'custom', message: says, input: '', params: { fatal } });
   });
 }
@@ -104,7 +104,7 @@ const schema = z
     });
   });
 
-/** Judges the environment: what can be used of it, and one problem for each variable that is missing or looks wrong. */
+/** Checks the environment. Returns the usable part, and one problem for each variable that is missing or looks wrong. */
 export function readEnvironment(env: Record<string, string | undefined>): {
   environment: Environment | null;
   problems: Problem[];

@@ -3,13 +3,13 @@ import { shareRefresh } from '../auth/shared-refresh.ts';
 /** A Supabase request that takes longer counts as unreachable. */
 const TIME_LIMIT_MS = 10_000;
 
-/** A key that JSON may have and an object had better not. In a text of JSON the quotes would be escaped. */
+/** A key that is dangerous in an object. Within a JSON text value, the quotes would be escaped. */
 const PROTO_KEY = /"__proto__"(?=\s*:)/g;
 
 /**
- * `fetch` as the dashboard's Supabase clients use it: with a time limit, and so that no worker can spoil a page. What a
- * worker says of itself may have a key `__proto__`, and SvelteKit refuses to hand such an object to the browser: the
- * page of the whole fleet would be an error for everybody. It is called `__proto__ ` here.
+ * `fetch` for the dashboard's Supabase clients, with a time limit. A worker's data may have a key `__proto__`, and SvelteKit
+ * refuses to send such an object to the browser, so one worker could break the fleet page for everybody. The key is renamed to
+ * `__proto__ ` here.
  */
 export const fetchSupabase: typeof fetch = (input, init) => {
   const isRefresh = String(input).includes('/auth/v1/token?grant_type=refresh_token');

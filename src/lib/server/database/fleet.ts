@@ -1,36 +1,26 @@
 import type { SnapshotWire } from '../../rules/message.ts';
-import { bearer } from './public-client.ts';
-import { refusal, Refused } from './refusal.ts';
 import type { Session } from '../auth/session.ts';
+import { ask, askAs } from './ask.ts';
+import { bearer } from './public-client.ts';
+import { Refused } from './refusal.ts';
 
 /** The whole fleet at one instant. @throws {Refused} */
-export async function readFleet(session: Session): Promise<SnapshotWire> {
-  return (await call(session, 'hp_fleet')) as SnapshotWire;
+export function readFleet(session: Session): Promise<SnapshotWire> {
+  return askAs(session, (client) => client.rpc('hp_fleet'));
 }
 
-/** The same for a script that brings a member's access token itself; the database verifies it. @throws {Refused} */
-export async function readFleetWith(accessToken: string): Promise<SnapshotWire> {
-  return (await ask(bearer(accessToken), 'hp_fleet')) as SnapshotWire;
+/** The same for a script with a member's access token, which the database verifies. @throws {Refused} */
+export function readFleetWith(accessToken: string): Promise<SnapshotWire> {
+  return ask(bearer(accessToken).rpc('hp_fleet'));
 }
 
 /**
- * Says that somebody watches, so that digests flow. Every open page does once a minute: so this is also where those are
- * found out who were signed out from another device. Who was removed from the members is told by the database itself.
+ * Reports a viewer, so that the database sends digests. Every open page calls this about once a minute, so this also detects people
+ * who were signed out from another device. The database detects removed members.
  *
  * @throws {Refused}
  */
 export async function keepWatching(session: Session): Promise<{ now: string; tick_at: string | null }> {
   if ((await session.token()) && !(await session.isAlive())) throw new Refused('signed-out', 'signed out');
-  return (await call(session, 'hp_watch')) as { now: string; tick_at: string | null };
-}
-
-async function call(session: Session, name: 'hp_fleet' | 'hp_watch'): Promise<unknown> {
-  if (!(await session.token())) throw new Refused('signed-out', 'no session');
-  return ask(session.client, name);
-}
-
-async function ask(client: Session['client'], name: 'hp_fleet' | 'hp_watch'): Promise<unknown> {
-  const { data, error, status } = await client.rpc(name);
-  if (!error) return data;
-  throw refusal(status, error.code, error.message);
+  return askAs(session, (client) => client.rpc('hp_watch'));
 }

@@ -1,4 +1,4 @@
-/** What an API key of Supabase is, as far as one can tell by looking at it. */
+/** The kind of a Supabase API key, by its form. */
 export interface KeyKind {
   kind: 'publishable' | 'secret' | 'anon' | 'service-role' | 'account' | 'cut-off' | 'unknown';
   /** For people: "a secret key (sb_secret_…)". Never the key itself. */
@@ -17,7 +17,7 @@ const TEXT = {
   unknown: 'not a Supabase API key',
 } as const;
 
-/** Tells the kind of a key, without asking anybody. */
+/** The kind of a key, without a request. */
 export function keyKind(key: string): KeyKind {
   const named = (kind: KeyKind['kind'], project?: string): KeyKind => ({ kind, words: TEXT[kind], project });
   const [, kind, rest] = /^sb_(publishable|secret)_(.*)$/s.exec(key) ?? [];
@@ -30,12 +30,12 @@ export function keyKind(key: string): KeyKind {
   return named('unknown');
 }
 
-/** May do everything, so it belongs on servers alone. */
+/** Has all rights, so it must stay on servers. */
 export function isSecret({ kind }: KeyKind): boolean {
   return kind === 'secret' || kind === 'service-role' || kind === 'account';
 }
 
-/** The project's reference in `https://<ref>.supabase.co`, where the address has one. */
+/** The project's reference in `https://<ref>.supabase.co`, if any. */
 export function projectOf(url: string): string | undefined {
   return /^https:\/\/([a-z0-9]{20})\.supabase\.(co|in)\b/.exec(url)?.[1];
 }

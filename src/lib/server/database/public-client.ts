@@ -5,12 +5,12 @@ import { fetchSupabase } from './fetch-supabase.ts';
 
 let client: SupabaseClient<Database> | null = null;
 
-/** A client that acts for somebody without a session, whoever asks. */
+/** A client without a session, for everybody. */
 export function publicClient(): SupabaseClient<Database> {
   return (client ??= create());
 }
 
-/** A client that acts for whom an access token of Supabase Auth names. */
+/** A client with the rights of a Supabase Auth access token. */
 export function bearer(accessToken: string): SupabaseClient<Database> {
   return create({ authorization: `Bearer ${accessToken}` });
 }

@@ -1,6 +1,6 @@
 import { configuration } from './configuration.ts';
 
-/** Why the database gave no answer. `status` is the HTTP status to answer with. */
+/** Why the database refused or failed. `status` is the HTTP status of the response. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly kind:
@@ -26,16 +26,16 @@ const STATUS = {
   broken: 502,
 } as const;
 
-/** PostgreSQL's codes for what is no number, no time, out of range or no text (a zero byte): its own words are not for people. */
+/** PostgreSQL's codes for an invalid number, time, range or text (a zero byte). Its own messages are not for people. */
 const UNREADABLE = ['22P02', '22007', '22008', '22003', '22P05', '22021'];
 
-/** What an error of the Data API means for whoever asked. */
+/** The meaning of an error of the Data API. */
 export function refusal(status: number, code: string, message: string): Refused {
-  // Status 0 is what postgrest-js makes of a request that never got an answer.
+  // postgrest-js gives status 0 to a request without an answer.
   if (status === 0 || status >= 502) return new Refused('unreachable', configuration().url);
   if (status === 401) return new Refused('signed-out', message);
   if (status === 403) return new Refused('not-a-member', message);
-  // Ours, about what was asked for; 404 without it: there is no such function.
+  // PT404 is ours: the requested thing is missing. Another 404 means that the function is missing.
   if (code === 'PT404') return new Refused('not-found', message);
   if (code === 'PT400') return new Refused('invalid', message);
   if (UNREADABLE.includes(code)) return new Refused('invalid', 'a value in the request is invalid');

@@ -1,7 +1,7 @@
 /**
- * Answers that are good for a while, so that many who ask at once cost one question. What failed is not remembered.
+ * Keeps answers for a while, so that many simultaneous requests cost one query. Failures are not kept.
  *
- * @param seconds for which an answer is good
+ * @param seconds how long an answer is kept
  */
 export function remembered<K, T>(seconds: number, ask: (key: K) => Promise<T>): (key: K) => Promise<T> {
   const answers = new Map<K, { until: number; answer: Promise<T> }>();
@@ -12,7 +12,7 @@ export function remembered<K, T>(seconds: number, ask: (key: K) => Promise<T>): 
     if (known) return known.answer;
     const answer = ask(key);
     answers.set(key, { until: now + seconds * 1000, answer });
-    // Keys that are wrong must not pile up.
+    // Wrong keys must not accumulate.
     answer.catch(() => {
       if (answers.get(key)?.answer === answer) answers.delete(key);
     });

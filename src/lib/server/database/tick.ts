@@ -1,16 +1,16 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** What a cron needs to run the tick from outside: who may ask, whom it asks, and with what. */
+/** The configuration for running the tick from outside. */
 export interface TickConfiguration {
   /** `CRON_SECRET`, which the caller presents as a bearer token. Vercel's own crons do. */
   cronSecret?: string;
   /** `PUBLIC_SUPABASE_URL` */
   url?: string;
-  /** `SUPABASE_SECRET_KEY`: of this server alone, it never reaches a browser. */
+  /** `SUPABASE_SECRET_KEY`: stays on this server, and never reaches a browser. */
   secretKey?: string;
 }
 
-/** A secret shorter than that could be guessed. */
+/** A shorter secret could be guessed. */
 const SHORTEST_SECRET = 16;
 /** A cron calls again soon; its own time limit is 10 s on free Vercel plans. */
 const TIME_LIMIT_MS = 8_000;
@@ -19,7 +19,7 @@ const TIME_LIMIT_MS = 8_000;
  * Runs `hp_tick()` for a caller that presents the secret.
  *
  * @param authorization the request's `Authorization` header
- * @returns an HTTP status, and what to say with it: the tick's own answer, or one line
+ * @returns an HTTP status and a body: the tick's own result, or one message
  */
 export async function tickFor(
   authorization: string | null,
@@ -43,7 +43,7 @@ export async function tickFor(
       headers: {
         'content-type': 'application/json',
         apikey: secretKey,
-        // The older keys are tokens themselves; the newer ones may stand in apikey alone.
+        // Old keys (JWTs) also go into authorization; new keys must not.
         ...(secretKey.startsWith('sb_') ? {} : { authorization: `Bearer ${secretKey}` }),
       },
       body: '{}',
@@ -66,7 +66,7 @@ function say(status: number, message: string): { status: number; body: unknown }
   return { status, body: { message } };
 }
 
-/** Takes as long for a near miss as for a far one, whatever the lengths. */
+/** Compares in constant time, whatever the lengths. */
 function same(one: string, other: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(one), digest(other));

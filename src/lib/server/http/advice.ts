@@ -1,12 +1,13 @@
-import type { Refused } from '../database/refusal.ts';
+import { error } from '@sveltejs/kit';
+import { Refused } from '../database/refusal.ts';
 import type { Session } from '../auth/session.ts';
 
 const LOOPBACK = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/;
 
 /**
- * What the error page says of each refusal. Here and not there, for the browser loads that page beside every other.
+ * The error page's text for each refusal. Here and not on that page, because the browser loads that page with every other one.
  *
- * @param session whose address a stranger is to be invited by; what the database said is none
+ * @param session its address is shown to a person who is not a member
  */
 export async function advice({ kind, detail }: Refused, session: Pick<Session, 'email'>): Promise<App.Error> {
   switch (kind) {
@@ -38,5 +39,15 @@ export async function advice({ kind, detail }: Refused, session: Pick<Session, '
       };
     default:
       return { message: 'The database answered with an error', advice: 'Its message:', command: detail };
+  }
+}
+
+/** Returns the result of `work`. If the database refuses, shows the error page with advice. */
+export async function orAdvice<T>(session: Pick<Session, 'email'>, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    error(refused.status, await advice(refused, session));
   }
 }

@@ -1,7 +1,7 @@
 import { Refused } from '../database/refusal.ts';
 import { jsonText } from './json-text.ts';
 
-/** Answers requests for data; a refusal gets its status and says its kind. */
+/** Answers requests for data. A refusal has its status and kind. */
 export async function answer(work: () => Promise<unknown>): Promise<Response> {
   try {
     return jsonAnswer(await work());
@@ -11,7 +11,7 @@ export async function answer(work: () => Promise<unknown>): Promise<Response> {
   }
 }
 
-/** The same for somebody whom nobody knows: what stands in the way of an answer, and where, is for members. */
+/** The same for the public, without the cause of an error, which is for members. */
 export function answerPublic(work: () => Promise<unknown>): Promise<Response> {
   return answer(() =>
     work().catch((error: unknown) => {
@@ -20,7 +20,7 @@ export function answerPublic(work: () => Promise<unknown>): Promise<Response> {
   );
 }
 
-/** A refusal without what the database said, and without its address. */
+/** A refusal without the database's message and address. */
 export function publicRefusal({ kind }: Refused): Refused {
   if (kind === 'signed-out') return new Refused(kind, 'There is no such embed key; it may have been revoked');
   return new Refused('unreachable', 'The status is not available. Try again in a moment');
@@ -32,13 +32,13 @@ export function jsonAnswer(value: unknown, status = 200): Response {
 }
 
 /**
- * Lets the browser of the one who asked keep an answer, and nobody else: for what changes once a minute at most. A refusal is
- * kept by nobody.
+ * Lets the reader's own browser keep an answer, and nobody else, for data that changes at most once a minute. Errors are not
+ * kept.
  */
 export function keptFor(seconds: number, response: Response): Response {
   if (response.ok) {
     response.headers.set('cache-control', `private, max-age=${seconds}`);
-    response.headers.set('vary', 'cookie'); // somebody else may sign in meanwhile
+    response.headers.set('vary', 'cookie'); // another person may sign in
   }
   return response;
 }

@@ -1,8 +1,8 @@
 const SOURCE = /^('self'|https?:\/\/(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?)$/i;
 
 /**
- * What a header may say of who embeds the status line. A setting may have been written by anybody with the secret key, and a
- * word too many would be another directive: one that is no source counts as none, and without any only this site itself may.
+ * The sites that may embed the status line, for a header. The setting may contain any text, which could add a directive, so
+ * invalid sources are ignored. Without any valid source, only this site may embed it.
  */
 export function frameAncestors(setting: unknown): readonly string[] {
   if (typeof setting !== 'string') return ["'self'"];

@@ -1,6 +1,6 @@
 /**
- * JSON that is harmless also where somebody merely looks at it. Workers wrote its texts: what turns the reading direction
- * round, is not to be seen, or could be taken for markup is written as an escape. A reader gets the same value.
+ * JSON that is also safe to view. Workers wrote its texts, so characters that change the reading order, are invisible or could
+ * be markup are escaped. A parser gets the same value.
  */
 export function jsonText(value: unknown): string {
   return JSON.stringify(value).replace(HARMFUL, (found) =>

@@ -1,10 +1,10 @@
 import type { RequestEvent } from '@sveltejs/kit';
 
 /**
- * Lets this answer be kept by whatever stands before this server, for it is the same for anyone who asks with this
- * address: a page that a thousand people watch costs the database one question every so often. A browser asks anew each time.
+ * Lets caches before this server keep this response, because it is the same for everybody with this address. A page with a thousand
+ * readers then costs the database one query now and then. Browsers request it again each time.
  *
- * @param seconds for which it is fresh; one that is out of date by as much again may be shown while the next is fetched
+ * @param seconds how long it is fresh; for the same time again, a cache may serve it while it fetches the next one
  */
 export function cachePublicly(seconds: number, { setHeaders }: Pick<RequestEvent, 'setHeaders'>): void {
   setHeaders({

@@ -1,8 +1,8 @@
 /**
- * The headers that keep a page from being used against who reads it.
+ * The security headers of a response.
  *
- * SvelteKit writes a page's Content-Security-Policy, with a nonce for each of its own scripts (svelte.config.js). What
- * only the running server knows is added here: one build serves any project, so the project's address can't be in it.
+ * SvelteKit writes a page's Content-Security-Policy, with a nonce for each of its own scripts (svelte.config.js). The project's
+ * address is added here, because one build works for any project.
  */
 export function secure(
   headers: Headers,
@@ -11,9 +11,9 @@ export function secure(
     frameAncestors,
     https,
   }: {
-    /** Origins that scripts may talk to, besides our own. */
+    /** Origins that scripts may connect to, besides our own. */
     connect: readonly string[];
-    /** Who may show this answer in a frame; empty: nobody. */
+    /** Sites that may show this response in a frame; empty: none. */
     frameAncestors: readonly string[];
     https: boolean;
   },
@@ -24,20 +24,20 @@ export function secure(
     'content-security-policy',
     page
       ? `${page}; connect-src 'self'${connect.map((origin) => ` ${origin}`).join('')}; ${ancestors}`
-      : // JSON, a picture, a redirect: nothing in it is to be run or loaded, wherever it is opened.
+      : // JSON, an image or a redirect must not run or load anything, wherever it is opened.
         `default-src 'none'; ${ancestors}`,
   );
-  // The older header knows only "nobody" and "ourselves".
+  // The older header has only "nobody" and "same origin".
   if (frameAncestors.length === 0) headers.set('x-frame-options', 'DENY');
   headers.set('x-content-type-options', 'nosniff');
   if (!headers.has('referrer-policy')) headers.set('referrer-policy', 'same-origin');
   headers.set('permissions-policy', NOTHING);
   headers.set('cross-origin-opener-policy', 'same-origin');
-  // Two years, as browsers' preload lists ask. Without https it would be ignored, and a local name must stay usable.
+  // Two years, as browsers' preload lists require. Not without https, so that local names stay usable.
   if (https) headers.set('strict-transport-security', 'max-age=63072000; includeSubDomains');
 }
 
-/** Powers of a browser that no page here has a use for. */
+/** Browser features that no page here uses. */
 const NOTHING = [
   'camera',
   'display-capture',

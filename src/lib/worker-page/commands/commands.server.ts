@@ -1,39 +1,45 @@
 import { fail } from '@sveltejs/kit';
-import type { Json } from '../../server/database/database.types.ts';
-import { pauseUntil } from './pause-until.ts';
+import { z } from 'zod';
 import type { Session } from '../../server/auth/session.ts';
+import type { Json } from '../../server/database/database.types.ts';
+import { readForm, refuseForm, text, type DatabaseAnswer } from '../../server/http/form.ts';
+import { pauseForm, pauseUntil } from './pause-until.server.ts';
 
-/** What the database answered: the record of what was asked, or why not. */
-interface Answer {
-  data: unknown;
-  error: { code: string; message: string; hint?: string | null } | null;
-  status: number;
-}
+const commandForm = z.object({
+  command: text,
+  reason: text,
+  level: text,
+  /** The process on the page. The command is not for a later one. */
+  instance: text,
+});
 
-/** Asks something of a worker, as its page's form says. */
-export async function request(session: Session, name: string, form: FormData) {
-  const level = text(form, 'level');
+/** Sends a command from the worker page's form. */
+export async function request(session: Session, name: string, request: Request) {
+  const { level, command, reason, instance } = await readForm(request, commandForm);
   return formAnswer(
     await session.client.rpc('hp_request_command', {
       worker_name: name,
-      command: text(form, 'command'),
-      reason: text(form, 'reason'),
+      command,
+      reason,
       args: (level ? { level } : {}) as Json,
-      // The process that was shown: what came after it was not meant.
-      instance_id: text(form, 'instance') || undefined,
+      instance_id: instance || undefined,
     }),
   );
 }
 
 /** Pauses a worker, or a whole group. */
-export async function pause(session: Session, whom: { name: string } | { type: string }, form: FormData) {
+export async function pause(
+  session: Session,
+  whom: { name: string } | { type: string },
+  form: z.infer<typeof pauseForm>,
+) {
   const until = pauseUntil(form, new Date());
   if (typeof until === 'string') return fail(400, { message: until, hint: null });
   return formAnswer(
     await session.client.rpc('hp_pause', {
       ...target(whom),
       until: until.toISOString(),
-      reason: text(form, 'reason'),
+      reason: form.reason,
     }),
   );
 }
@@ -52,17 +58,7 @@ function target(whom: { name: string } | { type: string }) {
   return 'name' in whom ? { worker_name: whom.name } : { worker_type: whom.type };
 }
 
-function formAnswer({ data, error, status }: Answer) {
-  if (!error) return { command: data };
-  if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.', hint: null });
-  // Ours name what is wrong in words; others are not for people.
-  if (!error.code?.startsWith('PT'))
-    return fail(502, { message: 'The database answered with an unexpected error. Try again.', hint: null });
-  const { message, hint } = error;
-  return fail(status, { message: `${message[0]!.toUpperCase()}${message.slice(1)}.`, hint: hint || null });
-}
-
-function text(form: FormData, field: string): string {
-  const value = form.get(field);
-  return typeof value === 'string' ? value : '';
+/** The recorded action, or the error. */
+function formAnswer(answer: DatabaseAnswer & { data: unknown }) {
+  return answer.error ? refuseForm(answer) : { command: answer.data };
 }

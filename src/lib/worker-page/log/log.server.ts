@@ -1,55 +1,51 @@
-import { LEVELS, readLines, type Level, type Line } from './lines.ts';
+import { z } from 'zod';
+import { LEVELS, readLines, type Line } from './lines.ts';
 import { visible } from './visible.ts';
-import { Refused, refusal } from '../../server/database/refusal.ts';
+import { askAs } from '../../server/database/ask.ts';
 import type { Session } from '../../server/auth/session.ts';
 
-/** The most that the database hands out at once. */
+/** The database's limit of lines in a response. */
 const MOST_LINES = 500;
-/** A download is what is kept: 500 lines, unless the project keeps more. So many are the end of it. */
+/** The limit of a download, which has all stored lines: 500 by default. */
 const MOST_IN_A_FILE = 20_000;
 
-export interface LogsWanted {
-  /** This level and what is worse. */
-  level: Level;
-  search: string;
-  limit: number;
-  /** Only lines that came before the one with this id. */
-  before: number | null;
-}
+/** The query of a log. Invalid values count as missing, except for the level, because a reader must not take a part for all. */
+export const logsWanted = z.object({
+  /** This level and worse ones. */
+  level: z.enum(LEVELS, { error: `level must be one of ${LEVELS.join(', ')}` }).default('debug'),
+  search: z
+    .string()
+    .transform((text) => text.slice(0, 200))
+    .default(''),
+  limit: z.coerce
+    .number()
+    .catch(100)
+    .transform((limit) => Math.min(MOST_LINES, Math.max(10, Math.trunc(limit) || 100)))
+    .default(100),
+  /** Only lines before the one with this id. */
+  before: z.coerce.number().int().nullable().catch(null).default(null),
+});
 
-/** What an address asks for; what it says wrong counts as not said, but for a level: nobody should take a part for all. */
-export function logsWanted(query: URLSearchParams): LogsWanted | null {
-  const level = query.get('level') || 'debug';
-  if (!LEVELS.includes(level as Level)) return null;
-  const limit = Math.trunc(Number(query.get('limit'))) || 100;
-  const before = Number(query.get('before') || NaN);
-  return {
-    level: level as Level,
-    search: (query.get('search') ?? '').slice(0, 200),
-    limit: Math.min(MOST_LINES, Math.max(10, limit)),
-    before: Number.isSafeInteger(before) ? before : null,
-  };
-}
+export type LogsWanted = z.infer<typeof logsWanted>;
 
-/** Lines of a worker's log as the database tells them, the oldest first. @throws {Refused} */
+/** Lines of a worker's log, oldest first. @throws {Refused} */
 export async function readLogs(
   session: Session,
   name: string,
   { level, search, limit, before }: LogsWanted,
-): Promise<unknown> {
-  if (!(await session.token())) throw new Refused('signed-out', 'no session');
-  const { data, error, status } = await session.client.rpc('hp_worker_logs', {
-    worker_name: name,
-    most: limit,
-    level,
-    ...(search && { search }),
-    ...(before !== null && { before }),
-  });
-  if (error) throw refusal(status, error.code, error.message);
-  return data;
+): Promise<{ lines: unknown[] }> {
+  return askAs(session, (client) =>
+    client.rpc('hp_worker_logs', {
+      worker_name: name,
+      most: limit,
+      level,
+      ...(search && { search }),
+      ...(before !== null && { before }),
+    }),
+  );
 }
 
-/** All of the log that is kept, as a text. @throws {Refused} */
+/** All stored lines as text. @throws {Refused} */
 export async function logText(session: Session, name: string, wanted: LogsWanted): Promise<string> {
   const pages: Line[][] = [];
   let count = 0;
@@ -66,8 +62,8 @@ export async function logText(session: Session, name: string, wanted: LogsWanted
 }
 
 /**
- * One line of the file, or more where the message has more. Those are set in, so that no message can look like a line of
- * somebody else, and nothing in it does anything to a terminal.
+ * A line of the file, or several if the message has several. Continuation lines are indented, so that a message can't imitate
+ * another line, and nothing in it can control a terminal.
  */
 function textOf({ at, level, message, dropped }: Line): string {
   const missing =
@@ -76,7 +72,7 @@ function textOf({ at, level, message, dropped }: Line): string {
   return `${missing}${at.toISOString()} ${level.toUpperCase().padEnd(5)} ${indented}\n`;
 }
 
-/** A name for a file, out of a name that may hold slashes and colons. */
+/** A file name from a worker name, which may contain slashes and colons. */
 export function fileNameOf(name: string, ending: string): string {
   return `${name.replace(/[^A-Za-z0-9._-]+/g, '-')}${ending}`;
 }

@@ -3,7 +3,7 @@ import { cachePublicly } from '$lib/server/http/public-cache.ts';
 import { BAR_LASTS_S, readBar } from '$lib/public/bar.server.ts';
 import type { RequestHandler } from './$types';
 
-/** The status line, for a page that shows it. */
+/** The status line's data. */
 export const GET: RequestHandler = async (event) => {
   const key = event.url.searchParams.get('key');
   const read = async () => (await readBar(event.locals.session, key)).bar;

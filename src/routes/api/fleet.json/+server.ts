@@ -5,7 +5,7 @@ import { readFleet, readFleetWith } from '$lib/server/database/fleet.ts';
 import { Refused } from '$lib/server/database/refusal.ts';
 import type { RequestHandler } from './$types';
 
-/** Every worker, and what its row means now, for members: with their session, or with their access token (docs/api.md). */
+/** Every worker with its health, for members with a session or an access token (docs/api.md). */
 export const GET: RequestHandler = ({ locals, request }) =>
   answer(async () => {
     const given = request.headers.get('authorization');

@@ -3,7 +3,7 @@ import { cachePublicly } from '$lib/server/http/public-cache.ts';
 import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/public/status.server.ts';
 import type { RequestHandler } from './$types';
 
-/** The public page as data, for anyone while it is on: docs/api.md. */
+/** The public page as data, for everybody while it is on: docs/api.md. */
 export const GET: RequestHandler = async (event) => {
   let off = false;
   const response = await answerPublic(async () => {
@@ -13,7 +13,7 @@ export const GET: RequestHandler = async (event) => {
   });
   if (!response.ok) return response;
   cachePublicly(PUBLIC_STATUS_LASTS_S, event);
-  // Pages of anyone may read it, as anyone may.
+  // Public data, so pages of any site may read it.
   event.setHeaders({ 'access-control-allow-origin': '*' });
   return off ? jsonAnswer({ kind: 'off', message: 'There is no public page here' }, 404) : response;
 };

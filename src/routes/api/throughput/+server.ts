@@ -1,5 +1,5 @@
 import { answer, keptFor } from '$lib/server/http/answer.ts';
-import { readThroughput } from '$lib/worker-page/charts/history.server.ts';
+import { readThroughput } from '$lib/fleet-page/list/last-hour.server.ts';
 import type { RequestHandler } from './$types';
 
 /** Jobs a minute of the whole fleet over the last hour. */

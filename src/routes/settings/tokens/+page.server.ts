@@ -1,24 +1,22 @@
-import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/http/advice.ts';
+import { ask } from '$lib/server/database/ask.ts';
 import { configuration } from '$lib/server/database/configuration.ts';
-import { refusal } from '$lib/server/database/refusal.ts';
-import type { PostgrestError } from '@supabase/supabase-js';
+import { orAdvice } from '$lib/server/http/advice.ts';
+import { readForm, refuseForm, text, trimmed, type DatabaseAnswer } from '$lib/server/http/form.ts';
 import { ago, absolute, until } from '$lib/time/wording.ts';
+import { z } from 'zod';
 import { visiblePattern, type Listed, type Made, type Token } from './wire.ts';
 import type { Actions, PageServerLoad } from './$types';
 
-export const load: PageServerLoad = async ({ locals, parent }) => {
-  await parent(); // says who may be here, in words
-  const { data, error: trouble, status } = await locals.session.client.rpc('hp_list_worker_tokens');
-  if (trouble) {
-    const refused = refusal(status, trouble.code, trouble.message);
-    error(refused.status, await advice(refused, locals.session));
-  }
-  const { tokens, unknown } = data as unknown as Listed;
+export const load: PageServerLoad = async ({ locals: { session }, parent }) => {
+  await parent(); // rejects people without access
+  const { tokens, unknown } = await orAdvice(
+    session,
+    ask<Listed>(session.client.rpc('hp_list_worker_tokens')),
+  );
   return { tokens: tokens.map(inText), unknown: { count: unknown.count, at: when(unknown.at) } };
 };
 
-/** The words are made here: a clock in the page would add to what the fleet page loads, and nobody waits for these. */
+/** Formatted here, because a clock in the page would add to the fleet page's code, and these times need no updates. */
 function when(instant: string | null) {
   if (!instant) return null;
   const date = new Date(instant);
@@ -36,27 +34,25 @@ const inText = (token: Token) => ({
   refused_at: when(token.refused_at),
 });
 
+const newToken = z.object({ label: trimmed, pattern: trimmed, lasts: text });
+const oldToken = z.object({ id: z.coerce.number().catch(0) });
+
 export const actions: Actions = {
   make: async ({ request, locals }) => {
-    const form = await request.formData();
-    const asked = { label: text(form, 'label').trim(), pattern: text(form, 'pattern').trim() };
-    const {
-      data,
-      error: trouble,
-      status,
-    } = await locals.session.client.rpc('hp_create_worker_token', {
-      label: asked.label,
-      name_pattern: asked.pattern,
-      expires_in: text(form, 'lasts') || undefined,
+    const { label, pattern, lasts } = await readForm(request, newToken);
+    const answer = await locals.session.client.rpc('hp_create_worker_token', {
+      label,
+      name_pattern: pattern,
+      expires_in: lasts || undefined,
     });
-    if (trouble) return refuse(trouble, status, asked);
-    const made = data as unknown as Made;
+    if (answer.error) return refuse(answer, { asked: { label, pattern } });
+    const made = answer.data as unknown as Made;
     const { url, publishableKey } = configuration();
     const lines = [
       `SUPABASE_URL=${url}`,
       `SUPABASE_PUBLISHABLE_KEY=${publishableKey}`,
       `HEARTBEAT_TOKEN=${made.token}`,
-      // With a pattern there are several workers, and each has its own name.
+      // A pattern is for several workers, and each has its own name.
       ...(made.name_pattern.includes('%') ? [] : [`WORKER_NAME=${made.name_pattern}`]),
     ];
     return {
@@ -69,37 +65,23 @@ export const actions: Actions = {
     };
   },
   revoke: async ({ request, locals }) => {
-    const id = Number(text(await request.formData(), 'id'));
-    const {
-      data,
-      error: trouble,
-      status,
-    } = await locals.session.client.rpc('hp_revoke_worker_token', { token_id: id });
-    if (trouble) return refuse(trouble, status);
-    return { done: `The token for ${(data as { label: string }).label} is revoked.` };
+    const { id } = await readForm(request, oldToken);
+    const answer = await locals.session.client.rpc('hp_revoke_worker_token', { token_id: id });
+    if (answer.error) return refuse(answer);
+    return { done: `The token for ${(answer.data as { label: string }).label} is revoked.` };
   },
 };
 
-function text(form: FormData, field: string): string {
-  const value = form.get(field);
-  return typeof value === 'string' ? value : '';
-}
-
 function refuse(
-  { code, message }: PostgrestError,
-  status: number,
-  asked?: { label: string; pattern: string },
+  { error, status }: DatabaseAnswer,
+  back: { asked?: { label: string; pattern: string } } = {},
 ) {
-  if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.', asked });
-  // Ours name what is wrong in words; others are not for people.
-  if (!code.startsWith('PT'))
-    return fail(502, { message: 'The database did not save this. Try again.', asked });
+  const { code, message } = error!;
   const field = message.split(' ', 1)[0]!;
-  const text = TEXT[field] ?? `${message[0]!.toUpperCase()}${message.slice(1)}.`;
-  return fail(status, { message: text, asked });
+  return refuseForm({ error: { code, message: TEXT[field] ?? message }, status }, back);
 }
 
-/** What is wrong, by the field that the database names. */
+/** The error message for each field that the database names. */
 const TEXT: Record<string, string> = {
   label: 'Describe in 1 to 100 characters what the token is for.',
   name_pattern: 'Worker names can have letters, digits and @ : . _ / -. Use * for any characters.',

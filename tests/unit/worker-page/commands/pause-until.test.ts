@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { pauseUntil } from '../../../../src/lib/worker-page/commands/pause-until.ts';
+import { pauseForm, pauseUntil } from '../../../../src/lib/worker-page/commands/pause-until.server.ts';
 
 describe('a pause', () => {
   const now = new Date('2026-03-28T20:00:00Z');
-  const form = (fields: Record<string, string>) => {
-    const data = new FormData();
-    for (const [name, value] of Object.entries(fields)) data.set(name, value);
-    return data;
-  };
+  const form = (fields: Record<string, string>) => pauseForm.parse(fields);
 
   it('until tomorrow at nine is meant where the viewer is, over a change of clocks too', () => {
     // In Berlin clocks go forward in that night.
