@@ -276,10 +276,10 @@ describe('the history', () => {
     other.page.on('request', (request) => (asked += request.url().includes('/history?') ? 1 : 0));
     await other.page.clock.install();
     await other.page.goto(dashboard.url + address);
-    await until(() => asked === 1, { what: 'the history to be asked for' });
+    await until(() => asked === 1, { what: 'a request for the history' });
     await other.page.locator('canvas').first().waitFor();
     await other.page.clock.fastForward(70_000);
-    await until(() => asked === 2, { what: 'it to be asked for again' });
+    await until(() => asked === 2, { what: 'another request' });
     const look = (hidden: boolean) =>
       other.page.evaluate((hidden) => {
         Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
@@ -289,7 +289,7 @@ describe('the history', () => {
     for (let minute = 0; minute < 3; minute += 1) await other.page.clock.fastForward(70_000);
     expect(asked).toBe(2);
     await look(false);
-    await until(() => asked === 3, { what: 'it to be asked for when it is seen again' });
+    await until(() => asked === 3, { what: 'a request when the page is visible again' });
     await other.close();
   });
 
@@ -301,7 +301,7 @@ describe('the history', () => {
 });
 
 describe('the log', () => {
-  it('shows the last lines of a worker, and new ones as they are said', async () => {
+  it('shows the last lines of a worker, and new ones as they arrive', async () => {
     await say(...Array.from({ length: 30 }, (_, i) => ['info', `page ${i} done`] as const));
     await open();
     await log().scrollIntoViewIfNeeded();
@@ -316,7 +316,7 @@ describe('the log', () => {
       what: 'the page to say that it looks',
     });
     await say(['error', 'page 30 failed']);
-    // Sooner than the log is asked for again.
+    // Sooner than the next request for the log.
     await until(async () => (await told()).at(-1) === 'page 30 failed', {
       timeout: 8_000,
       what: 'the new line',
@@ -369,7 +369,7 @@ describe('the log', () => {
     await page.getByRole('button', { name: 'Following' }).click();
     await say(['info', 'page 2 again']);
     await page.getByLabel('Search the log').fill('page 2 a');
-    await sees('what is asked for by hand', 'page 2 again');
+    await sees('the lines of a manual request', 'page 2 again');
     await page.getByRole('button', { name: 'Follow', exact: true }).click();
     await page.getByLabel('Search the log').fill('nothing like it');
     await page.getByText('No stored line matches.').waitFor();

@@ -124,7 +124,7 @@ describe('a viewer', () => {
     await page.goto(`${dashboard.url}/settings/members`);
     await page.getByRole('heading', { name: 'This is for owners' }).waitFor();
     heard.push(await page.content());
-    // A page's data can be asked for without the layout that would have refused.
+    // A page's data can be requested without the layout's check.
     const data = await page.request.get(
       `${dashboard.url}/settings/members/__data.json?x-sveltekit-invalidated=001`,
     );
@@ -266,7 +266,7 @@ describe('a link by mail', () => {
         const code = await openMail(people.carol.id, await asking.page.context().cookies());
         const filter = await visit(browser, mailing, { javaScriptEnabled: false });
         await filter.page.goto(mailing.url + way + code);
-        await filter.page.getByText('was asked for in another browser').waitFor();
+        await filter.page.getByText('was requested in another browser').waitFor();
         await filter.close();
         await asking.page.goto(mailing.url); // looked in meanwhile
         await asking.page.goto(mailing.url + way + code);

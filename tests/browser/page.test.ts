@@ -125,7 +125,7 @@ describe('the fleet page', () => {
     await until(async () => (await page.locator('[data-worker]').count()) === 6);
   });
 
-  it('says when it was last updated, and takes a new snapshot when it is asked to', async () => {
+  it('shows when it was last updated, and takes a new snapshot on request', async () => {
     await carol.page.getByText(/Last updated \d+ s ago/).waitFor();
     const asked = carol.page.waitForRequest((request) => request.url().endsWith('/api/fleet'));
     await carol.page.getByRole('button', { name: 'Refresh' }).click();

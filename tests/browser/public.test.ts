@@ -117,7 +117,7 @@ it('while Supabase is away a badge is grey, and no cache keeps it', async () => 
     const kept = await get('/api/badge/Decay.svg');
     expect(kept.headers.get('cache-control')).toMatch(/^public.*s-maxage=10/);
     expect((await fetch(`${lonely.url}/status`)).status).toBe(503);
-    // Anyone is told that it is away, and not what is away, and where.
+    // The public sees that it is down, but not what is down, and where.
     const key = `lsb_${'0'.repeat(64)}`;
     for (const path of ['/api/status.json', `/api/bar?key=${key}`, `/bar?key=${key}`]) {
       const answer = await fetch(lonely.url + path);
@@ -127,7 +127,7 @@ it('while Supabase is away a badge is grey, and no cache keeps it', async () => 
       // A frame that a browser refuses would stay broken for good.
       expect(answer.headers.get('content-security-policy')).toMatch(/frame-ancestors \*/);
     }
-    // No question is asked about what cannot be a key.
+    // An invalid key causes no query.
     expect((await fetch(`${lonely.url}/api/bar?key=lsb_wrong`)).status).toBe(401);
   } finally {
     await lonely.stop();
@@ -321,7 +321,7 @@ describe('the history of a worker', () => {
     expect((await asked(`/api/sparks?ids=${'1,'.repeat(200)}1`)).status()).toBe(400);
   });
 
-  it('is told in columns, a step each, and in days; the browser may keep it for seconds', async () => {
+  it('comes in columns by step, and in days; the browser may keep it for seconds', async () => {
     for (const [range, steps, length] of [
       ['1h', 60, 60],
       ['24h', 288, 300],

@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 describe('signing in', () => {
-  it('is asked of everybody first, and leads to the page that was wanted', async () => {
+  it('is required of everybody first, and leads to the requested page', async () => {
     const { page, close } = await visit(browser, dashboard);
     expect(new URL(page.url()).pathname).toBe('/login');
     await page.goto(`${dashboard.url}/?sort=name`);
@@ -111,7 +111,7 @@ describe('signing in', () => {
 });
 
 describe('a stranger who is signed in', () => {
-  it('is told that they are no member, and sees no worker', async () => {
+  it('sees that they are not a member, and no worker', async () => {
     const { page, close } = await visit(browser, dashboard);
     await signIn(page, 'mallory');
     await page.getByRole('heading', { name: 'You are not a member' }).waitFor();

@@ -238,13 +238,13 @@ describe('the watch', () => {
     expect(await bob.page.locator('[data-worker^="sensor"][data-status="crashed"]').count()).toBe(0);
   });
 
-  it('is itself again when they are heard', async () => {
+  it('works again when they report', async () => {
     await all({ heartbeat_interval_s: 600 });
     await alert().waitFor({ state: 'detached', timeout: 20_000 });
     expect(await bob.page.getByTestId('stale').count()).toBe(0);
   });
 
-  it('is said to be late, in red, where no tick has run for long', async () => {
+  it('is late, in red, after a long time without a tick', async () => {
     const asleep = await startTestStack({ tickEvery: 0 });
     const its = await startDashboard(asleep);
     const carol = await visitAs('carol', browser, its);

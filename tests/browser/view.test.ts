@@ -214,7 +214,7 @@ describe('notices', () => {
     expect(await bob.page.getByLabel('Notices').getAttribute('aria-live')).toBe('polite');
     await upsert({ worker_name: 'post-1', status: 'idle' });
     await notice('has recovered: Idle').waitFor();
-    // The news of a worker replaces what was said of it before.
+    // A worker's new notice replaces its older one.
     expect(await notice('post-1').count()).toBe(1);
     await notice('post-1').getByRole('button', { name: 'Dismiss' }).click();
     expect(await notice('post-1').count()).toBe(0);

@@ -222,7 +222,7 @@ describe('the page of a worker', () => {
     await plain.close();
   });
 
-  it('shows the last words of earlier processes, and job leases that it holds', async () => {
+  it('shows the exit reports of earlier processes, and the job leases', async () => {
     const { sql } = stack.database;
     const before = new Process(sql, 'wordy', { hostname: 'host-a' });
     await before.send({ pid: 71 });
@@ -316,7 +316,7 @@ describe('what operators do', () => {
     await says(page, '#audit', /Restart done stuck since the deploy.*you/);
   });
 
-  it('is told what will happen before, and goes by the keyboard alone', async () => {
+  it('shows the consequences first, and works by keyboard alone', async () => {
     const worker = supervise('by-keys', {});
     await worker().wrote('job 1');
     const page = await open('by-keys');
@@ -339,7 +339,7 @@ describe('what operators do', () => {
     await says(page, '[data-testid="state"]', /Stopped/);
     expect(await worker().exited).toMatchObject({ code: 0 });
 
-    // Of one that is gone nothing can be asked; how to start it again, people have written down.
+    // A dead worker takes no commands; the group's start command is shown.
     await stack.database.sql`
       update hp_worker_status set worker_type = 'keys' where worker_name = 'by-keys'`;
     await stack.database.sql`
@@ -350,7 +350,7 @@ describe('what operators do', () => {
     await says(page, '#act', 'systemctl start by-keys');
   });
 
-  it('is told that a worker refuses, and why', async () => {
+  it('shows that a worker refuses, and why', async () => {
     const worker = supervise('unwilling', { REFUSE: 'drain' });
     await worker().wrote('job 1');
     const page = await open('unwilling');
@@ -418,7 +418,7 @@ describe('what operators do', () => {
     await page.getByRole('button', { name: 'Pause plainly' }).click();
     expect(await page.getByRole('alert').innerText()).toContain('This time is in the past');
 
-    // What keeps four buttons from being pressed is said once, and each of them refers to it.
+    // The reason that disables four buttons appears once, and each button refers to it.
     await page.goto(dashboard.url + pathOf('plainly'));
     await page.getByRole('button', { name: 'Restart…' }).click();
     await page.getByLabel('Reason').fill('stuck');
@@ -433,7 +433,7 @@ describe('what operators do', () => {
     expect(
       await page
         .locator('#act')
-        .getByText(/^Restart was asked for/)
+        .getByText(/^Restart was requested/)
         .count(),
     ).toBe(1);
     await close();
@@ -444,7 +444,7 @@ describe('what operators do', () => {
     await connection(page, 'Live');
     await says(page, '#act', 'You are a viewer.');
     expect(await page.locator('#act button').count()).toBe(0);
-    // Who asked is told without an address.
+    // The person appears without an address.
     await says(page, '#audit', /Restart done.*an operator/);
     expect(await page.content()).not.toContain('bob@');
     // The form itself is refused, too, and the try is recorded.

@@ -89,7 +89,7 @@ describe('an owner', () => {
     await page.reload();
     expect(await tokenRow(page, 'The idle one').innerText()).toMatch(/last used/);
 
-    // To be asked first is what the button is for.
+    // The button asks for confirmation first.
     await page.getByText('Revoke…').first().click();
     await page.getByRole('button', { name: 'Really revoke the token for The idle one' }).click();
     await page.getByRole('status').filter({ hasText: 'The token for The idle one is revoked.' }).waitFor();
@@ -106,7 +106,7 @@ describe('an owner', () => {
     await close();
   });
 
-  it('sees what is wrong with what was asked for, and nothing is made', async () => {
+  it('sees what is wrong with the input, and nothing is created', async () => {
     const { page, close } = await visitTokens('alice');
     const before = await page.locator('[data-token]').count();
     await page.getByLabel('What for').fill('<b>Mail</b>');
@@ -144,7 +144,7 @@ describe('an owner', () => {
   );
 });
 
-it.each(['bob', 'carol'] as const)('is no page for %s, who is told why', async (name) => {
+it.each(['bob', 'carol'] as const)('is no page for %s, and says why', async (name) => {
   const { page, close } = await visitTokens(name);
   await page.getByRole('heading', { name: 'This is for owners' }).waitFor();
   expect(await page.getByLabel('What for').count()).toBe(0);

@@ -12,7 +12,7 @@ export function before(seconds: number): string {
 
 let lastId = 0;
 
-/** A wire row of a healthy, idle resident that beats every 10 s and was heard 1 s ago. */
+/** A wire row of a healthy, idle resident that beats every 10 s and reported 1 s ago. */
 export function workerRow(traits: Partial<WorkerRow> = {}): WorkerRow {
   const id = traits.worker_id ?? ++lastId;
   return {

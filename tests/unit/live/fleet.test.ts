@@ -36,7 +36,7 @@ async function live(traits: Partial<WorkerRow>, groups: GroupRow[] = []) {
     fleet,
     stop,
     wait: (seconds: number) => ticker.advance(seconds * 1000),
-    /** A digest in which nobody is heard, so many seconds after the snapshot. */
+    /** A digest without any beat, so many seconds after the snapshot. */
     digest: (seconds: number, traits: HeaderTraits = {}) =>
       listener!.message(message({ header: header(rows, { now: before(-seconds), ...traits }, groups) })),
     left: () => listener!.left(),
@@ -73,7 +73,7 @@ describe('time alone, without any message', () => {
     stop();
   });
 
-  it('accuses nobody of silence: the page may not have heard yet what the server has', async () => {
+  it('marks no worker silent: the page may not have received yet what the server has', async () => {
     const { fleet, wait, level, digest, stop } = await live({ last_heartbeat: before(19) });
     const [row] = fleet.rows;
     wait(24);

@@ -5,7 +5,7 @@ import { SignedOut, type FleetSource, type Listener } from '../../../src/lib/liv
 import { before, header, message, snapshot } from '../../support/fleet.ts';
 import { fakeTicker } from '../../support/ticker.ts';
 
-/** A source that does what the test says, and a record of what the follower was told. */
+/** A source under the test's control, with a record of the follower's calls. */
 function setUp({ lostBy = () => null as string | null, watchFails = () => false as boolean } = {}) {
   const ticker = fakeTicker();
   const log: string[] = [];
@@ -51,7 +51,7 @@ function setUp({ lostBy = () => null as string | null, watchFails = () => false 
     listeners: () => listeners.length,
     async answer(error?: Error) {
       const request = requests.shift();
-      if (!request) throw new Error('no snapshot was asked for');
+      if (!request) throw new Error('no snapshot was requested');
       if (error) request.fail(error);
       else request.answer(snapshot([]));
       await settle();
@@ -137,7 +137,7 @@ describe('following the fleet', () => {
     expect(states.at(-1)).toBe('live');
     ticker.advance(1_000);
     expect(states.at(-1)).toBe('stale');
-    listener().joined(); // a new channel that is as deaf as the old one
+    listener().joined(); // a new channel without messages, like the old one
     await answer();
     expect(states.at(-1)).toBe('stale');
     listener().message(digest(1));

@@ -51,7 +51,7 @@ describe('a worker is unknown', () => {
     expect(judge(never)).toEqual({ level: 'unknown', rule: 'never-reported', reason: 'never reported' });
   });
 
-  it('when it fell silent past its lease while the monitor was impaired: nobody is accused', () => {
+  it('when it fell silent past its lease while the monitor was impaired: it is not marked crashed', () => {
     const silent = { last_heartbeat: before(50), lease_expires_at: before(0) };
     const impairedSince = new Date(before(40));
     expect(judge(silent, { impairedSince })).toEqual({
@@ -80,11 +80,11 @@ describe('a scheduled worker while the monitor is impaired', () => {
 });
 
 describe('a worker is critical', () => {
-  it('when it crashed, with its last words', () => {
+  it('when it crashed, with its exit report', () => {
     const crashed = { status: 'crashed', status_reason: 'uncaughtException: out of paper' } as const;
     const told = { level: 'critical', rule: 'crashed', reason: 'uncaughtException: out of paper' };
     expect(judge(crashed)).toEqual(told);
-    // Last words are a beat: the status is as old as the last of them.
+    // An exit report is a beat: the status is as old as the last beat.
     expect(judge({ ...crashed, last_heartbeat: before(34), status_since: before(34) })).toEqual(told);
     expect(judge({ ...crashed, status_since: before(0), last_exit: { code: 1 } })).toEqual(told);
   });

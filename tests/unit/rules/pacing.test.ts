@@ -7,7 +7,7 @@ const paced = (heartbeat_interval_s: number, traits: Partial<WorkerRow> = {}) =>
   worker({ requested_interval_s: 10, heartbeat_interval_s, ...traits });
 
 describe('the pacing of a fleet', () => {
-  it('is told once it stretches intervals beyond a minute', () => {
+  it('is shown once it stretches intervals beyond a minute', () => {
     expect(notablePacing([paced(75), paced(75.3), paced(10)], 7.5)).toEqual({
       workers: 2,
       longest: 75.3,
@@ -16,7 +16,7 @@ describe('the pacing of a fleet', () => {
     expect(notablePacing([paced(60)], 6)).toBeNull();
   });
 
-  it('is told with the longest interval where they differ', () => {
+  it('is shown with the longest interval if they differ', () => {
     expect(notablePacing([paced(75), paced(150)], 7.5)).toMatchObject({ longest: 150, even: false });
   });
 
@@ -32,7 +32,7 @@ describe('the pacing of a fleet', () => {
 });
 
 describe('a worker', () => {
-  it('is paced where another interval holds than it asked for', () => {
+  it('is paced if its interval differs from the requested one', () => {
     expect(isPaced(paced(75))).toBe(true);
     expect(isPaced(paced(2))).toBe(true);
     expect(isPaced(paced(10.2))).toBe(false);

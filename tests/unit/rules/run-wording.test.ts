@@ -7,7 +7,7 @@ import { before, NOW, worker } from '../../support/fleet.ts';
 
 const monitor: Monitor = { at: NOW, watchingSince: new Date(before(86_400)), impairedSince: null };
 
-/** What is said of such a worker, and in which tone. */
+/** The text and the tone for such a worker. */
 function said(traits: Partial<WorkerRow>, change: Partial<Monitor> = {}): string {
   const one = worker(traits);
   const { text, tone } = runText(one, workerHealth(one, { ...monitor, ...change }), NOW.getTime());
@@ -21,7 +21,7 @@ const cron = {
   lease_expires_at: before(-3 * 3600 - 300),
 } as const;
 
-describe('of a worker that polls it is said', () => {
+describe('the text of a polling worker shows', () => {
   it('when its last run was, and how much it brought', () => {
     expect(said({ ...polls, processed_count: 12 })).toBe('5m ago (12 new) healthy');
     expect(said({ ...polls, processed_count: 12_345 })).toBe('5m ago (12,345 new) healthy');
@@ -63,7 +63,7 @@ describe('of a worker that polls it is said', () => {
   });
 });
 
-describe('of a scheduled worker it is said', () => {
+describe('the text of a scheduled worker shows', () => {
   it('how long until its next run', () => {
     expect(said(cron)).toBe('next 3h healthy');
     expect(said({ ...cron, status: 'stopped', expected: true })).toBe('next 3h healthy');
@@ -88,7 +88,7 @@ describe('of a scheduled worker it is said', () => {
   });
 });
 
-describe('of any other worker it is said', () => {
+describe('the text of any other worker shows', () => {
   it('whether it has work', () => {
     expect(said({})).toBe('idle idle');
     expect(said({ status: 'running' })).toBe('running… healthy');
@@ -100,7 +100,7 @@ describe('of any other worker it is said', () => {
     expect(said({ status: 'stopped', status_since: before(99) })).toBe('stopped critical');
   });
 
-  it('that nobody knows, whatever it claimed last', () => {
+  it('crashed, silent or unknown, whatever status it had last', () => {
     const silent = {
       status: 'processing',
       last_heartbeat: before(60),
@@ -127,7 +127,7 @@ describe('of any other worker it is said', () => {
 });
 
 describe('a last run', () => {
-  it('is told with its errors first', () => {
+  it('is shown with its errors first', () => {
     const one = worker({ ...polls, processed_count: 12, last_run_errors: 2 });
     expect(lastRunText(one, NOW.getTime())).toBe('5m ago (2 errors)');
     expect(lastRunText(worker(), NOW.getTime())).toBeNull();

@@ -43,7 +43,7 @@ describe('the list', () => {
     expect(names({ sort: 'errors' })[1]).toBe('-: d-dead a-fine b-fine');
   });
 
-  it('goes the other way round, in which names still break a tie', () => {
+  it('can be reversed, and names still break a tie', () => {
     expect(names({ reverse: true })).toEqual(['slow: c-late', '-: a-fine b-fine d-dead']);
     expect(names({ sort: 'name', reverse: true })[1]).toBe('-: d-dead b-fine a-fine');
     expect(names({ sort: 'jobs', reverse: true })[1]).toBe('-: d-dead b-fine a-fine');
@@ -106,7 +106,7 @@ describe('a group with settings', () => {
   };
   const empty = { worker_type: 'empty', desired: 1, minimum: null, description: 'Nightly reports' };
 
-  it('is shown before any worker of it has come, unless something else is asked for', () => {
+  it('appears before any worker of it, unless a filter excludes it', () => {
     expect(named({ sort: 'name' }, empty)).toEqual(['empty', 'slow', '-']);
     expect(named({ sort: 'name', search: 'nightly' }, empty)).toEqual(['empty']);
     expect(named({ search: 'vps-1' }, empty)).toEqual(['-']);

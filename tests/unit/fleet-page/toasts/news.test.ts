@@ -12,7 +12,7 @@ const row = (id: number, traits: Partial<WorkerRow> = {}): Row => {
 const crashed: Partial<WorkerRow> = { status: 'crashed', status_reason: 'exit code 1' };
 const paused: Partial<WorkerRow> = { paused_until: before(-3600) };
 
-/** What is told when this comes after that. */
+/** The notice for a change from one row to another. */
 function told(after: Row[], ...first: Row[]): string[] {
   const news = new News();
   news.look(first);
@@ -40,7 +40,7 @@ describe('news', () => {
     expect(told([row(1, { status: 'unknown', last_heartbeat: null })], row(1, crashed))).toEqual([]);
   });
 
-  it('are told together where there are many of a kind, and once of each worker', () => {
+  it('appear together if there are many of a kind, and once for each worker', () => {
     const news = new News();
     news.look([1, 2, 3, 4].map((id) => row(id)));
     const items = news.look([...[1, 2, 3].map((id) => row(id, crashed)), row(4, crashed)]);

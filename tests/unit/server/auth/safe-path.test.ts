@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { safePath } from '../../../../src/lib/server/auth/safe-path.ts';
 
 describe('where to go after signing in', () => {
-  it('is the page that was asked for', () => {
+  it('is the requested page', () => {
     expect(safePath('/?status=critical&q=a%20b')).toBe('/?status=critical&q=a%20b');
     expect(safePath('/workers/crawl-worker')).toBe('/workers/crawl-worker');
   });

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { shareRefresh } from '../../../../src/lib/server/auth/shared-refresh.ts';
 
-it('requests that come with the same refresh token renew the session once, and all get what came of it', async () => {
+it('requests with the same refresh token renew the session once, and all get the result', async () => {
   let asked = 0;
   const renew = async () => Response.json({ session: (asked += 1) });
   const answers = await Promise.all([1, 2, 3].map(() => shareRefresh('one', renew)));

@@ -16,7 +16,7 @@ describe('who counts as one at sign-in', () => {
     expect(network('::1')).toBe(network('0:0:0:0::2'));
   });
 
-  it('is told to nobody as it is', () => {
+  it('is never sent as it is', () => {
     expect(network('192.0.2.1')).not.toContain('192');
   });
 });

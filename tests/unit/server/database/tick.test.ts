@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tickFor } from '../../../../src/lib/server/database/tick.ts';
 
-/** Answers as Supabase would, by the key it is asked with. */
+/** Answers as Supabase would, by the key of the request. */
 let supabase: Server;
 let url: string;
 let asked: IncomingMessage[] = [];

@@ -11,7 +11,7 @@ const wire = (id: number, message = `line ${id}`) => ({
 });
 const everything = { level: 'debug', search: '', amount: 3 } as const;
 
-/** A server that answers when it is told to, with the lines that it then has. */
+/** A server that answers when the test says so, with its lines at that time. */
 function server() {
   const asked: string[] = [];
   const waiting: (() => void)[] = [];
@@ -63,7 +63,7 @@ describe('a log that is followed', () => {
     end();
   });
 
-  it('asks again after an answer that more was said during, and is not kept waiting for the last one', async () => {
+  it('requests again after an answer during which new lines came, and does not wait for the last one', async () => {
     const { view, asked, said, answer, waiting, hear, end } = await followed();
     for (const to of [100, 200, 300]) hear({ after: to - 100, to });
     expect(waiting).toHaveLength(1);

@@ -29,7 +29,7 @@ describe('the timeline', () => {
     ]);
   });
 
-  it('says nothing of now, where the latest are not known', () => {
+  it('shows no current state if the latest events are not loaded', () => {
     expect(timeline(events, 'UTC', false)[0]!.entries.some(({ current }) => current)).toBe(false);
   });
 
@@ -42,7 +42,7 @@ describe('the timeline', () => {
     expect(dayText('2026-11-01', now, 'UTC')).toBe('Sunday, 1 November 2026');
   });
 
-  it('says last words once: the exit code stands in the reason already', () => {
+  it('shows an exit report once: the exit code is in the reason already', () => {
     const crash = timeline(events, 'UTC')[0]!.entries[2]!;
     expect(crash.reason).toBe('exit code 3');
     expect(crash.more).toEqual([{ label: 'drained in', quoted: '120 ms' }]);
