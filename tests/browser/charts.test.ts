@@ -120,7 +120,7 @@ describe('the history', () => {
     await seedHistory();
   });
 
-  it('costs the fleet page nothing: what draws comes where there is a chart', async () => {
+  it('costs the fleet page nothing: its code is loaded with the first chart', async () => {
     const scripts: Promise<string>[] = [];
     page.on('response', (response) => {
       if (/javascript/.test(response.headers()['content-type'] ?? ''))
@@ -157,7 +157,7 @@ describe('the history', () => {
     ]);
   });
 
-  it('has a gap where nothing is known, which is not a zero; as a table too', async () => {
+  it('has a gap without data, not a zero, also in the table', async () => {
     await page.getByText('Throughput as a table').click();
     const table = page.getByRole('region', { name: 'Throughput as a table' }).locator('tbody tr');
     await until(async () => (await table.count()) === 60, { what: 'a row for each minute' });
@@ -212,7 +212,7 @@ describe('the history', () => {
     await page.mouse.move(0, 0);
   });
 
-  it('tells uptime by day, in words too, and knows nothing of days before', async () => {
+  it('shows uptime by day, also as text, and no data before', async () => {
     const days = page.getByRole('slider', { name: 'Uptime' });
     await days.focus();
     for (let i = 0; i < 11; i += 1) await page.keyboard.press('ArrowLeft');
@@ -224,7 +224,7 @@ describe('the history', () => {
     await page.getByText('Uptime as a table').click();
   });
 
-  it('keeps its range in the address, and says of which zone its times are', async () => {
+  it('keeps its range in the address, and names the zone of its times', async () => {
     await page.getByRole('link', { name: 'the last 7 d' }).click();
     await page.getByText('each point is one hour').waitFor();
     expect(new URL(page.url()).search).toBe('?range=7d');
@@ -239,7 +239,7 @@ describe('the history', () => {
     expect((await readFile(await download.path(), 'utf8')).split('\r\n')[0]).toContain('jobs,errors');
   });
 
-  it('is drawn in the colours of the scheme, and in those of paper where it is printed', async () => {
+  it('is drawn in the colours of the scheme, and in light colours in print', async () => {
     await open('?range=1h');
     const canvas = chart('Throughput').locator('canvas');
     await canvas.waitFor();
@@ -270,7 +270,7 @@ describe('the history', () => {
     await chart('Throughput').locator('canvas').waitFor();
   });
 
-  it('is refreshed every minute while it is looked at, and not in a tab that nobody sees', async () => {
+  it('is updated every minute while visible, and not in a hidden tab', async () => {
     const other = await visitAs('bob', browser, dashboard);
     let asked = 0;
     other.page.on('request', (request) => (asked += request.url().includes('/history?') ? 1 : 0));
@@ -293,7 +293,7 @@ describe('the history', () => {
     await other.close();
   });
 
-  it('says of a worker that nothing is known of that nothing is known', async () => {
+  it('says that there is no data for a worker without history', async () => {
     await page.goto(`${dashboard.url}/workers/roundtable-worker?range=7d`);
     await page.getByText('No data for the last 7 days.').waitFor();
     await page.getByText(/History starts at 20\d\d-/).waitFor();
@@ -326,7 +326,7 @@ describe('the log', () => {
     );
   });
 
-  it('stays where the reader is, and says how many lines are new', async () => {
+  it('stays at the reader’s place, and shows the number of new lines', async () => {
     await log().evaluate((box) => (box.scrollTop = 0));
     await say(['info', 'one more'], ['warn', 'another']);
     await page.getByRole('button', { name: '2 new lines' }).click({ timeout: 8_000 });
@@ -336,7 +336,7 @@ describe('the log', () => {
     expect(await page.getByRole('button', { name: /new lines?/ }).count()).toBe(0);
   });
 
-  it('shows hostile words as what they are, folds long ones, and says what was dropped', async () => {
+  it('shows hostile texts as text, shortens long ones, and shows dropped lines', async () => {
     await say(['info', '<img src=x onerror="document.title=\'owned\'">\u001b[2J\u202egnp.exe'], 1200, [
       'info',
       `long ${'x'.repeat(1900)}`,
@@ -351,7 +351,7 @@ describe('the log', () => {
     expect(await page.title()).not.toBe('owned');
   });
 
-  it('is narrowed by level, search and number, and can be left alone', async () => {
+  it('is filtered by level, search and number, and need not follow', async () => {
     const sees = (what: string, ...wanted: string[]) =>
       until(async () => JSON.stringify(await told()) === JSON.stringify(wanted), { what });
     await page.getByLabel('Level').selectOption('warn');
@@ -377,7 +377,7 @@ describe('the log', () => {
     await until(async () => (await told()).length > 20, { what: 'all of it' });
   });
 
-  it('comes as a file, in which no message looks like a line of its own', async () => {
+  it('comes as a file, in which no message can imitate another line', async () => {
     await say(['warn', 'first\n2026-11-22T00:00:00.000Z ERROR not said\u001b[2J']);
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -392,7 +392,7 @@ describe('the log', () => {
     expect(await (await get(logs('?format=txt&level=error'))).text()).toMatch(/^\S+ ERROR page 30 failed\n$/);
   });
 
-  it('is for members, and refuses a level that is none', async () => {
+  it('is for members, and rejects an invalid level', async () => {
     expect((await fetch(dashboard.url + logs())).status).toBe(401);
     expect((await fetch(dashboard.url + logs('?format=txt'))).status).toBe(401);
     const mallory = await visit(browser, dashboard);
@@ -408,7 +408,7 @@ describe('the log', () => {
 });
 
 describe('history and log', () => {
-  it('keep to the width of a phone, hinder no screen reader, and to what the page may load', async () => {
+  it('fit on a phone, are accessible, and keep to the page’s policy', async () => {
     const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
     for (const [colorScheme, width] of [
       ['light', 1280],

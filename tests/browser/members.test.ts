@@ -33,7 +33,7 @@ const invite = async (page: Page, email: string, role: string) => {
 };
 
 describe('an owner', () => {
-  it('invites somebody, who makes an account and is let in; changes their role, and removes them', async () => {
+  it('invites a person who creates an account and becomes a member; changes their role, and removes them', async () => {
     const owner = await visitAs('alice', browser, dashboard);
     await owner.page.getByRole('link', { name: 'Settings' }).click();
     await owner.page.getByRole('heading', { name: 'Invite somebody' }).waitFor();
@@ -67,7 +67,7 @@ describe('an owner', () => {
     await dave.close();
   });
 
-  it('does all that without scripts, and cannot remove the last owner', async () => {
+  it('does all that without JavaScript, and cannot remove the last owner', async () => {
     const { page, close } = await visit(browser, dashboard, { javaScriptEnabled: false });
     await signIn(page, 'alice');
     await invite(page, 'erin@example.com', 'operator');
@@ -229,7 +229,7 @@ async function openMail(user: string, cookies: { name: string; value: string }[]
 }
 
 describe('a link by mail', () => {
-  it('is not offered where the project sends no mail', async () => {
+  it('is not offered if the project sends no mail', async () => {
     const { page, close } = await visit(browser, dashboard);
     expect(await page.getByText('Sign in by mail instead').count()).toBe(0);
     expect((await page.request.get(`${dashboard.url}/login/link`)).status()).toBe(404);

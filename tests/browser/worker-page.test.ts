@@ -122,7 +122,7 @@ async function findings(page: Page): Promise<string[]> {
 }
 
 describe('the page of a worker', () => {
-  it('shows it live: what it does, its figures, its metadata, whatever its name', async () => {
+  it('shows its activity, figures and metadata live, whatever its name', async () => {
     const worker = supervise(ODD, { JOB_MS: '700' });
     await worker().wrote('job 2');
     const page = await open(ODD);
@@ -140,7 +140,7 @@ describe('the page of a worker', () => {
     expect(bob.complaints.filter((text) => !text.includes('404'))).toEqual([]);
   });
 
-  it('is led to by the fleet, and leads back to it as it was looked at', async () => {
+  it('is linked from the fleet, and links back to the same view', async () => {
     const { page } = bob;
     await page.goto(`${dashboard.url}/?q=${encodeURIComponent('eu:3')}`);
     await page.getByRole('link', { name: ODD }).click();
@@ -152,7 +152,7 @@ describe('the page of a worker', () => {
     await open(ODD);
   });
 
-  it('shows metadata as text, whatever is in it, and hides nothing of what it hides', async () => {
+  it('shows metadata as text, and makes invisible characters visible', async () => {
     const { page } = bob;
     const text = await says(page, '#metadata', 'markup');
     expect(text).toContain('<img src=x onerror="window.hit=1">');
@@ -175,7 +175,7 @@ describe('the page of a worker', () => {
     await close();
   });
 
-  it('says that there is no worker of a name', async () => {
+  it('says that a worker does not exist', async () => {
     const { page } = bob;
     await page.goto(dashboard.url + pathOf('nobody/here'));
     await page.getByRole('heading', { name: 'There is no such worker' }).waitFor();
@@ -183,7 +183,7 @@ describe('the page of a worker', () => {
     bob.complaints.length = 0; // the browser's own word for 404
   });
 
-  it('follows a worker that is removed while it is looked at, and that comes back', async () => {
+  it('follows a worker that is removed while its page is open, and that comes back', async () => {
     const process = new Process(stack.database.sql, 'short-lived');
     await process.send({ current_status: 'Packing' });
     const page = await open('short-lived');
@@ -194,7 +194,7 @@ describe('the page of a worker', () => {
     await says(page, '#now', 'Unpacking', 30_000);
   });
 
-  it('shows what happened to it by days, and more on request', async () => {
+  it('shows its events by day, and more on request', async () => {
     const { sql } = stack.database;
     await new Process(sql, 'eventful').send({});
     await sql`
@@ -244,7 +244,7 @@ describe('the page of a worker', () => {
 });
 
 describe('a group, on the pages of its workers', () => {
-  it('tells who else is in it, links there and back, and says what people set for it', async () => {
+  it('shows its other workers with links, and its settings', async () => {
     const { sql } = stack.database;
     await new Process(sql, 'mail-1').send({
       worker_type: 'mail',
@@ -298,7 +298,7 @@ describe('a group, on the pages of its workers', () => {
   });
 });
 
-describe('what operators do', () => {
+describe('actions of operators', () => {
   it('restarts a worker: the page shows the old process end and the new one start', async () => {
     const worker = supervise('restarted', { JOB_MS: '400' });
     await worker().wrote('job 1');
@@ -390,7 +390,7 @@ describe('what operators do', () => {
     await says(page, '#audit', /End the pause done.*Pause done once more.*until \d{4}-\d\d-\d\d/);
   });
 
-  it('can all be done without scripts', async () => {
+  it('all work without JavaScript', async () => {
     const process = new Process(stack.database.sql, 'plainly');
     await process.send({});
     const { page, close } = await as('bob', pathOf('plainly'), { javaScriptEnabled: false });
@@ -439,7 +439,7 @@ describe('what operators do', () => {
     await close();
   });
 
-  it('is not for viewers, who see all the rest', async () => {
+  it('are not for viewers, who see everything else', async () => {
     const { page, close } = await as('carol', pathOf('restarted'));
     await connection(page, 'Live');
     await says(page, '#act', 'You are a viewer.');

@@ -118,7 +118,7 @@ describe('an owner', () => {
     await close();
   });
 
-  it('can do all of it without scripts', async () => {
+  it('can do all of it without JavaScript', async () => {
     const { page, close } = await visitTokens('alice', { javaScriptEnabled: false });
     const env = await make(page, 'Without scripts', 'quiet-worker');
     expect(env.HEARTBEAT_TOKEN).toMatch(/^hbt_/);
@@ -151,7 +151,7 @@ it.each(['bob', 'carol'] as const)('is no page for %s, and says why', async (nam
   await close();
 });
 
-it('tells a worker whose token is for other names, and one whose token is none', async () => {
+it('reports tokens for other names and unknown tokens to the worker', async () => {
   const [row] = await stack.database.asPerson(
     'alice',
     (sql) => sql`select hp_create_worker_token('Others', 'crawl-%') as made`,

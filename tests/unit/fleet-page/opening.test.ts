@@ -17,13 +17,13 @@ function wire(count: number) {
   return { header: header(workers, {}, groups), workers, groups };
 }
 
-describe('what a page begins with', () => {
-  it('is the whole of a small fleet', () => {
+describe('the first data of a page', () => {
+  it('is all of a small fleet', () => {
     const small = wire(100);
     expect(opening(small, new URLSearchParams())).toEqual({ snapshot: small, ahead: null });
   });
 
-  it('is of a large one what is at the top of the list, and the tallies of all', () => {
+  it('is the top of the list and all tallies of a large fleet', () => {
     const { snapshot, ahead } = opening(wire(1000), new URLSearchParams());
     expect(snapshot.workers.length).toBeLessThan(100);
     expect(snapshot.workers.map(({ worker_name }) => worker_name)).toContain('worker-0999');
@@ -33,7 +33,7 @@ describe('what a page begins with', () => {
     expect(fleet.tally).toMatchObject({ dead: 1, levels: { critical: 1, healthy: 999 } });
   });
 
-  it('follows what the address asks for', () => {
+  it('follows the query in the address', () => {
     const { snapshot } = opening(wire(1000), new URLSearchParams('q=worker-0815'));
     expect(snapshot.workers.map(({ worker_name }) => worker_name)).toEqual(['worker-0815']);
   });

@@ -54,7 +54,7 @@ describe('time alone, without any message', () => {
     stop();
   });
 
-  it('ends the pause of a group, and the group has its level again', async () => {
+  it('ends the pause of a group, and restores its level', async () => {
     const paused = groupRow({ worker_type: 'crawl', desired: 2, minimum: null, paused_until: before(-7) });
     const { fleet, wait, level, stop } = await live({ worker_type: 'crawl' }, [paused]);
     expect([level(), fleet.tally.expected]).toEqual(['inactive', 0]);
@@ -86,7 +86,7 @@ describe('time alone, without any message', () => {
     stop();
   });
 
-  it('says nothing while the page is not live', async () => {
+  it('changes nothing while the page is not live', async () => {
     const { fleet, wait, level, stop } = await live({ paused_until: before(-100), status: 'crashed' });
     wait(120);
     expect(fleet.connection).not.toBe('live');
@@ -96,7 +96,7 @@ describe('time alone, without any message', () => {
 });
 
 describe('the fleet', () => {
-  it('knows groups without workers, and what the server says of its own pace', async () => {
+  it('has groups without workers, and the server’s period', async () => {
     const { fleet, stop } = await live({}, [groupRow({ worker_type: 'post', desired: 3, minimum: 1 })]);
     expect([...fleet.tallyByType.keys()]).toEqual([null, 'post']);
     expect(fleet.tallyByType.get('post')).toMatchObject({
@@ -112,7 +112,7 @@ describe('the fleet', () => {
 });
 
 describe('the watch', () => {
-  it('is late when a live page hears of no tick for long', async () => {
+  it('is late when a live page receives no tick for long', async () => {
     const { fleet, wait, digest, stop } = await live({});
     wait(24);
     digest(24, { tick_at: before(0) });
@@ -124,7 +124,7 @@ describe('the watch', () => {
     stop();
   });
 
-  it('is not called late where it is the page that hears nothing', async () => {
+  it('is not late if the page itself is disconnected', async () => {
     const { fleet, wait, left, stop } = await live({});
     left();
     wait(60);

@@ -72,7 +72,7 @@ async function live(options?: Parameters<typeof setUp>[0]) {
 }
 
 describe('following the fleet', () => {
-  it('joins first, then takes the snapshot, then applies what came in between', async () => {
+  it('joins first, then takes the snapshot, then applies the messages in between', async () => {
     const { listener, log, states, answer } = setUp();
     expect(log).toEqual([]);
     listener().joined();
@@ -85,7 +85,7 @@ describe('following the fleet', () => {
     expect(states).toEqual(['connecting', 'live']);
   });
 
-  it('takes a new snapshot when a message must have been lost, and stays live meanwhile', async () => {
+  it('takes a new snapshot after a lost message, and stays live meanwhile', async () => {
     let lost: string | null = 'a transition is missing';
     const { listener, log, states, answer } = await live({ lostBy: () => lost });
     listener().message(digest(1));
@@ -96,7 +96,7 @@ describe('following the fleet', () => {
     expect(states).toEqual(['connecting', 'live']);
   });
 
-  it('does not ask again and again when snapshots do not help', async () => {
+  it('slows down when snapshots do not help', async () => {
     const { listener, log, ticker, answer } = await live({ lostBy: () => 'always something' });
     for (let second = 0; second < 60; second++) {
       listener().message(digest(second));
@@ -109,7 +109,7 @@ describe('following the fleet', () => {
     expect(asked).toBeLessThan(10);
   });
 
-  it('says that it reconnects while the connection is away, and converges when it is back', async () => {
+  it('shows that it reconnects while the connection is down, and converges afterwards', async () => {
     const { listener, log, states, answer } = await live();
     listener().left();
     expect(states.at(-1)).toBe('reconnecting');
@@ -144,7 +144,7 @@ describe('following the fleet', () => {
     expect(states.at(-1)).toBe('live');
   });
 
-  it('does not take a transition for a digest', async () => {
+  it('does not count a transition as a digest', async () => {
     const { listener, states, ticker } = await live();
     ticker.advance(SILENT_AFTER_MS - 1_000);
     listener().message(message({ workers: [] }));
@@ -163,7 +163,7 @@ describe('following the fleet', () => {
     expect(states.at(-1)).toBe('live');
   });
 
-  it('says within a minute, again and again, that it watches, and soon again when that failed', async () => {
+  it('reports its viewer every minute, and soon again after a failure', async () => {
     let down = true;
     const { ticker, watches } = setUp({ watchFails: () => down });
     for (let second = 0; second < 90; second++) {
@@ -174,7 +174,7 @@ describe('following the fleet', () => {
     expect(watches).toEqual([0, 5_000, 10_000, 60_000]);
   });
 
-  it('takes a message that it cannot read for a lost one', async () => {
+  it('treats an unreadable message as lost', async () => {
     const { listener, log, ticker } = await live();
     listener().garbled();
     ticker.advance(1_000);

@@ -15,7 +15,7 @@ describe('a badge', () => {
     expect(Number(/^<svg [^>]*width="(\d+)"/.exec(svg)![1])).toBeLessThan(1500);
   });
 
-  it('is as wide as its words', () => {
+  it('is as wide as its text', () => {
     const width = (words: string) => Number(/width="(\d+)"/.exec(badge(words, 'running', 'healthy'))![1]);
     // Eight times the capital W is some four times as wide as eight times i.
     expect(width('WWWWWWWW') - width('')).toBeGreaterThan(3 * (width('iiiiiiii') - width('')));

@@ -6,7 +6,7 @@ const entries = (...rows: ReturnType<typeof workerRow>[]) =>
   bar(snapshot(rows)).entries.map(({ dot, name, words }) => `${dot} ${name}: ${words}`);
 
 describe('the status line', () => {
-  it('says of each worker how its work goes, with a dot before it', () => {
+  it('shows each worker’s runs with a dot', () => {
     expect(
       entries(
         workerRow({
@@ -46,7 +46,7 @@ describe('the status line', () => {
     ]);
   });
 
-  it('stays under 50 characters for each, whatever the name and the figures, and keeps both ends of the name', () => {
+  it('stays under 50 characters for each worker, and keeps both ends of its name', () => {
     const made = bar(
       snapshot([
         workerRow({ worker_name: `${'a'.repeat(100)}@vps-2:77`, status: 'processing' }),
@@ -67,7 +67,7 @@ describe('the status line', () => {
     });
   });
 
-  it('folds to how many run of how many, replicas and doubt included', () => {
+  it('has a short form with the tally, replicas and uncertainty included', () => {
     const three = ['a', 'b', 'c'].map((worker_name) => workerRow({ worker_name }));
     expect(bar(snapshot(three))).toMatchObject({
       folded: 'Workers 3/3 running',

@@ -9,7 +9,7 @@ vi.mock('../../../src/lib/server/database/public-client.ts', () => ({
 vi.mock('../../../src/lib/server/database/configuration.ts', () => ({ configuration: () => ({ url: '' }) }));
 const { publicStatus } = await import('../../../src/lib/public/status.server.ts');
 
-it('shows the public page of a database that is older than the dashboard, and tells no uptime', async () => {
+it('shows the public page of an older database, without uptime', async () => {
   const status = await publicStatus();
   expect(status!.workers).toEqual([{ ...workers[0], uptime: null, uptime_days: [] }]);
 });

@@ -27,7 +27,7 @@ const digest = (wire: Record<string, unknown> = {}, traits = {}) =>
 const transition = (traits: object) => message({ workers: [workerRow({ ...crawl, ...traits })] });
 
 describe('a beat', () => {
-  it('moves the time, the lease and the counts of its worker, and no other', () => {
+  it('changes the time, the lease and the counts of its worker only', () => {
     const { state, lost } = apply(
       digest({ beats: [beat(crawl, { heardMs: 300, jobs: 7, activity: 'page 3' })] }),
     );
@@ -42,7 +42,7 @@ describe('a beat', () => {
     expect(state.header.heardUntil).toEqual(new Date(later(2)));
   });
 
-  it('without activity leaves what the worker is doing', () => {
+  it('without activity keeps the worker’s activity', () => {
     const doing = digest({ beats: [beat(crawl, { activity: 'page 3' })] });
     const plain = digest({ beats: [beat(crawl)] }, { now: later(4) });
     expect(apply(doing, plain).state.workers.get(1)?.activity).toBe('page 3');
@@ -50,7 +50,7 @@ describe('a beat', () => {
     expect(apply(doing, none).state.workers.get(1)?.activity).toBeNull();
   });
 
-  it('that begins a run of a schedule gives it the time that it may last, and the next beats of it no more', () => {
+  it('that begins a scheduled run sets its lease, and later beats of the run don’t extend it', () => {
     const wire = { kind: 'scheduled', next_run_at: before(0), grace_s: 30, max_run_s: 600 } as const;
     const nightly = workerRow({ worker_id: 3, revision: 5, lease_expires_at: before(-30), ...wire });
     let state = fromSnapshot(snapshot([nightly]));
@@ -68,7 +68,7 @@ describe('a beat', () => {
     expect(hear(70, 5), 'failed').toBe(670);
   });
 
-  it('that is repeated, as every digest does, repaints nothing', () => {
+  it('that is repeated in a digest renders nothing again', () => {
     const { state } = apply(digest({ beats: [beat(crawl)] }));
     const again = digest({ beats: [beat(crawl, { heardMs: 2_000 })] }, { now: later(4) });
     expect(applyMessage(state, again).state.workers).toBe(state.workers);
@@ -76,7 +76,7 @@ describe('a beat', () => {
     expect(applyMessage(state, rounded).state.workers).toBe(state.workers);
   });
 
-  it('that comes late does not turn the time back', () => {
+  it('that is late does not turn the time back', () => {
     const newer = digest({ beats: [beat(crawl)] }, { now: later(4) });
     const older = digest({ beats: [beat(crawl)] });
     const { state, lost } = apply(newer, older);
@@ -85,19 +85,19 @@ describe('a beat', () => {
     expect(state.header.heardUntil).toEqual(new Date(later(4)));
   });
 
-  it('of before a transition that we know changes nothing', () => {
+  it('from before a known transition changes nothing', () => {
     const crashed = transition({ status: 'crashed', revision: 12 });
     const old = digest({ beats: [beat(crawl, { heardMs: 0 })] }, { revision: 12 });
     expect(apply(crashed, old).state.workers.get(1)?.status).toBe('crashed');
   });
 
-  it('of after a transition that we do not know asks for a snapshot', () => {
+  it('from after an unknown transition requests a snapshot', () => {
     const { state, lost } = apply(digest({ beats: [beat(crawl, { revision: 12, code: 3 })] }));
     expect(lost).toBe('a transition of crawl is missing');
     expect(state.workers.get(1)?.status).toBe('idle');
   });
 
-  it('of a worker that we do not know asks for a snapshot', () => {
+  it('of an unknown worker requests a snapshot', () => {
     expect(apply(digest({ beats: [beat(workerRow({ worker_id: 9 }))] })).lost).toMatch(/worker 9/);
   });
 });
@@ -116,7 +116,7 @@ describe('a transition', () => {
     expect(apply(stopped, stopping).state.workers.get(1)?.status).toBe('stopped');
   });
 
-  it('twice is as good as once', () => {
+  it('received twice changes nothing', () => {
     const { state } = apply(transition({ status: 'stopped', revision: 13 }));
     expect(applyMessage(state, transition({ status: 'stopped', revision: 13 })).state.workers).toBe(
       state.workers,
@@ -128,7 +128,7 @@ describe('a transition', () => {
     expect(apply(fresh).state.workers.size).toBe(3);
   });
 
-  it('may overtake a digest that does not know it yet', () => {
+  it('may overtake an older digest', () => {
     const fresh = message({ workers: [workerRow({ worker_id: 3, revision: 12 })] });
     const { state, lost } = apply(fresh, digest());
     expect(lost).toBeNull();
@@ -141,42 +141,42 @@ describe('settings of a group', () => {
   const gone = (revision: number) => message({ groups: [{ worker_type: 'crawl', revision, gone: true }] });
   const desired = ({ state }: Applied) => state.groups.get('crawl')?.desired;
 
-  it('show at once, without a header, and leave every worker alone', () => {
+  it('appear at once, without a header, and change no worker', () => {
     const applied = apply(edit({ desired: 4, revision: 12 }));
     expect(applied.lost).toBeNull();
     expect(desired(applied)).toBe(4);
     expect(applied.state.workers).toBe(start.workers);
   });
 
-  it('out of order do not undo a newer edit, and twice are as good as once', () => {
+  it('out of order don’t undo a newer edit, and repeated ones change nothing', () => {
     const applied = apply(edit({ desired: 5, revision: 13 }), edit({ desired: 4, revision: 12 }));
     expect(desired(applied)).toBe(5);
     const again = applyMessage(applied.state, edit({ desired: 5, revision: 13 }));
     expect(again.state.groups).toBe(applied.state.groups);
   });
 
-  it('that are gone go at once, and only if nobody has set new ones since', () => {
+  it('disappear at once, unless there are newer ones', () => {
     expect(desired(apply(edit({ revision: 12 }), gone(12)))).toBeUndefined();
     expect(desired(apply(edit({ desired: 6, revision: 14 }), gone(12)))).toBe(6);
     const unknown = apply(gone(12));
     expect(unknown).toEqual({ state: start, lost: null });
   });
 
-  it('whose removal was not heard are found by the count, as are those never heard of', () => {
+  it('with a lost removal or creation are detected by the count', () => {
     const known = apply(edit({ revision: 12 })).state;
     const without = digest({ workers: [workerRow({ ...post, revision: 13 })] }, { revision: 13 });
     expect(applyMessage(known, without).lost).toBe('0 groups there, 1 here');
     expect(apply(digest({}, { groups: 1 })).lost).toBe('1 groups there, 0 here');
   });
 
-  it('that changed and were not heard of are found by the revision', () => {
+  it('with a lost change are detected by the revision', () => {
     const known = apply(edit({ revision: 12 })).state;
     expect(applyMessage(known, digest({}, { groups: 1, revision: 13 })).lost).toBe('a transition is missing');
     const told = digest({ groups: [groupRow({ desired: 9, revision: 13 })] }, { groups: 1, revision: 13 });
     expect(applyMessage(known, told)).toMatchObject({ lost: null, state: { revision: 13 } });
   });
 
-  it('come with the snapshot, and stay the same objects while they are the same', () => {
+  it('arrive in the snapshot, and unchanged ones keep their objects', () => {
     const groups = [groupRow({ revision: 12 })];
     const first = fromSnapshot(snapshot(rows, {}, groups), start);
     expect(first.revision).toBe(12);
@@ -200,14 +200,14 @@ describe('a header', () => {
     expect(state.header, 'what was not heard must not count as silence').toBe(start.header);
   });
 
-  it('that goes back and stays there asks for a snapshot: a worker was deleted', () => {
+  it('with a lower revision twice requests a snapshot: a worker was deleted', () => {
     const deleted = (now: string) => message({ header: header([crawl], { now }) });
     const first = apply(deleted(later(2)));
     expect(first.lost).toBeNull();
     expect(applyMessage(first.state, deleted(later(4))).lost).toBe('the fleet went back');
   });
 
-  it('is compared only once all parts of its message have come', () => {
+  it('is compared after all parts of its message have arrived', () => {
     const parts = [1, 2].map((part) =>
       digest(
         { part, parts: 2, workers: part === 2 ? [workerRow({ ...post, revision: 12 })] : [] },
@@ -222,14 +222,14 @@ describe('a header', () => {
     expect(both.state.header.revision).toBe(12);
   });
 
-  it('of the next message gives away that a part is missing', () => {
+  it('of the next message reveals a missing part', () => {
     const half = digest({ part: 1, parts: 2 });
     expect(apply(half, digest({}, { now: later(4) })).lost).toBe('part of a digest is missing');
   });
 });
 
 describe('a new snapshot', () => {
-  it('replaces what is known, and leaves unchanged workers the same objects', () => {
+  it('replaces the state, and unchanged workers keep their objects', () => {
     const changed = [crawl, workerRow({ ...post, status: 'crashed', revision: 20 })];
     const state = fromSnapshot(snapshot(changed, { now: later(5) }), start);
     expect(state.workers.get(1)).toBe(start.workers.get(1));

@@ -89,7 +89,7 @@ describe('a worker is critical', () => {
     expect(judge({ ...crashed, status_since: before(0), last_exit: { code: 1 } })).toEqual(told);
   });
 
-  it('when it was found crashed by its silence, which goes on', () => {
+  it('when its silence shows a crash, and the silence goes on', () => {
     const found = { status: 'crashed', status_reason: 'no heartbeat for 10 seconds' } as const;
     const times = { last_heartbeat: before(34), status_since: before(24) };
     expect(judge({ ...found, ...times })).toEqual({
@@ -126,14 +126,14 @@ describe('a worker is critical', () => {
     expect(judge({ last_heartbeat: almost(50) }).level).toBe('warning');
   });
 
-  it('by its own multiples, where it has some', () => {
+  it('by its own multiples, if set', () => {
     expect(judge({ last_heartbeat: before(30), lost_after_intervals: 3 }).level).toBe('critical');
     expect(
       judge({ last_heartbeat: before(90), late_after_intervals: 9.5, lost_after_intervals: 20 }).level,
     ).toBe('healthy');
   });
 
-  it('when its breaker is open, also where a plain upsert set only the flag', () => {
+  it('when its breaker is open, also if a plain upsert set only the flag', () => {
     const open = { circuit_breaker_state: 'open', circuit_breaker_failures: 10 } as const;
     expect(judge(open).reason).toBe('circuit breaker open after 10 failures in a row');
     expect(judge({ circuit_breaker_open: true }).rule).toBe('breaker-open');
@@ -205,7 +205,7 @@ describe('a worker is critical', () => {
     expect(judge(lastText).rule).toBe('crashed');
   });
 
-  it('not for a run that nobody watched: it may have been, and has until the time of the next', () => {
+  it('not for a run during our outage: it may have happened, and has until the next time', () => {
     const hourly = {
       kind: 'scheduled',
       last_heartbeat: before(7200),
@@ -229,20 +229,20 @@ describe('a worker is critical', () => {
     expect(judge({ ...waiting, lease_expires_at: before(-60) }).level).toBe('healthy');
   });
 
-  it('not for a silence that was ours: it counts from the start of the monitor', () => {
+  it('not for silence during our outage: silence counts from the start of the monitor', () => {
     const silent = { last_heartbeat: before(500), lease_expires_at: before(-1) };
     expect(judge(silent, { watchingSince: new Date(almost(20)) }).level).toBe('healthy');
     expect(judge(silent, { watchingSince: new Date(before(20)) }).level).toBe('warning');
     expect(judge(silent, { watchingSince: new Date(before(50)) }).level).toBe('critical');
   });
 
-  it('not for the silence of a short interval before a request that hangs is over', () => {
+  it('not with a short interval before a hanging request ends', () => {
     const quick = { heartbeat_interval_s: 1, last_heartbeat: before(500), lease_expires_at: before(495) };
     expect(judge(quick, { watchingSince: new Date(almost(11)) }).rule).toBe('late');
     expect(judge(quick, { watchingSince: new Date(before(11)) }).rule).toBe('silent');
   });
 
-  it('not for runs that it owes from before it was started', () => {
+  it('not for runs before its start', () => {
     const restarted = { poll_interval_s: 10, last_run_at: before(9999), started_at: almost(20) };
     expect(judge(restarted).level).toBe('healthy');
   });
@@ -253,7 +253,7 @@ describe('a worker is in warning', () => {
     expect(judge({ status }).level).toBe('warning');
   });
 
-  it('when it has only just stopped, and says by what', () => {
+  it('when it has just stopped, with the signal', () => {
     const stopped = { status: 'stopped', status_since: before(1) } as const;
     expect(judge({ ...stopped, status_reason: 'SIGTERM' }).reason).toBe('stopped by SIGTERM');
     expect(judge({ ...stopped, status_reason: 'exit code 0' }).reason).toBe('stopped with exit code 0');
@@ -272,7 +272,7 @@ describe('a worker is in warning', () => {
     expect(judge({ poll_interval_s: 10, started_at: before(1) }).rule).toBe('no-run-yet');
   });
 
-  it('while it takes no work, and then it owes no runs', () => {
+  it('while it is drained, and then needs no runs', () => {
     const polls = { poll_interval_s: 10, last_run_at: before(500) };
     expect(judge({ ...polls, draining: true })).toMatchObject({ level: 'warning', rule: 'draining' });
     expect(judge(polls).rule).toBe('stuck');
@@ -282,14 +282,14 @@ describe('a worker is in warning', () => {
     expect(judge({ circuit_breaker_state: 'half_open' }).rule).toBe('breaker-half-open');
   });
 
-  it('when its event loop stood still', () => {
+  it('when its event loop was blocked', () => {
     expect(judge({ event_loop_blocked_ms: 8_340 }).reason).toBe('alive, event loop blocked for 8 s');
     expect(judge({ event_loop_blocked_ms: 1_000 }).level).toBe('healthy');
   });
 });
 
 describe('a worker is healthy', () => {
-  it.each(['idle', 'processing', 'running'] as const)('while it is %s and heard of', (status) => {
+  it.each(['idle', 'processing', 'running'] as const)('while it is %s and reports', (status) => {
     expect(judge({ status })).toEqual({ level: 'healthy', rule: 'fine', reason: '' });
   });
 

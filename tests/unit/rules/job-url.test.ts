@@ -13,7 +13,7 @@ describe('the address of a job', () => {
     );
   });
 
-  it('holds what a worker says in its place', () => {
+  it('keeps a worker’s values in their places', () => {
     const hostile = `a/b?c=d#e&f"><script>'%2e`;
     expect(jobUrl('https://example.com/jobs/{job_id}?x=1', { ...job, job_id: hostile })).toBe(
       `https://example.com/jobs/${encodeURIComponent(hostile)}?x=1`,
@@ -42,7 +42,7 @@ describe('the address of a job', () => {
     expect(jobUrl(template, { ...job, job_id })).toBeNull();
   });
 
-  it('is none where a field is missing, or no text', () => {
+  it('is null if a field is missing or no text', () => {
     expect(jobUrl('https://example.com/{job_type}', { ...job, job_type: null })).toBeNull();
     expect(jobUrl('https://example.com/{job_id}', { ...job, job_id: '\ud800' })).toBeNull();
   });

@@ -3,7 +3,7 @@ import { readMessage, readSnapshot } from '../../../src/lib/rules/message.ts';
 import { header, workerRow } from '../../support/fleet.ts';
 
 describe('what comes over the wire', () => {
-  it('is read whether a null is sent or left out, and whatever else is in it', () => {
+  it('is read with null or missing values, and with unknown fields', () => {
     const row = { ...workerRow(), description: null, colour: 'a column that came later' };
     const [worker] = readSnapshot({ header: header([row]), workers: [row] }).workers;
     expect(worker).toMatchObject({ name: row.worker_name, description: null, hostname: null });

@@ -20,12 +20,12 @@ describe('the pacing of a fleet', () => {
     expect(notablePacing([paced(75), paced(150)], 7.5)).toMatchObject({ longest: 150, even: false });
   });
 
-  it('is nothing to tell where people have set long intervals, or the workers asked for them', () => {
+  it('is not shown for long intervals that people have set or workers requested', () => {
     expect(notablePacing([paced(300)], 1)).toBeNull();
     expect(notablePacing([worker({ requested_interval_s: 600, heartbeat_interval_s: 600 })], 2)).toBeNull();
   });
 
-  it('is no concern of who is gone, or need not beat', () => {
+  it('ignores dead and scheduled workers', () => {
     expect(notablePacing([paced(75, { status: 'stopped' })], 7.5)).toBeNull();
     expect(notablePacing([paced(75, { kind: 'scheduled' })], 7.5)).toBeNull();
   });

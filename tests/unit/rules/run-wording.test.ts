@@ -22,21 +22,21 @@ const cron = {
 } as const;
 
 describe('the text of a polling worker shows', () => {
-  it('when its last run was, and how much it brought', () => {
+  it('when the last run was, and its count', () => {
     expect(said({ ...polls, processed_count: 12 })).toBe('5m ago (12 new) healthy');
     expect(said({ ...polls, processed_count: 12_345 })).toBe('5m ago (12,345 new) healthy');
     expect(said({ ...polls, last_run_at: before(0), processed_count: 1 })).toBe('just now (1 new) healthy');
   });
 
-  it('that it was idle, where the run brought nothing: no warning, and yet another tone', () => {
+  it('idle after a run without results: its own tone, no warning', () => {
     expect(said({ ...polls, processed_count: 0 })).toBe('5m ago (idle) idle');
   });
 
-  it('no more than when, where it told no count', () => {
+  it('only the time without a count', () => {
     expect(said(polls)).toBe('5m ago healthy');
   });
 
-  it('that a run is under way', () => {
+  it('a run in progress', () => {
     expect(said({ ...polls, status: 'processing' })).toBe('running… healthy');
     expect(said({ ...polls, jobs_active: 1 })).toBe('running… healthy');
     // "running" alone says no more than "alive".
@@ -82,7 +82,7 @@ describe('the text of a scheduled worker shows', () => {
     expect(said({ ...cron, next_run_at: undefined })).toBe('not scheduled critical');
   });
 
-  it('that its run is under way, also where the run says no more than "running"', () => {
+  it('a run in progress, also with the status "running"', () => {
     const running = { ...cron, last_run_at: before(9999), status: 'running' } as const;
     expect(said(running)).toBe('running… healthy');
   });
@@ -94,7 +94,7 @@ describe('the text of any other worker shows', () => {
     expect(said({ status: 'running' })).toBe('running… healthy');
   });
 
-  it('that it is coming or going', () => {
+  it('starting, stopping and stopped', () => {
     expect(said({ status: 'starting' })).toBe('starting… warning');
     expect(said({ status: 'stopping' })).toBe('stopping… warning');
     expect(said({ status: 'stopped', status_since: before(99) })).toBe('stopped critical');

@@ -18,7 +18,7 @@ function count(...traits: Partial<WorkerRow>[]) {
 }
 
 describe('the tally', () => {
-  it('counts the living among the expected', () => {
+  it('counts living expected workers', () => {
     expect(count({}, { status: 'processing' }, { status: 'error' })).toMatchObject({
       running: '3/3',
       dead: 0,
@@ -32,12 +32,12 @@ describe('the tally', () => {
     },
   );
 
-  it('does not believe a stored word past the lease, to the millisecond', () => {
+  it('does not trust a stored status after the lease, to the millisecond', () => {
     expect(count({ status: 'running', lease_expires_at: before(0) }).running).toBe('0/1');
     expect(count({ status: 'running', lease_expires_at: before(-0.001) }).running).toBe('1/1');
   });
 
-  it('does not take for dead whose lease ran out while nobody watched', () => {
+  it('does not count workers as dead whose lease ended while the monitor was down', () => {
     const lapsed = worker({ last_heartbeat: before(600), lease_expires_at: before(550) });
     const alive = (watchingSince: string) =>
       isAlive(lapsed, { ...monitor, watchingSince: new Date(watchingSince) });
@@ -45,20 +45,20 @@ describe('the tally', () => {
     expect(alive(before(50))).toBe(false);
   });
 
-  it('leaves out who is paused and who is not expected', () => {
+  it('excludes paused and unexpected workers', () => {
     expect(count({}, { status: 'crashed', paused_until: before(-9) }, { expected: false }).running).toBe(
       '1/1',
     );
   });
 
-  it('calls dead who went without a goodbye', () => {
+  it('counts workers as dead that ended without reporting a stop', () => {
     const silent = { last_heartbeat: before(60), lease_expires_at: before(10) };
     expect(count({ status: 'crashed' }, silent, { status: 'stopped', status_since: before(99) }).dead).toBe(
       2,
     );
   });
 
-  it('takes a scheduled worker between its runs for running, until it is overdue or crashed', () => {
+  it('counts a scheduled worker between runs as running, until it is overdue or crashed', () => {
     const waiting = { kind: 'scheduled', next_run_at: before(-60), lease_expires_at: before(-90) } as const;
     expect(count(waiting).running).toBe('1/1');
     expect(count({ ...waiting, status: 'stopped' }).running).toBe('1/1');
@@ -106,17 +106,17 @@ describe('the tally of a group', () => {
     expect(words({ desired: null }, [{}])).toBe('1/1 critical: 1 running, minimum 2');
   });
 
-  it('counts 0 of what is desired before any worker has come', () => {
+  it('counts 0 of the desired number before any worker', () => {
     expect(words({}, [])).toBe('0/3 critical: 0/3 running, minimum 2');
     expect(words({ desired: null, minimum: null }, [])).toBe('0/0 healthy: ');
   });
 
-  it('shows the true number where there are more than desired', () => {
+  it('shows the true number if there are more than desired', () => {
     expect(words({ desired: 1, minimum: 1 }, [replica, replica])).toBe('2/1 healthy: ');
     expect(words({ desired: 1, minimum: 1 }, [{}, {}, { status: 'crashed' }])).toBe('2/3 healthy: ');
   });
 
-  it('leaves out who is paused, and is out itself while it is paused', () => {
+  it('excludes paused workers, and is excluded itself while paused', () => {
     const paused = { expected: false, paused_until: 'infinity' };
     expect(words({}, [replica, replica, paused])).toBe('2/3 warning: 2/3 running, minimum 2');
     const until = { paused_until: before(-1), paused_reason: 'the sale' };
@@ -124,7 +124,7 @@ describe('the tally of a group', () => {
     expect(words({ ...until, paused_until: before(0) }, [replica, {}, gone])).toMatch(/^2\/3 warning/);
   });
 
-  it('accuses nobody whom an impaired monitor cannot tell of', () => {
+  it('is not critical because of workers that an impaired monitor can’t judge', () => {
     const lapsed = { last_heartbeat: before(60), lease_expires_at: before(10) };
     const impaired = new Date(before(40));
     expect(words({}, [{}, lapsed, lapsed], impaired)).toBe(
@@ -134,7 +134,7 @@ describe('the tally of a group', () => {
     expect(words({}, [lapsed], impaired)).toMatch(/critical/);
   });
 
-  it('adds up to that of the fleet, where one has more than it wants and makes up for no other', () => {
+  it('adds up to the fleet’s, in which surplus workers don’t count for other groups', () => {
     const surplus = group({ desired: 1 }, [replica, replica, replica]);
     const short = group({ desired: 4 }, [replica, replica]);
     const { alive, expected, levels } = total([surplus, short, tally([], monitor)]);

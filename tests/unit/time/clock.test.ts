@@ -5,7 +5,7 @@ import { fakeTicker } from '../../support/ticker.ts';
 const at = (ms: number) => new Date(1_800_000_000_000 + ms);
 
 describe('the clock', () => {
-  it('goes on by itself, once a second, until it is stopped', () => {
+  it('runs once a second until it is stopped', () => {
     const ticker = fakeTicker();
     const clock = new Clock(at(0), ticker);
     const stop = clock.start();
@@ -16,7 +16,7 @@ describe('the clock', () => {
     expect(clock.now).toBe(at(2_000).getTime());
   });
 
-  it('believes the promptest message, for a message can only be late', () => {
+  it('uses the fastest message, because a message can only be late', () => {
     const ticker = fakeTicker();
     const clock = new Clock(at(0), ticker); // the page took 800 ms to get here
     ticker.advance(1_000);
@@ -26,7 +26,7 @@ describe('the clock', () => {
     expect(clock.read()).toBe(at(2_750).getTime());
   });
 
-  it('forgets a measurement in time, should the clocks drift apart', () => {
+  it('forgets old measurements, because clocks may drift', () => {
     const ticker = fakeTicker();
     const clock = new Clock(at(0), ticker);
     clock.observe(at(60_000)); // the server's clock was wrong for a moment

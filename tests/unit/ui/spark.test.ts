@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { sparkPath, sparkText } from '../../../src/lib/ui/spark.ts';
 
 describe('a spark line', () => {
-  it('rises with the values, the highest of which is at the top', () => {
+  it('rises with the values, with the highest at the top', () => {
     expect(sparkPath([0, 5, 10])).toBe('M0 15L1 8L2 1');
   });
 
-  it('has a gap where nothing is known, and a dot where something is known for once', () => {
+  it('has a gap without data, and a dot for a single value', () => {
     expect(sparkPath([10, 10, null, 0, null, null, 10])).toBe('M0 1L1 1M3 15h0M6 1h0');
   });
 
-  it('lies at the bottom when nothing was done, and is not there when nothing is known', () => {
+  it('is at the bottom for zero jobs, and absent without data', () => {
     expect(sparkPath([0, 0])).toBe('M0 15L1 15');
     expect(sparkPath([null, null])).toBe('');
     expect(sparkPath([])).toBe('');

@@ -16,7 +16,7 @@ function begin() {
 }
 
 describe('a page of one worker, by the messages of the fleet', () => {
-  it('follows its own, and passes over all others without missing anything', () => {
+  it('follows its own worker, and ignores all others without missing a message', () => {
     const { scope, state, digest } = begin();
     const heard = scope.apply(state, digest({ beats: [beat(mine, { jobs: 7 }), beat(other)] }));
     expect(heard.lost).toBeNull();
@@ -30,20 +30,20 @@ describe('a page of one worker, by the messages of the fleet', () => {
     expect(scope.apply(passed.state, digest({}, [mine, moved])).lost).toBeNull();
   });
 
-  it('finds out that a transition was lost, though it may have been another’s', () => {
+  it('detects a lost transition, which may be another worker’s', () => {
     const { scope, state, digest } = begin();
     const moved = workerRow({ ...other, revision: 12 });
     expect(scope.apply(state, digest({}, [mine, moved])).lost).toBe('a transition is missing');
   });
 
-  it('looks again when the fleet has more or fewer: its worker may be gone, or back as another', () => {
+  it('loads again when the fleet’s size changes: its worker may be gone, or back with another id', () => {
     const { scope, state, digest } = begin();
     expect(scope.apply(state, digest({}, [other])).lost).toMatch(/others now/);
     const again = workerRow({ ...mine, worker_id: 9, revision: 13 });
     expect(scope.apply(state, message({ workers: [again] })).lost).toBe('another worker has its name');
   });
 
-  it('counts a digest in parts as heard when all have come, and one without its last part as lost', () => {
+  it('counts a digest as received when all parts have arrived, and as lost without its last part', () => {
     const { scope, state, digest } = begin();
     const first = scope.apply(state, { ...digest({}), part: 1, parts: 2 });
     expect([first.lost, first.state.header]).toEqual([null, state.header]);

@@ -33,11 +33,11 @@ function names(change: Partial<Query>) {
 }
 
 describe('the list', () => {
-  it('puts trouble first, and its group with it', () => {
+  it('sorts trouble first, and its group with it', () => {
     expect(names({})).toEqual(['-: d-dead a-fine b-fine', 'slow: c-late']);
   });
 
-  it('otherwise puts groups by name, workers without one last', () => {
+  it('otherwise sorts groups by name, workers without one last', () => {
     expect(names({ sort: 'name' })).toEqual(['slow: c-late', '-: a-fine b-fine d-dead']);
     expect(names({ sort: 'jobs' })[1]).toBe('-: a-fine b-fine d-dead');
     expect(names({ sort: 'errors' })[1]).toBe('-: d-dead a-fine b-fine');
@@ -50,7 +50,7 @@ describe('the list', () => {
     expect(names({ sort: 'errors', reverse: true })[1]).toBe('-: a-fine b-fine d-dead');
   });
 
-  it('puts who works first, longest at it before, and those of one host together', () => {
+  it('sorts by longest activity, and by host', () => {
     const working = (worker_name: string, seconds: number) =>
       row({ worker_name, status: 'processing', jobs_active: 1, status_updated_at: before(seconds) });
     const all = [row({ worker_name: 'idle' }), working('new', 5), working('old', 50)];
@@ -59,12 +59,12 @@ describe('the list', () => {
     expect(names({ sort: 'host' })[1]).toBe('-: a-fine b-fine d-dead');
   });
 
-  it('stands without groups where that is wished', () => {
+  it('can be one list without groups', () => {
     expect(names({ flat: true })).toEqual(['-: d-dead c-late a-fine b-fine']);
     expect(names({ flat: true, search: 'nothing like it' })).toEqual([]);
   });
 
-  it('is the same whatever stood in it before', () => {
+  it('is independent of its earlier order', () => {
     const query: Query = { ...DEFAULT_QUERY, sort: 'name' };
     const before = arrange(rows.slice(1), { ...query, reverse: true });
     expect(arrange(rows, query, new Map(), before)).toEqual(arrange(rows, query));
@@ -82,7 +82,7 @@ describe('the list', () => {
     expect(names({ version: '1.0' })).toEqual([]);
   });
 
-  it('offers what workers have to choose from, with how many have it', () => {
+  it('offers the workers’ values with their counts', () => {
     expect(facetValues(rows, 'type')).toEqual([
       ['', 3],
       ['slow', 1],
@@ -114,7 +114,7 @@ describe('a group with settings', () => {
     expect(named({ health: 'critical' }, empty)).toEqual(['-']);
   });
 
-  it('is found by its own trouble, and goes first for it', () => {
+  it('is found by its own trouble, and sorted first', () => {
     const slow = { worker_type: 'slow', desired: 9, minimum: 5 };
     expect(named({ health: 'critical' }, slow)).toEqual(['slow', '-']);
     expect(named({}, empty)).toEqual(['-', 'empty', 'slow']);
@@ -123,7 +123,7 @@ describe('a group with settings', () => {
 });
 
 describe('the address', () => {
-  it('keeps a view, and says nothing of defaults', () => {
+  it('stores a view, without defaults', () => {
     const query: Query = {
       search: 'a&b c',
       health: 'critical',
@@ -141,7 +141,7 @@ describe('the address', () => {
     expect(writeQuery(DEFAULT_QUERY)).toBe('');
   });
 
-  it('that makes no sense shows all', () => {
+  it('with invalid values shows all', () => {
     const params = new URLSearchParams('health=purple&status=critical&sort=-__proto__');
     expect(readQuery(params)).toEqual(DEFAULT_QUERY);
   });

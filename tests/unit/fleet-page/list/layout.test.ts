@@ -19,12 +19,12 @@ const parts = (top: number, bottom: number) =>
   layout.show(top, bottom).parts.map(({ group, from, to }) => `${group.type ?? '-'} ${from}…${to}`);
 
 describe('the layout of the list', () => {
-  it('is as tall as all of its parts', () => {
+  it('is as tall as all its parts', () => {
     expect(layout.height).toBe(240 + 50 + 130 + 130);
     expect(new Layout([], true, heights).height).toBe(0);
   });
 
-  it('shows the rows between two heights, those at the edges too, and whose group they are', () => {
+  it('shows the rows between two heights, edges included, with their groups', () => {
     expect(parts(0, 1)).toEqual(['a 0…0']);
     expect(parts(0, 91)).toEqual(['a 0…2']);
     expect(parts(90, 180)).toEqual(['a 1…2']);
@@ -34,7 +34,7 @@ describe('the layout of the list', () => {
     expect(parts(5000, 6000)).toEqual([]);
   });
 
-  it('always leaves as much room as the whole takes', () => {
+  it('always keeps the full height', () => {
     const headed = (rows: readonly Row[], below: number) =>
       below + rows.reduce((y, { worker }) => y + worker.id, 30);
     for (let top = -50; top < 600; top += 7) {
@@ -55,7 +55,7 @@ describe('the layout of the list', () => {
     expect(layout.span(6)).toBeNull();
   });
 
-  it('begins with the first rows, while nothing has been measured', () => {
+  it('begins with the first rows before any measurement', () => {
     const first = beginning(groups, 4).parts;
     expect(first.map(({ group, to }) => `${group.type} ${to}`)).toEqual(['a 3', 'b 0']);
   });

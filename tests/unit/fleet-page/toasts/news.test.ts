@@ -20,13 +20,13 @@ function told(after: Row[], ...first: Row[]): string[] {
 }
 
 describe('news', () => {
-  it('are none at the first look, nor where nothing changed', () => {
+  it('are empty at the first call, and without a change', () => {
     expect(new News().look([row(1, crashed)])).toEqual([]);
     const same = row(1);
     expect(told([same], same)).toEqual([]);
   });
 
-  it('are of who came into trouble, out of it, ended in peace or is new', () => {
+  it('contain trouble, recovery, normal stops and new workers', () => {
     expect(told([row(1, crashed)], row(1))).toEqual(['worker-1 trouble']);
     expect(told([row(1)], row(1, crashed))).toEqual(['worker-1 well']);
     expect(told([row(1, { status: 'stopped', expected: false })], row(1))).toEqual(['worker-1 ended']);
@@ -34,7 +34,7 @@ describe('news', () => {
     expect(told([row(1, { status: 'processing' })], row(1))).toEqual([]);
   });
 
-  it('are not made of pauses, nor of what nobody can tell', () => {
+  it('contain no pauses, and no unknown states', () => {
     expect(told([row(1, paused)], row(1, crashed))).toEqual([]);
     expect(told([row(1, crashed)], row(1, { ...crashed, ...paused }))).toEqual([]);
     expect(told([row(1, { status: 'unknown', last_heartbeat: null })], row(1, crashed))).toEqual([]);

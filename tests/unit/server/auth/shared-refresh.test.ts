@@ -12,7 +12,7 @@ it('requests with the same refresh token renew the session once, and all get the
   expect(await (await shareRefresh('another', renew)).json()).toEqual({ session: 2 });
 });
 
-it('what failed is not remembered', async () => {
+it('a failed request is not remembered', async () => {
   await expect(shareRefresh('lost', () => Promise.reject(new Error('away')))).rejects.toThrow('away');
   expect((await shareRefresh('lost', async () => new Response('', { status: 500 }))).status).toBe(500);
   await vi.waitFor(async () =>

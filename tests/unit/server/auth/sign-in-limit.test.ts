@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { network } from '../../../../src/lib/server/auth/sign-in-limit.ts';
 
-describe('who counts as one at sign-in', () => {
+describe('the network of an address at sign-in', () => {
   it('is an address of IPv4, however it is written', () => {
     expect(network('192.0.2.1')).toBe(network('::ffff:192.0.2.1'));
     expect(network('192.0.2.1, 10.0.0.1')).toBe(network('192.0.2.1'));

@@ -17,7 +17,7 @@ const points: HistoryPoints = {
 const history = { step_s: 300, points } as unknown as WorkerHistory;
 
 describe('a history as a table', () => {
-  it('has units in its headings, instants of UTC, and an empty cell where nothing is known', () => {
+  it('has units in its headings, times in UTC, and empty cells without data', () => {
     expect(historyCsv(history).split('\r\n').slice(1)).toEqual([
       '2026-10-25T00:00:00.000Z,300,290,300,40,0,12.5,99.9,30.1,31,4',
       '2026-10-25T00:05:00.000Z,300,,,,,,,,,',

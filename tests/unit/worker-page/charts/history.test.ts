@@ -51,7 +51,7 @@ function wire(columns: Record<string, (number | null)[]>) {
 const history = (...args: Parameters<typeof wire>): History => readHistory(wire(...args));
 
 describe('a history', () => {
-  it('has a gap where its sender left steps out', () => {
+  it('has a gap for steps that the sender left out', () => {
     const sent = wire({ jobs: [5, 6, 7] });
     sent.points.at = [START, START + 300, START + 1200];
     const read = readHistory(sent);
@@ -59,29 +59,29 @@ describe('a history', () => {
     expect(read.jobs).toEqual([5, 6, null, null, 7]);
   });
 
-  it('is refused when it is something else', () => {
+  it('rejects other data', () => {
     expect(() => readHistory({ points: {} })).toThrow(TypeError);
     expect(() => readHistory({ ...wire({ jobs: [1] }), step_s: '300' })).toThrow(/step_s/);
   });
 
-  it('knows nothing when all is null, whatever its days say', () => {
+  it('has no data if all values are null, whatever its days contain', () => {
     expect(knowsAnything(history({ jobs: [null, null] }))).toBe(false);
     expect(knowsAnything(history({ cpu_mean: [null, 3] }))).toBe(true);
   });
 });
 
 describe('throughput', () => {
-  it('is jobs per minute of what is known, in a step that still goes on too', () => {
+  it('is jobs per known minute, also in an incomplete step', () => {
     const going = history({ jobs: [50, null, 20], known_s: [300, null, 120] });
     expect(perMinute(going, going.jobs)).toEqual([10, null, 10]);
   });
 
-  it('is not told of a step of which hardly anything is known', () => {
+  it('is missing for a step with hardly any data', () => {
     const begun = history({ jobs: [50, 1, 1], known_s: [300, 5, null] });
     expect(perMinute(begun, begun.jobs)).toEqual([10, null, null]);
   });
 
-  it('has a mean, a peak and a lowest of what is known: a gap is not a zero', () => {
+  it('has mean, peak and lowest of the known values: a gap is not a zero', () => {
     expect(summary([null, 4, null, 8, 0, 8, null], Array(7).fill(60))).toEqual({
       mean: 5,
       peak: 8,
@@ -97,7 +97,7 @@ describe('throughput', () => {
     expect(total([null])).toBeNull();
   });
 
-  it('stands beside its chart with when it was', () => {
+  it('appears beside its chart with its time', () => {
     const { throughput } = chartsOf(history({ jobs: [50, null, 1000, 0] }), 'Europe/Berlin');
     expect(throughput.figures).toEqual([
       { label: 'Mean', value: '70', note: '1,050 jobs in total' },
@@ -109,7 +109,7 @@ describe('throughput', () => {
 });
 
 describe('behind the charts', () => {
-  it('stands where nothing is known and where it was down', () => {
+  it('marks time without data and downtime', () => {
     const read = history({ up_s: [300, null, null, 0, 20, 0], known_s: [300, null, 0, 300, 300, 60] });
     expect(shadesOf(read)).toEqual([
       { kind: 'unknown', from: START + 300, to: START + 900 },
@@ -121,7 +121,7 @@ describe('behind the charts', () => {
 });
 
 describe('figures of CPU and memory', () => {
-  it('have the level that the fleet page gives them, and thresholds', () => {
+  it('have the levels of the fleet page, and thresholds', () => {
     const { cpu, memory, loop, errors } = chartsOf(
       history({ up_s: [300, 300], cpu_mean: [80, 82], cpu_max: [96, 81] }),
       'UTC',
@@ -142,7 +142,7 @@ describe('uptime', () => {
     knownSeconds: known,
   });
 
-  it('is the part of what is known, not of what there is', () => {
+  it('is a fraction of the known time, not of all time', () => {
     expect(uptime([day(0, null), day(1000, 900), day(3000, 3000)])).toBe(0.975);
     expect(uptime([day(0, null)])).toBeNull();
     expect(uptime([day(1000, 1001)])).toBe(1);
@@ -166,7 +166,7 @@ describe('uptime', () => {
 });
 
 describe('a scale', () => {
-  it('is marked by what stands there: no label of it is rounded', () => {
+  it('has exact labels: none is rounded', () => {
     for (const step of [...STEPS, ...WHOLE_STEPS].filter((one) => one < 1_000_000))
       for (const mark of [1, 2, 3, 4, 5].map((n) => +(n * step).toFixed(3)))
         if (mark < 1_000_000) expect(Number(amount(mark).replaceAll(',', '')), `${step}`).toBe(mark);
@@ -185,7 +185,7 @@ describe('amounts', () => {
     [98_765_432, '98.8M'],
   ])('have as many digits as tell something: %f is %s', (value, words) => expect(amount(value)).toBe(words));
 
-  it('of time and of steps have their unit', () => {
+  it('of time and steps have their unit', () => {
     expect([0, 4.26, 868, 2500, 180_000].map(milliseconds)).toEqual([
       '0 ms',
       '4.3 ms',

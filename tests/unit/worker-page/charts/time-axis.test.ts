@@ -6,7 +6,7 @@ const words = (from: string, to: string, atMost: number, zone: string) =>
   timeMarks(at(from), at(to), atMost, zone).map((mark) => markText(mark, zone));
 
 describe('an axis of time', () => {
-  it('is marked at round times of the viewer, and says the date at midnight', () => {
+  it('has marks at round times of the viewer’s zone, and the date at midnight', () => {
     expect(words('2026-11-22T20:07:00Z', '2026-11-23T02:07:00Z', 7, 'Europe/Berlin')).toEqual([
       '22:00',
       '23:00',
@@ -17,7 +17,7 @@ describe('an axis of time', () => {
     ]);
   });
 
-  it('has no more marks than there is room for', () => {
+  it('has no more marks than fit', () => {
     for (const atMost of [4, 5, 8, 13])
       for (const hours of [1, 24, 24 * 7, 24 * 90]) {
         const marks = timeMarks(
@@ -31,7 +31,7 @@ describe('an axis of time', () => {
       }
   });
 
-  it('knows zones that are off by half an hour', () => {
+  it('handles zones with half-hour offsets', () => {
     expect(words('2026-11-22T10:10:00Z', '2026-11-22T14:10:00Z', 5, 'Asia/Kolkata')).toEqual([
       '16:00',
       '17:00',
@@ -40,7 +40,7 @@ describe('an axis of time', () => {
     ]);
   });
 
-  it('stays at midnights when the clocks change, and marks the hour that comes twice once', () => {
+  it('stays at midnights when the clocks change, and marks a repeated hour once', () => {
     // Berlin: 29 March 2026, 02:00 does not exist; 25 October 2026, 02:00 exists twice.
     expect(words('2026-03-28T12:00:00Z', '2026-03-31T12:00:00Z', 4, 'Europe/Berlin')).toEqual([
       '29 Mar',
@@ -58,7 +58,7 @@ describe('an axis of time', () => {
   });
 });
 
-describe('a step in words', () => {
+describe('the text of a step', () => {
   it.each([
     ['2026-11-22T13:30:00Z', 300, 'UTC', '22 Nov, 13:30–13:35'],
     ['2026-11-22T18:00:00Z', 21_600, 'UTC', '22 Nov, 18:00–00:00'],

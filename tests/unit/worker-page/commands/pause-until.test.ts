@@ -5,7 +5,7 @@ describe('a pause', () => {
   const now = new Date('2026-03-28T20:00:00Z');
   const form = (fields: Record<string, string>) => pauseForm.parse(fields);
 
-  it('until tomorrow at nine is meant where the viewer is, over a change of clocks too', () => {
+  it('until tomorrow at nine is in the viewer’s zone, also across a change of clocks', () => {
     // In Berlin clocks go forward in that night.
     expect(pauseUntil(form({ for: 'tomorrow', zone: 'Europe/Berlin' }), now)).toEqual(
       new Date('2026-03-29T07:00:00Z'),
@@ -16,7 +16,7 @@ describe('a pause', () => {
     expect(pauseUntil(form({ for: 'tomorrow' }), now)).toEqual(new Date('2026-03-29T09:00:00Z'));
   });
 
-  it('of a time of one’s own must lie in the future, and be a time', () => {
+  it('until another time needs a valid time in the future', () => {
     const own = (until: string, zone = 'UTC') => pauseUntil(form({ for: 'own', until, zone }), now);
     expect(own('2026-03-28T22:00')).toEqual(new Date('2026-03-28T22:00:00Z'));
     expect(own('2026-03-28T19:00')).toMatch(/is in the past/);

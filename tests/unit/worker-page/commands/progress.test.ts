@@ -3,7 +3,7 @@ import { mergeCommands, readCommand } from '../../../../src/lib/worker-page/comm
 import { stepsOf } from '../../../../src/lib/worker-page/commands/progress.ts';
 
 const at = (time: string) => `2026-11-22T${time}+00:00`;
-describe('a command on its way', () => {
+describe('the progress of a command', () => {
   const command = (fields: Record<string, unknown>) =>
     readCommand({
       id: 1,
@@ -19,7 +19,7 @@ describe('a command on its way', () => {
   const steps = (fields: Record<string, unknown>) =>
     stepsOf(command(fields), null, now).map(({ label, state }) => `${label}: ${state}`);
 
-  it('shows what is to come of a restart', () => {
+  it('shows the next steps of a restart', () => {
     expect(steps({})).toEqual([
       'Requested: done',
       'Delivered: now',
@@ -29,7 +29,7 @@ describe('a command on its way', () => {
     ]);
   });
 
-  it('says for how long none has come after the old one ended, and that none came', () => {
+  it('shows how long no new process has come, and that none came', () => {
     const gone = {
       state: 'acknowledged',
       delivered_at: at('12:00:01'),
@@ -51,7 +51,7 @@ describe('a command on its way', () => {
     });
   });
 
-  it('ends where it was refused, without steps that never came', () => {
+  it('ends at a refusal, without further steps', () => {
     expect(steps({ state: 'refused', finished_at: at('12:00:00') })).toEqual([
       'Requested: done',
       'Refused: failed',
@@ -62,7 +62,7 @@ describe('a command on its way', () => {
     ]);
   });
 
-  it('is not taken back by a late message, and keeps who asked', () => {
+  it('is not moved back by a late message, and keeps the person', () => {
     const done = command({ state: 'done' });
     expect(mergeCommands([done], [command({ state: 'delivered', requested_by: null })])).toEqual([done]);
     const [later] = mergeCommands([command({})], [command({ state: 'delivered', requested_by: null })]);

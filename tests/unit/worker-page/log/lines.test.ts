@@ -22,19 +22,19 @@ const lines = (...wires: object[]): Line[] => readLines({ lines: wires, more: fa
 const everything = { level: 'debug', search: '', amount: 100 } as const;
 
 describe('lines of a log', () => {
-  it('are read, and refused when they are something else', () => {
+  it('are read, and other data is rejected', () => {
     expect(lines(wire(1, { dropped: 3 }))).toMatchObject([
       { id: 1, dropped: 3, at: new Date('2026-11-22T23:30:05.123Z') },
     ]);
     expect(() => lines(wire(1, { level: 'fatal' }))).toThrow(/level/);
   });
 
-  it('stand in the order of coming, each once, the last of many', () => {
+  it('are in order of arrival, each once, at most the last ones', () => {
     const known = lines(wire(1), wire(2), wire(4));
     expect(joined(known, lines(wire(4), wire(3), wire(5)), 4).map(({ id }) => id)).toEqual([2, 3, 4, 5]);
   });
 
-  it('are those of a level and worse that hold what is searched, in any case', () => {
+  it('match the level or worse, and the search without case', () => {
     const some = lines(
       wire(1, { level: 'debug', message: 'Timeout' }),
       wire(2, { level: 'warn', message: 'a TIMEOUT' }),
@@ -48,7 +48,7 @@ describe('lines of a log', () => {
     expect(ids('warn', 'timeout')).toEqual([2]);
   });
 
-  it('tell with the next of the same process what was dropped before one that is hidden', () => {
+  it('count lines dropped before a hidden line with the next visible one of its process', () => {
     const some = lines(
       wire(1, { level: 'debug', dropped: 5 }),
       wire(2, { level: 'error', instance_id: 'b' }),
@@ -60,7 +60,7 @@ describe('lines of a log', () => {
 });
 
 describe('news of a channel', () => {
-  it('carry lines, or only say that there are some', () => {
+  it('carry lines, or only report that there are some', () => {
     expect(readNews({ after: 3, to: 5, lines: [wire(4), wire(5)] })).toMatchObject({
       after: 3,
       to: 5,
@@ -70,7 +70,7 @@ describe('news of a channel', () => {
     expect(readNews([wire(4)]).lines).toHaveLength(1);
   });
 
-  it('that nobody can read, and none at all, are a reason to ask', () => {
+  it('cause a request if unreadable or empty', () => {
     for (const odd of [undefined, null, 'text', { lines: [{ id: 'x' }] }])
       expect(readNews(odd)).toEqual({ after: null, to: null, lines: null });
   });
@@ -80,7 +80,7 @@ describe('a message', () => {
   const ESC = String.fromCharCode(27);
   const RLO = String.fromCodePoint(0x202e);
 
-  it('hides nothing: what does something is written as its code, in a file too', () => {
+  it('hides nothing: invisible characters appear as codes, also in a file', () => {
     const hostile = `${ESC}[2Jdone\r\n${RLO}exe.gnp\u200b\u0000\rover\u{e0041}`;
     expect(visible(hostile)).toBe('\\x1b[2Jdone\n\\u202eexe.gnp\\u200b\\x00\\x0dover\\u{e0041}');
     expect(
@@ -96,14 +96,14 @@ describe('a message', () => {
     expect(visible('tab\tand\nline, مرحبا, 👩‍🚀, a\u200db')).toBe('tab\tand\nline, مرحبا, 👩‍🚀, a\\u200db');
   });
 
-  it('has what was searched marked, as it is written', () => {
+  it('marks search matches with their own case', () => {
     expect(partsOf('Timeout, no timeout', 'TIMEOUT').filter(({ is }) => is === 'found')).toEqual([
       { text: 'Timeout', is: 'found' },
       { text: 'timeout', is: 'found' },
     ]);
   });
 
-  it('is folded when it is long or tall, and not for a few characters', () => {
+  it('is shortened if long or tall, but not for a few characters', () => {
     expect(beginningOf('short')).toBeNull();
     expect(beginningOf('x'.repeat(700))).toBeNull();
     expect(beginningOf('x'.repeat(1500))).toHaveLength(600);
@@ -113,7 +113,7 @@ describe('a message', () => {
 });
 
 describe('the time of a line', () => {
-  it('is that of the reader', () => {
+  it('is in the reader’s zone', () => {
     const at = new Date('2026-11-22T23:30:05.123Z');
     expect([logTime(at, 'UTC'), logDay(at, 'UTC')]).toEqual(['23:30:05.123', 'Sun, 22 Nov 2026']);
     expect([logTime(at, 'Europe/Berlin'), logDay(at, 'Europe/Berlin')]).toEqual([

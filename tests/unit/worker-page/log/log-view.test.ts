@@ -50,7 +50,7 @@ describe('a log that is followed', () => {
     return { view, asked, said, answer, waiting, end, hear };
   }
 
-  it('takes what it hears, keeps so many, and asks for what it must have missed', async () => {
+  it('adds new lines, keeps the last ones, and requests missed lines', async () => {
     const { view, asked, said, answer, hear, end } = await followed();
     hear({ after: 2, to: 4, lines: [wire(3), wire(4)] });
     expect(ids(view)).toEqual([2, 3, 4]);
@@ -77,7 +77,7 @@ describe('a log that is followed', () => {
     end();
   });
 
-  it('takes no answer to what is not wanted any more', async () => {
+  it('ignores an answer to an old filter', async () => {
     const { view, asked, said, answer, end } = await followed();
     view.show({ ...everything, level: 'warn' });
     view.show({ ...everything, level: 'error', search: 'a&b' });
@@ -91,7 +91,7 @@ describe('a log that is followed', () => {
     end();
   });
 
-  it('keeps what it has when an answer fails, and says so until one comes', async () => {
+  it('keeps its lines when a request fails, and says so until one succeeds', async () => {
     const { view, said, answer, hear, end } = await followed();
     said.status = 503;
     hear();
@@ -108,7 +108,7 @@ describe('a log that is followed', () => {
     end();
   });
 
-  it('takes no line away from who reads further up', async () => {
+  it('keeps old lines while the reader has scrolled up', async () => {
     const { view, said, answer, hear, end } = await followed();
     view.reading = true;
     hear({ after: 2, to: 5, lines: [wire(3), wire(4), wire(5)] });

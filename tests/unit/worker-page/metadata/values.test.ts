@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { toValue, visible } from '../../../../src/lib/worker-page/metadata/values.ts';
 
 describe('metadata', () => {
-  it('shows what cannot be seen, and leaves lines and tabs', () => {
+  it('shows invisible characters, and keeps lines and tabs', () => {
     expect(visible('a\u0000b\u202Ec\u200Bd\n\te')).toBe('a␀b⟨202E⟩c⟨200B⟩d\n\te');
   });
 
-  it('links only what is an address of the web, and reads like one', () => {
+  it('links only complete web addresses', () => {
     const kind = (text: string) => toValue(text).kind;
     expect(kind('https://example.com/a?b=c#d')).toBe('link');
     for (const other of [
@@ -20,7 +20,7 @@ describe('metadata', () => {
       expect(kind(other), other).not.toBe('link');
   });
 
-  it('is bounded in depth and breadth, and says what is left out', () => {
+  it('is limited in depth and breadth, and says how much is left out', () => {
     let deep: unknown = 'end';
     for (let n = 0; n < 50; n++) deep = { deep };
     expect(JSON.stringify(toValue(deep))).toContain('"kind":"deep"');

@@ -19,7 +19,7 @@ describe('the timeline', () => {
     event(1, '2026-11-21T23:30:00+00:00', { type: 'watch', to_value: 'impaired' }),
   ];
 
-  it('says how long each state lasted, beside what else happened meanwhile', () => {
+  it('shows how long each state lasted, whatever else happened meanwhile', () => {
     const [today] = timeline(events, 'UTC');
     expect(today!.entries.map(({ title, lasted, current }) => [title, lasted, current])).toEqual([
       ['Alive', null, true],
@@ -33,7 +33,7 @@ describe('the timeline', () => {
     expect(timeline(events, 'UTC', false)[0]!.entries.some(({ current }) => current)).toBe(false);
   });
 
-  it('has the days of the viewer', () => {
+  it('has the days of the viewer’s zone', () => {
     expect(timeline(events, 'UTC').map(({ date }) => date)).toEqual(['2026-11-22', '2026-11-21']);
     expect(timeline(events, 'Europe/Berlin').map(({ date }) => date)).toEqual(['2026-11-22']);
     const now = Date.parse(at('12:30:00'));
