@@ -11,7 +11,7 @@ export default defineConfig(
     '.vercel/',
     '.lastseen/',
     'workers-heartbeat/*.{mjs,cjs,mts,cts}',
-    'src/lib/server/database.types.ts',
+    'src/lib/server/database/database.types.ts',
   ]),
   js.configs.recommended,
   ts.configs.recommended,

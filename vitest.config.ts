@@ -10,7 +10,7 @@ const kind = (name: string, seconds: number) => ({
   test: {
     name,
     include: [`tests/${name}/**/*.test.ts`],
-    // Shared CI machines stall for seconds; what fails twice in a row has failed. At a desk every failure counts.
+    // Shared CI machines stall for seconds, so a test fails there only after two failures in a row. Elsewhere every failure counts.
     retry: process.env.CI && name !== 'unit' ? 1 : 0,
     testTimeout: seconds * 1000,
     hookTimeout: Math.max(60, seconds) * 1000,

@@ -30,7 +30,7 @@ interface Death {
   lease: number;
 }
 
-/** From SIGKILL, which leaves no last words, to the page that says so. */
+/** From SIGKILL, which leaves no exit report, to the text on the page. */
 export const detection: Figure = {
   name: 'detection',
   about: 'from SIGKILL to the changed page',

@@ -175,7 +175,7 @@ async function scroll(page: Page): Promise<void> {
   }
 }
 
-/** The longest task of the page's main thread meanwhile, ms: short ones are told too, which an observer in the page is not. */
+/** The longest task of the page's main thread meanwhile, ms. Includes short tasks, which an observer in the page does not get. */
 async function longestTask(browser: Browser, page: Page, work: () => Promise<unknown>): Promise<number> {
   await browser.startTracing(page, { categories: ['toplevel', 'disabled-by-default-devtools.timeline'] });
   await work();

@@ -60,7 +60,7 @@ async function measureFleet(size: number, { scope, changes, say }: Run): Promise
   const dashboard = await serveDashboard(scope, stack);
   const browser = await openBrowser(scope);
   const fleet = await openFleet(browser, dashboard, stack);
-  // Only now: a worker that starts while nobody watches is told of it with its next beat, 30 s later.
+  // Only now, because a worker that starts without a viewer learns of one with its next beat, 30 s later.
   const worker = startChild(scope, 'workers/changer.ts', { ...env, WORKER_NAME: NAME });
   const row = `[data-worker="${NAME}"]`;
   await fleet.locator(`${row}[data-status="running"], ${row}[data-status="idle"]`).waitFor();

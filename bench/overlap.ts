@@ -28,7 +28,7 @@ export const overlap: Figure = {
       { length: WORKERS },
       (_, index) => new Reporter(`bench-${String(index).padStart(3, '0')}`, { interval: 1 }),
     );
-    // Seconds as they were asked for, whatever the pace of a fleet of so many would be.
+    // The requested intervals, without the stretch of a fleet of this size.
     await sql`update public.hp_setting set value = '1000000' where key = 'beats_per_second'`;
     await sql`update public.hp_setting set value = ${TICK_EVERY_MS / 1000}::text::jsonb where key = 'tick_every_s'`;
     await introduce(reporters, (_, { beats }) => beat(sql, beats));

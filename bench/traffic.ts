@@ -5,7 +5,7 @@ import { startBenchStack, type BenchStack } from './parts/stack.ts';
 import { openViewer, type Viewer } from './parts/viewer.ts';
 import type { Fleet } from './workers/fleet.ts';
 
-/** Of measured time for each round that is asked for; the whole is one stretch from message to message. */
+/** Measured time for each requested round; the whole is one range from message to message. */
 const ROUND_S = 24;
 /** Until everybody has been told the fleet's pace, and told it back. */
 const SETTLING_S = 45;

@@ -1,19 +1,19 @@
-import type { Session } from '$lib/server/session.ts';
+import type { Session } from '$lib/server/auth/session.ts';
 
 declare global {
   namespace App {
     interface Error {
       message: string;
-      /** What stands in the way, and what to do about it. */
+      /** The cause, and what to do about it. */
       advice?: string;
-      /** What to type for that, or what was said. */
+      /** A command to type, or the original message. */
       command?: string;
-      /** Another account may have better luck. */
+      /** Offer to sign out, because another account may have access. */
       signOut?: boolean;
     }
     interface Locals {
       session: Session;
-      /** Who may show this answer in a frame, as sources of a CSP; nobody, unless its route says so. */
+      /** Sites that may show this response in a frame, as CSP sources. None by default. */
       frameAncestors: readonly string[];
     }
   }

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 
-/** What is asked over and over, by so many connections at once. */
+/** Repeated requests on several connections at once. */
 export interface Load {
   url: string;
   headers: Record<string, string>;

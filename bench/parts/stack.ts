@@ -19,13 +19,12 @@ export interface BenchStack extends Pick<
 
 export interface BenchStackOptions {
   /**
-   * With the pace, the stores of messages and the vacuum of a new hosted project, and commits that reach the disk where
-   * they are asked to.
+   * With the pace, the message budgets and the vacuum of a new hosted project, and with commits on disk if requested.
    *
-   * @default false: the throw-away stack of a demonstration, whose pace is quicker and whose messages are not counted
+   * @default false: the faster stack of a demonstration, without message budgets
    */
   hosted?: boolean;
-  /** Milliseconds between two ticks; 0 for none. @default 5000 where hosted, as pg_cron has it, else 1000 */
+  /** Milliseconds between two ticks; 0 for none. @default 5000 if hosted, as with pg_cron, else 1000 */
   tickEvery?: number;
 }
 

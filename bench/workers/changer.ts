@@ -1,5 +1,5 @@
 /**
- * A worker with one breaker and one job at a time, which changes when it is told to and says when that was. Its other
+ * A worker with one breaker and one job at a time, which changes on request and reports the time. Its other
  * message is the floor: the same request to a function that only broadcasts.
  */
 import { circuitBreaker } from '../../workers-heartbeat/heartbeat-breaker.mjs';

@@ -1,4 +1,4 @@
-/** An idle worker that says when it is asked for something, and when it hears a bare broadcast. */
+/** An idle worker that reports when it receives a command, and when it receives a bare broadcast. */
 import { createClient } from '@supabase/supabase-js';
 import { commands } from '../../workers-heartbeat/heartbeat-commands.mjs';
 import { startHeartbeat } from '../../workers-heartbeat/heartbeat.mjs';

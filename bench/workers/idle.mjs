@@ -1,4 +1,4 @@
-// A worker that has nothing to do, with or without a heartbeat; says what it has cost when it is asked.
+// An idle worker with or without a heartbeat; reports its cost on request.
 const { HEARTBEAT, INTERVAL = '1', SUPABASE_URL, SUPABASE_SECRET_KEY = '' } = process.env;
 
 if (HEARTBEAT === 'module') {

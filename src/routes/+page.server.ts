@@ -1,4 +1,4 @@
-import { loadFleet } from '$lib/server/fleet-page.ts';
+import { loadFleet } from '$lib/fleet-page/load.server.ts';
 import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = (event) => loadFleet(event);

@@ -3,7 +3,7 @@ import { fine, SET_UP, skipped, trouble, warning, type Finding } from './finding
 import type { Keys } from './keys.ts';
 import { rpc, type Answer } from './project.ts';
 
-/** What `hp_diagnosis()` gives. */
+/** The result of `hp_diagnosis()`. */
 export interface Diagnosis {
   now: string;
   server_version: string;
@@ -21,7 +21,7 @@ export interface Diagnosis {
   digest_every_s: number | null;
   objects: Record<string, string[]>;
   unguarded: string[];
-  /** Names of those on realtime.messages. */
+  /** Names of the policies on realtime.messages. */
   policies: string[];
   members: number;
   owners: number;
@@ -34,7 +34,7 @@ export interface Diagnosis {
   };
 }
 
-/** Whether the project answers, takes the keys, and has our functions. Gives the facts, where it is given the secret key. */
+/** Checks that the project answers, accepts the keys, and has our functions. With the secret key, also returns the diagnosis. */
 export async function askDatabase(
   url: string,
   { secret, publishable }: Keys,
@@ -51,19 +51,23 @@ export async function askDatabase(
   if (other && invalidKey(other)) findings.push(refused(other, 'publishable'));
   if (answer.status === 404) {
     findings.push(
-      trouble('the migrations', 'the functions of Lastseen are not there, or not this version’s', SET_UP),
+      trouble(
+        'the migrations',
+        'the functions of Lastseen are missing, or belong to another version',
+        SET_UP,
+      ),
     );
   } else if (!secret) {
-    findings.push(fine('the migrations', 'hp_fleet() is there, and closed to whoever is not signed in'));
+    findings.push(fine('the migrations', 'hp_fleet() exists, and rejects calls without a session'));
     findings.push(
-      skipped('the rest of the database', 'only the secret key may ask: set SUPABASE_SECRET_KEY'),
+      skipped('the rest of the database', 'not checked without a secret key: set SUPABASE_SECRET_KEY'),
     );
   } else if (answer.status === 200) {
     return { findings, diagnosis: answer.body as Diagnosis, aheadMs };
   } else if (/permission denied/.test(answer.message)) {
-    findings.push(trouble('the grants', `the secret key is refused: ${answer.message}`, SET_UP));
+    findings.push(trouble('the grants', `the secret key is rejected: ${answer.message}`, SET_UP));
   } else {
-    findings.push(trouble('the database', `it said: ${answer.message}`, SET_UP));
+    findings.push(trouble('the database', `hp_diagnosis() failed: ${answer.message}`, SET_UP));
   }
   return { findings, aheadMs };
 }
@@ -72,11 +76,12 @@ function away(url: string, { message }: Answer): Finding {
   return trouble(
     'the project',
     `no answer from ${url}: ${message}`,
-    'Is the address that of Project Settings, Data API? Is the project paused (free ones are after a week without use)?',
+    'Compare the address with Project Settings → Data API.',
+    'Check that the project is not paused. Supabase pauses free projects after a week without use.',
   );
 }
 
-/** Said by the gateway before the database, hosted and here: what it is asked for does not matter. */
+/** The gateway rejected the key, before the request reached the database. */
 function invalidKey({ status, message }: Answer): boolean {
   return status === 401 && !/permission denied/i.test(message);
 }
@@ -84,12 +89,12 @@ function invalidKey({ status, message }: Answer): boolean {
 function refused({ message }: Answer, which = ''): Finding {
   return trouble(
     which ? `the ${which} key` : 'the key',
-    `the project refuses it: ${message}`,
-    'It is of another project, was revoked, or a character is missing. Project Settings, API Keys has the right one.',
+    `the project rejects it: ${message}`,
+    'The key belongs to another project, was revoked, or is incomplete. Copy it again from Project Settings → API Keys.',
   );
 }
 
-/** Whether all that the migrations declare is there, and open to whom they say. */
+/** Checks that everything in the migrations exists, with the rights that they grant. */
 export function inspectObjects(
   { objects, unguarded, policies = [], server_version: version }: Diagnosis,
   { objects: wanted, rights, policies: meant }: Expected,
@@ -99,14 +104,15 @@ export function inspectObjects(
   if (missing.length > 0) {
     const files = [...new Set(missing.map(([, file]) => file))];
     findings.push(
-      trouble('the migrations', `${some(missing.map(([name]) => name))} missing, of ${some(files)}`, SET_UP),
+      trouble(
+        'the migrations',
+        `${some(missing.map(([name]) => name))} missing, from ${some(files)}`,
+        SET_UP,
+      ),
     );
   } else {
     findings.push(
-      fine(
-        'the migrations',
-        `all ${wanted.size} tables, views and functions are there (PostgreSQL ${version})`,
-      ),
+      fine('the migrations', `all ${wanted.size} tables, views and functions exist (PostgreSQL ${version})`),
     );
   }
 
@@ -125,36 +131,43 @@ export function inspectObjects(
   }
   if (ungranted.length > 0) {
     findings.push(
-      trouble('the grants', `“permission denied” for some: ${some(ungranted)} not granted`, SET_UP),
+      trouble(
+        'the grants',
+        `${some(ungranted)} not granted, so some calls fail with “permission denied”`,
+        SET_UP,
+      ),
     );
   }
   if (open.length > 0 || unguarded.length > 0) {
     const what = [...open, ...unguarded.map((name) => `${name} (no row level security)`)];
-    findings.push(trouble('the grants', `open to more than meant: ${some(what)}`, SET_UP));
+    findings.push(trouble('the grants', `too many rights: ${some(what)}`, SET_UP));
   }
   if (ungranted.length + open.length + unguarded.length === 0) {
-    findings.push(fine('the grants', 'everybody may do what is meant, and no more'));
+    findings.push(fine('the grants', 'every role has exactly its rights'));
   }
   for (const name of meant.filter((name) => !policies.includes(name))) {
     const says = `the policy “${name}” on realtime.messages is missing`;
     findings.push(
       name.startsWith('members')
-        ? trouble('Realtime', `${says}: pages load, and never go live`, SET_UP)
-        : warning('Realtime', `${says}: commands wait for the next beat of their worker`, SET_UP),
+        ? trouble('Realtime', `${says}, so pages load but never go live`, SET_UP)
+        : warning('Realtime', `${says}, so commands wait for the worker’s next beat`, SET_UP),
     );
   }
   return findings;
 }
 
-/** Members, and workers whose state a person may wonder about. */
+/** Checks members, and workers that never reported, conflict, or have a wrong clock. */
 export function inspectPeopleAndWorkers({ owners, members, workers }: Diagnosis): Finding[] {
   const findings = [
     owners > 0
-      ? fine('the members', `${members}, of whom ${owners} ${owners === 1 ? 'owns' : 'own'}`)
+      ? fine(
+          'the members',
+          `${members} ${members === 1 ? 'member' : 'members'}, ${owners} of them ${owners === 1 ? 'owner' : 'owners'}`,
+        )
       : trouble(
           'the members',
-          'there is no owner, so nobody gets in',
-          "Add yourself under Authentication, Users; then: select hp_add_member('you@example.com', 'owner');",
+          'there is no owner, so nobody can use the dashboard',
+          "Add a user under Authentication → Users. Then run: select hp_add_member('you@example.com', 'owner');",
         ),
   ];
   const { never_reported: unknown, conflicts, skewed, all } = workers;
@@ -162,9 +175,10 @@ export function inspectPeopleAndWorkers({ owners, members, workers }: Diagnosis)
     findings.push(
       warning(
         'the workers',
-        `${some(unknown)} ${unknown.length === 1 ? 'is' : 'are'} declared and never reported: “Unknown”`,
-        'Start it, and read what heartbeat.mjs logs: it says in one line what is missing or who refused.',
-        "Is WORKER_NAME exactly this name? One that is not meant to run: update hp_worker_status set expected = false where worker_name = '…';",
+        `${some(unknown)} never reported, and the page shows “Unknown”`,
+        'Start the worker, and read its log: one [heartbeat] line says what is missing or why the report was rejected.',
+        'Check that WORKER_NAME is exactly this name.',
+        "If the worker is not meant to run: update hp_worker_status set expected = false where worker_name = '…';",
       ),
     );
   }
@@ -172,8 +186,8 @@ export function inspectPeopleAndWorkers({ owners, members, workers }: Diagnosis)
     findings.push(
       warning(
         'the workers',
-        `${some(conflicts)}: two processes report under one name, and each other’s state is shown`,
-        'Stop one, or name them apart; for several that do the same work: startHeartbeat({ type, replicas: true }).',
+        `${some(conflicts)}: two processes report under one name and overwrite each other’s state`,
+        'Stop one, or give each its own name. If several do the same work: startHeartbeat({ type, replicas: true }).',
       ),
     );
   }
@@ -182,12 +196,12 @@ export function inspectPeopleAndWorkers({ owners, members, workers }: Diagnosis)
       warning(
         'the workers',
         `clocks are wrong on the machines of ${some(skewed.map(([name, ms]) => `${name} (${Math.round(ms / 1000)} s)`))}`,
-        'No time on the page depends on them, but logs and certificates do: timedatectl set-ntp true',
+        'The page does not depend on them, but logs and certificates do. On that machine: timedatectl set-ntp true',
       ),
     );
   }
   if (unknown.length + conflicts.length + skewed.length === 0)
-    findings.push(fine('the workers', `${all}, nothing odd`));
+    findings.push(fine('the workers', `${all}, no problems`));
   return findings;
 }
 

@@ -8,18 +8,18 @@ import { inspectTick } from './tick.ts';
 import { inspectToken, inspectTokens, type WorkerToken } from './token.ts';
 
 export interface Patient {
-  /** The project URL; undefined where none was given. */
+  /** The project URL; undefined if none was given. */
   url: string | undefined;
   keys: NamedKey[];
-  /** Somebody who may sign in, to try what a page does. */
+  /** A member's account, to sign in and read the fleet as a page does. */
   person?: Person;
-  /** A worker's token, and the name that it is for. */
+  /** A worker's token, and the worker's name. */
   token?: WorkerToken;
-  /** Milliseconds to wait for a message. @default two digests, a tick and some */
+  /** Milliseconds to wait for a message. @default two digests, two ticks and 5 s */
   patienceMs?: number;
 }
 
-/** Looks at everything that can be looked at, what depends on nothing first. */
+/** Runs all checks that the given keys allow, in the order of their dependencies. */
 export async function* examine({
   url: given,
   keys: named,
@@ -46,8 +46,11 @@ export async function* examine({
   }
   if (token && keys.publishable) yield* await inspectToken(url, keys.publishable, token);
   else
-    yield skipped('a worker’s token', 'set HEARTBEAT_TOKEN, WORKER_NAME and the publishable key to try one');
-  if (findings.some(({ level }) => level === 'trouble')) return; // Realtime could only say the same
+    yield skipped(
+      'a worker’s token',
+      'not checked: set HEARTBEAT_TOKEN, WORKER_NAME and the publishable key',
+    );
+  if (findings.some(({ level }) => level === 'trouble')) return; // Realtime would fail for the same reason
   const { digest_every_s: digest, tick } = diagnosis ?? {};
   yield* await inspectRealtime(url, keys, {
     person,
@@ -58,18 +61,19 @@ export async function* examine({
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 function inspectUrl(url: string | undefined): Finding | undefined {
-  const where = 'Project Settings, Data API shows it: https://….supabase.co';
-  if (!url) return trouble('the address', 'there is none', `Give --url, or set SUPABASE_URL. ${where}`);
+  const where = 'Copy it from Project Settings → Data API: https://….supabase.co';
+  if (!url) return trouble('the address', 'not set', `Set SUPABASE_URL, or pass --url. ${where}`);
   const parsed = URL.parse(url);
-  if (!parsed || !/^https?:$/.test(parsed.protocol)) return trouble('the address', `${url} is none`, where);
+  if (!parsed || !/^https?:$/.test(parsed.protocol))
+    return trouble('the address', `${url} is not a URL`, where);
   if (parsed.protocol === 'http:' && !LOOPBACK.test(parsed.hostname)) {
     return trouble(
       'the address',
-      `${url} is without https: keys and sessions would travel in the clear`,
+      `${url} has no https, so keys and sessions would be sent unencrypted`,
       where,
     );
   }
   if (parsed.pathname !== '/')
-    return trouble('the address', `${url} has a path; the project’s own has none`, where);
+    return trouble('the address', `${url} has a path; a project’s address has none`, where);
   return undefined;
 }

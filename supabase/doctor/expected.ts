@@ -3,13 +3,13 @@ import { join } from 'node:path';
 
 const folder = join(import.meta.dirname, '..', 'migrations');
 
-/** What the migrations beside this doctor declare. */
+/** The objects and rights that our migrations declare. */
 export interface Expected {
   /** `public.hp_fleet` → the file that declares it. */
   objects: Map<string, string>;
-  /** `public.hp_fleet` → `authenticated execute`, … Rights to single columns are not among them. */
+  /** `public.hp_fleet` → `authenticated execute`, … Without rights to single columns. */
   rights: Map<string, Set<string>>;
-  /** Those that open private channels, by name. */
+  /** Names of the policies that open private channels. */
   policies: string[];
 }
 
@@ -20,7 +20,7 @@ const GRANT =
 
 const POLICY = /^create policy "([^"]+)" on realtime\.messages/gm;
 
-/** Reads the migrations: a list of what they make, kept by hand, would be forgotten. */
+/** Reads the migrations, because nobody would keep a second list up to date. */
 export function expected(): Expected {
   const objects = new Map<string, string>();
   const rights = new Map<string, Set<string>>();

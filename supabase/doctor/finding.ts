@@ -1,11 +1,11 @@
-/** What one check found. */
+/** The result of one check. */
 export interface Finding {
-  /** `trouble` makes the exit code 1; `skipped` could not be looked at. */
+  /** `trouble` makes the exit code 1; `skipped` was not checked. */
   level: 'fine' | 'warning' | 'trouble' | 'skipped';
-  /** What was looked at: "the tick". */
+  /** The subject: "the tick". */
   about: string;
   says: string;
-  /** What to do about it, a line at a time; SQL goes into the SQL editor. */
+  /** Steps to fix it, one a line. SQL is for the SQL editor. */
   todo?: string[];
 }
 
@@ -24,6 +24,6 @@ export const trouble = (about: string, says: string, ...todo: string[]): Finding
 });
 export const skipped = (about: string, says: string): Finding => ({ level: 'skipped', about, says });
 
-/** What puts back whatever of ours is missing or was changed. */
+/** The step that restores missing or changed objects of ours. */
 export const SET_UP =
-  'Run supabase/setup.sql in the SQL editor, or: npx supabase db push. Both may be run again.';
+  'Run supabase/setup.sql in the SQL editor, or: npx supabase db push. Both can be repeated.';

@@ -3,7 +3,7 @@ import { fine, SET_UP, skipped, trouble, warning, type Finding } from './finding
 import type { Keys } from './keys.ts';
 import { rpc, signIn } from './project.ts';
 
-/** Hosted Realtime thinks for five seconds before it refuses. */
+/** Hosted Realtime takes five seconds to reject a join. */
 const JOIN_PATIENCE_MS = 12_000;
 const TOPIC = 'hp:fleet';
 
@@ -12,7 +12,7 @@ export interface Person {
   password: string;
 }
 
-/** Joins the fleet's channel as a page does: strangers must be refused, the secret key and members let in, and messages come. */
+/** Joins the fleet's channel as a page does. Strangers must be rejected, members and the secret key must receive messages. */
 export async function inspectRealtime(
   url: string,
   { secret, publishable }: Keys,
@@ -26,7 +26,7 @@ export async function inspectRealtime(
     findings.push(
       skipped(
         'a member',
-        'set LASTSEEN_EMAIL and LASTSEEN_PASSWORD to try what a page does after signing in',
+        'not checked: set LASTSEEN_EMAIL and LASTSEEN_PASSWORD to sign in and read the fleet as a page does',
       ),
     );
   }
@@ -39,12 +39,12 @@ async function askAsStranger(url: string, key: string): Promise<Finding> {
   if (state === 'SUBSCRIBED') {
     return trouble(
       'a stranger',
-      'may listen to the fleet with the publishable key alone',
-      "Look for policies on realtime.messages that are not ours: select * from pg_policies where tablename = 'messages';",
+      'can receive the fleet’s messages with the publishable key alone',
+      "Remove policies on realtime.messages that open it to everybody. List them: select * from pg_policies where tablename = 'messages';",
     );
   }
   if (state === 'TIMED_OUT') return away(why);
-  return fine('a stranger', 'is refused by the fleet’s channel');
+  return fine('a stranger', 'can’t join the fleet’s channel');
 }
 
 async function askForNews(url: string, key: string, patienceMs: number): Promise<Finding> {
@@ -54,13 +54,13 @@ async function askForNews(url: string, key: string, patienceMs: number): Promise
     if (state !== 'SUBSCRIBED') {
       return trouble(
         'Realtime',
-        `refuses the fleet’s private channel to the secret key: ${why}`,
+        `the secret key can’t join the fleet’s private channel: ${why}`,
         SET_UP,
         SETTINGS,
       );
     }
     const watching = await rpc(url, key, 'hp_watch');
-    if (watching.status !== 200) return trouble('Realtime', `hp_watch() said: ${watching.message}`, SET_UP);
+    if (watching.status !== 200) return trouble('Realtime', `hp_watch() failed: ${watching.message}`, SET_UP);
     const began = Date.now();
     const came = await Promise.race([
       heard.then(() => true),
@@ -69,19 +69,20 @@ async function askForNews(url: string, key: string, patienceMs: number): Promise
     if (came)
       return fine(
         'Realtime',
-        `a message came ${((Date.now() - began) / 1000).toFixed(1)} s after watching began`,
+        `the first message arrived after ${((Date.now() - began) / 1000).toFixed(1)} s`,
       );
     return trouble(
       'Realtime',
-      `lets one in, and no message came within ${Math.round(patienceMs / 1000)} s: pages open and stay as they were`,
-      'Does the tick run (above)? It sends them. Else: is the project over its quota of messages (Reports, Realtime)?',
+      `no message arrived within ${Math.round(patienceMs / 1000)} s, so pages load but don’t update`,
+      'The tick sends the messages: see “the tick” above.',
+      'If the tick runs, check the quota of Realtime messages (Reports → Realtime).',
     );
   } finally {
     await leave();
   }
 }
 
-const SETTINGS = 'Project Settings, Realtime: is the service on, and are its limits above 0?';
+const SETTINGS = 'Check Project Settings → Realtime: the service must be on, with limits above 0.';
 
 async function askAsPerson(url: string, key: string, { email, password }: Person): Promise<Finding[]> {
   const session = await signIn(url, key, email, password);
@@ -91,7 +92,8 @@ async function askAsPerson(url: string, key: string, { email, password }: Person
       trouble(
         'a member',
         `${email} cannot sign in: ${session.message}`,
-        'Authentication, Users: is the address there and confirmed? Sign-in by email has to be on (Authentication, Sign In).',
+        'Check Authentication → Users: the address must be there and confirmed.',
+        'Sign-in by email must be on (Authentication → Sign In).',
       ),
     ];
   }
@@ -100,21 +102,21 @@ async function askAsPerson(url: string, key: string, { email, password }: Person
     return [
       trouble(
         'a member',
-        `${email} is none`,
+        `${email} is not a member`,
         `select hp_add_member('${email.replaceAll("'", "''")}', 'viewer');`,
       ),
     ];
   }
   if (fleet.status !== 200)
-    return [trouble('a member', `${email} may not read the fleet: ${fleet.message}`, SET_UP)];
+    return [trouble('a member', `${email} can’t read the fleet: ${fleet.message}`, SET_UP)];
   const { state, why, leave } = await join(url, key, token);
   await leave();
   return [
     state === 'SUBSCRIBED'
-      ? fine('a member', `${email} may read the fleet and listen to it`)
+      ? fine('a member', `${email} can read the fleet and receive its messages`)
       : trouble(
           'a member',
-          `${email} may read the fleet, and Realtime refuses the channel: ${why}`,
+          `${email} can read the fleet, but can’t join the Realtime channel: ${why}`,
           SET_UP,
           SETTINGS,
         ),
@@ -126,7 +128,7 @@ function away(why: string): Finding {
     'Realtime',
     `does not answer: ${why}`,
     SETTINGS,
-    'A proxy on the way may not let WebSockets through.',
+    'A proxy may block WebSockets: try another network.',
   );
 }
 
@@ -152,7 +154,7 @@ async function join(url: string, key: string, token?: string): Promise<Joined> {
   const answered = await new Promise<Pick<Joined, 'state' | 'why'>>((resolve) => {
     const patience = setTimeout(() => resolve({ state: 'TIMED_OUT', why: 'no answer' }), JOIN_PATIENCE_MS);
     channel.subscribe((state, error) => {
-      // No socket is no refusal: it is tried again until our patience ends.
+      // No socket is not a rejection: the client tries again until the time limit.
       if (state === 'CHANNEL_ERROR' && !client.isConnected()) return;
       clearTimeout(patience);
       resolve({ state, why: error?.message ?? state });

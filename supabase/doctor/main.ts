@@ -1,22 +1,22 @@
-/** `npm run doctor`: looks at a project, and says what is wrong and what to do. */
+/** `npm run doctor`: checks a project, and says what is wrong and what to do. */
 import { parseArgs } from 'node:util';
 import { examine, type Patient } from './examine.ts';
 import type { Finding } from './finding.ts';
 
 const USAGE = `npm run doctor -- [--url URL] [--key KEY]… [--json]
 
-Looks at a Supabase project with Lastseen on it, and says what is wrong and what to do about it. It reads the same
-variables as dashboard and workers, which keeps keys out of the shell's history:
+Checks a Supabase project with Lastseen, and says what is wrong and what to do. Reads the environment variables of
+dashboard and workers, so that no key has to be in the shell's history:
 
   SUPABASE_URL, PUBLIC_SUPABASE_URL           the project; --url
-  SUPABASE_SECRET_KEY, SUPABASE_SERVICE_KEY   sees the most; --key
+  SUPABASE_SECRET_KEY, SUPABASE_SERVICE_KEY   for most checks; --key
   PUBLIC_SUPABASE_PUBLISHABLE_KEY, SUPABASE_PUBLISHABLE_KEY
-                                              what strangers, members and workers with a token come with; --key, too
-  HEARTBEAT_TOKEN, WORKER_NAME                a worker's token, to try it
-  LASTSEEN_EMAIL, LASTSEEN_PASSWORD           somebody who may sign in, to try what a page does
+                                              the key of strangers, members and workers with a token; --key, too
+  HEARTBEAT_TOKEN, WORKER_NAME                checks a worker's token
+  LASTSEEN_EMAIL, LASTSEEN_PASSWORD           signs in as this member, and reads the fleet as a page does
 
-It marks the fleet as watched for 150 s, which sends some messages, and changes nothing else.
-The exit code is 1 where there is trouble, 2 for a wrong option.`;
+The doctor counts as an open page for 150 s, so the database sends some messages. It changes nothing else.
+Exit code: 0 all is well, 1 there is trouble, 2 wrong option.`;
 
 const KEY_VARIABLES = [
   'SUPABASE_SECRET_KEY',
@@ -38,7 +38,12 @@ for await (const finding of examine(patient())) {
 }
 const troubles = findings.filter(({ level }) => level === 'trouble').length;
 if (flags.json) console.log(JSON.stringify({ ok: troubles === 0, findings }));
-else console.log(troubles === 0 ? '\nNothing stands in the way.' : `\n${troubles} to see to.`);
+else
+  console.log(
+    troubles === 0
+      ? '\nNo trouble found.'
+      : `\nFix ${troubles} ${troubles === 1 ? 'problem' : 'problems'} (✗).`,
+  );
 process.exit(troubles === 0 ? 0 : 1);
 
 function understood() {

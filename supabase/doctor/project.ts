@@ -1,15 +1,15 @@
-import { keyKind, type KeyKind } from '../../src/lib/server/key-kind.ts';
+import { keyKind, type KeyKind } from '../../src/lib/server/database/key-kind.ts';
 
 /** A request that takes longer has failed. */
 const TIME_LIMIT_MS = 15_000;
 
-/** What the database or the gateway before it said. Status 0: nothing came back. */
+/** The response of the database or of the gateway before it. Status 0: no response. */
 export interface Answer {
   status: number;
   body: unknown;
-  /** The message of an error, in the words of the one who refused. */
+  /** The error message of the response. */
   message: string;
-  /** By how many ms the server's clock is ahead of this machine's, to the second: headers have no more. */
+  /** Milliseconds by which the server's clock is ahead of this machine's; exact to a second, like the header. */
   aheadMs?: number;
 }
 
@@ -48,7 +48,7 @@ async function post(
       headers: {
         'content-type': 'application/json',
         apikey: key,
-        // The older keys are tokens themselves; the newer ones may stand in apikey alone.
+        // Old keys (JWTs) also go into authorization; new keys must not.
         ...(key.startsWith('sb_') ? {} : { authorization: `Bearer ${key}` }),
         ...headers,
       },

@@ -4,11 +4,11 @@ import { rpc, type Key } from './project.ts';
 
 export interface WorkerToken {
   value: string;
-  /** The name that its worker reports under. */
+  /** The worker's name. */
   name: string;
 }
 
-/** Whether a worker with this token would be let in, told by a beat that is let in and then found to say nothing. */
+/** Tries the token with an incomplete beat: the database accepts the token, and then rejects the beat without a change. */
 export async function inspectToken(
   url: string,
   publishable: Key,
@@ -20,32 +20,33 @@ export async function inspectToken(
   if (answer.status === 200) {
     const [first] = answer.body as { error?: { field?: string; message: string } }[];
     if (first?.error?.field === 'worker_name') {
-      return [trouble(about, `is taken, and not for ${name}: ${first.error.message}`, NEW)];
+      return [trouble(about, `valid, but not for ${name}: ${first.error.message}`, NEW)];
     }
-    return [fine(about, `is taken for ${name}`)];
+    return [fine(about, `valid for ${name}`)];
   }
   const todo = /permission denied/.test(answer.message)
-    ? ['This installation takes no worker tokens: run supabase/setup.sql again.']
+    ? ['This installation has no worker tokens yet: run supabase/setup.sql again.']
     : [NEW];
-  return [trouble(about, `is refused (${answer.status}): ${answer.message}`, ...todo)];
+  return [trouble(about, `rejected (${answer.status}): ${answer.message}`, ...todo)];
 }
 
-/** Tokens that somebody tried in vain lately, or that end soon. */
+/** Tokens that were rejected within a day, or expire soon. */
 export function inspectTokens({ tokens: { valid, ending, refused } }: Diagnosis): Finding[] {
   const about = 'the tokens';
   const findings = refused.map(([label, why]) =>
     warning(
       about,
-      `“${label}” was refused within a day: ${why}`,
-      'Which worker still carries it? Its own log says so.',
+      `“${label}” was rejected within the last day: ${why}`,
+      'Look for the message in the workers’ logs to find the worker with this token.',
       NEW,
     ),
   );
   for (const label of ending) {
-    findings.push(warning(about, `“${label}” ends within two weeks, and its workers fall silent then`, NEW));
+    findings.push(
+      warning(about, `“${label}” expires within two weeks, and its workers can’t report then`, NEW),
+    );
   }
-  return findings.length > 0 ? findings : [fine(about, `${valid} in use, none refused of late`)];
+  return findings.length > 0 ? findings : [fine(about, `${valid} valid, none rejected within the last day`)];
 }
 
-const NEW =
-  'Settings, Worker tokens shows what each is for; make another there, and set HEARTBEAT_TOKEN to it.';
+const NEW = 'Make a new token under Settings → Worker tokens, and set HEARTBEAT_TOKEN.';

@@ -10,9 +10,9 @@ import { sessionContext, type RequestContext } from './session-context.ts';
 export interface DataApi {
   /** Answers a request under `/rest/v1` or `/auth/v1`. */
   fetch(request: Request, peerAddress: string | null): Promise<Response>;
-  /** Makes the tables of `auth` and `supabase_migrations` where they are missing. */
+  /** Creates missing tables of `auth` and `supabase_migrations`. */
   ensureSystemSchema(): Promise<void>;
-  /** To be called when tables or functions changed: their description is cached. */
+  /** Call after tables or functions changed, because lite caches the schema. */
   schemaChanged(): Promise<void>;
   close(): Promise<void>;
 }
@@ -20,7 +20,7 @@ export interface DataApi {
 export interface DataApiOptions {
   databaseUrl: string;
   keys: Keys;
-  /** The dashboard's address, for links in mails that are never sent. */
+  /** The dashboard's address, for links in mails. No mail is sent. */
   siteUrl: string;
   /** Connections to the database. @default 10 */
   poolSize?: number;
@@ -28,7 +28,7 @@ export interface DataApiOptions {
   tokenLifetime?: number;
 }
 
-/** Only this file knows `@supabase/lite` (alpha, pinned): its traps are closed here, and tests hold them closed. */
+/** Only this file uses `@supabase/lite` (alpha, pinned), and works around its faults. Tests check that. */
 export function createDataApi({
   databaseUrl,
   keys,
@@ -53,10 +53,10 @@ export function createDataApi({
   const readRequest = connection.onPostgrestAST.bind(connection);
   connection.onPostgrestAST = async (request) =>
     writeJsonValues(await readRequest(request), await connection.introspect({ useCache: true }));
-  // Trap: at the first request lite grants ALL on every table to the API roles, which hides a migration's missing grant
-  // and defeats column privileges. This field says that it has done so already.
+  // Fault: at the first request, lite grants ALL on every table to the API roles. That hides missing grants in migrations
+  // and overrides column privileges. With this field set, lite skips the step.
   inner.rlsState = 'active';
-  // Six round trips become one, and roles get the time limits that hosted gives them.
+  // One round trip instead of six, and the same time limits for roles as on hosted projects.
   inner.applyJwtSessionContext = (db, vars) => run(db, sessionContext(vars.auth ?? {}));
   inner.applyRpcRequestGucs = (db, rpc) =>
     run(db, {
@@ -92,7 +92,7 @@ export function createDataApi({
     },
     ensureSystemSchema: () => insideLite.run(true, () => app.ensureSystemSchema()),
     schemaChanged: () => connection.clearSchemaCache(),
-    // A pool that is ended while requests wait for a connection of it never ends.
+    // A pool that is closed while requests wait for a connection never ends.
     async close() {
       await Promise.allSettled(underWay);
       await connection.close();
@@ -106,13 +106,13 @@ interface RpcContext {
   requestHeaders?: Record<string, string>;
 }
 
-/** The part of Kysely's transaction that we need. */
+/** The part of Kysely's transaction that is used here. */
 interface Executor {
   getExecutor(): { executeQuery(query: unknown): Promise<unknown> };
 }
 
-// Trap: lite serialises a jsonb argument that is text already, and it arrives as a JSON string inside jsonb. Here text
-// passes as it is; `writeJsonValues` saw to it that it is JSON.
+// Fault: lite serialises a jsonb argument that is JSON text already, so a JSON string inside jsonb arrives. Here text is
+// passed unchanged, because `writeJsonValues` has made it JSON.
 const json: postgres.PostgresType = {
   to: 3802,
   from: [114, 3802],
@@ -121,8 +121,8 @@ const json: postgres.PostgresType = {
 };
 
 /**
- * Sets settings for the rest of the transaction. The values travel as literals, not as parameters: postgres.js asks the
- * server for the types of parameters first, which is a second round trip.
+ * Changes settings for the rest of the transaction. The values are literals, because for parameters postgres.js needs a
+ * second round trip to look up their types.
  */
 function run(db: Executor, settings: Record<string, string>): Promise<void> {
   const calls = Object.entries(settings).map(
@@ -149,8 +149,8 @@ const insideLite = new AsyncLocalStorage<true>();
 let hushed = false;
 
 /**
- * lite prints every refused request with console.error, stack included: a person who reads `npm run dev` would take
- * their own typo in a query for a broken stack. The client gets the error anyway. LASTSEEN_DEBUG shows them.
+ * lite prints every rejected request with console.error and a stack trace, so that a typo in a query looks like a fault of
+ * the stack. The client receives the error anyway. LASTSEEN_DEBUG prints them.
  */
 function hushConsole(): void {
   if (hushed || process.env.LASTSEEN_DEBUG) return;

@@ -18,21 +18,20 @@ import { mayReach, postgresAccount } from './postgres/account.ts';
 import { endOrphan } from './postgres/orphan.ts';
 import { ensureOwnFolder, sharedPlace, temporaryPlace } from './postgres/places.ts';
 
-/** Everything that the project keeps on this machine is under here, out of git's sight. LASTSEEN_DIR moves it. */
+/** The folder for all local files of the project, ignored by git. LASTSEEN_DIR moves it. */
 export const lastseenFolder = resolve(
   process.env.LASTSEEN_DIR || fileURLToPath(new URL('../../.lastseen', import.meta.url)),
 );
 
 /**
- * The data directory where none is asked for. One per port, so that a second stack beside a running one needs nothing
- * but a port of its own.
+ * The default data directory. One per port, so that a second stack needs only another port.
  */
 export function dataDirFor(port: number): string {
   const isUsual = port === 0 || port === defaultPort;
   return join(lastseenFolder, isUsual ? 'stack' : `stack-${port}`);
 }
 
-/** Where the keys for somebody else's database are kept: a stack on it keeps nothing else. */
+/** The folder for the keys of a stack on `--database-url`. Such a stack keeps nothing else. */
 export function keysDirFor(databaseUrl: string): string {
   const { host, pathname } = new URL(databaseUrl);
   return join(lastseenFolder, `database-${shortHash(host + pathname)}`);
@@ -41,22 +40,22 @@ export function keysDirFor(databaseUrl: string): string {
 /** A folder with the stack's keys, and the cluster that belongs to them. */
 export interface DataDir {
   keys: Keys;
-  /** The keys were made just now: the cluster, if there is one, is of an earlier life and knows other ones. */
+  /** The keys are new, so an existing cluster belongs to older keys. */
   made: boolean;
-  /** PostgreSQL's folder: in the data directory, or where PostgreSQL's user may go. */
+  /** PostgreSQL's folder: in the data directory, or where PostgreSQL's user has access. */
   cluster: string;
-  /** The folder to be removed in the end, of a directory that is to be thrown away. */
+  /** The folder to remove at the end, for `--fresh`. */
   throwAway?: string;
-  /** Removes the cluster, so that the next start makes a new one. */
+  /** Removes the cluster, so that the next start creates a new one. */
   empty(): void;
-  /** Gives the lock back, and removes what is to be thrown away. Idempotent. */
+  /** Releases the lock, and removes `throwAway`. Idempotent. */
   close(): void;
 }
 
 /**
- * Opens (and makes) a data directory and locks it for this process.
+ * Opens (or creates) a data directory and locks it for this process.
  *
- * @throws DataDirTaken when a running stack has it.
+ * @throws DataDirTaken if a running stack uses it.
  */
 export async function openDataDir(path: string): Promise<DataDir> {
   mkdirSync(path, { recursive: true });
@@ -79,11 +78,11 @@ export async function openDataDir(path: string): Promise<DataDir> {
   }
 }
 
-/** Throw-away keys and a folder under the system's temporary one. */
+/** New keys, and a temporary folder that is removed at the end. */
 export function freshDataDir(keys: Keys = createKeys()): DataDir {
   const account = postgresAccount();
   const folder = mkdtempSync(join(temporaryPlace(account), 'lastseen-'));
-  // Also the watchdog, which runs as PostgreSQL's user, removes it.
+  // The watchdog, which runs as PostgreSQL's user, also removes it.
   if (account) chownSync(folder, account.uid, account.gid);
   const remove = () => rmSync(folder, { recursive: true, force: true });
   return {
@@ -96,7 +95,7 @@ export function freshDataDir(keys: Keys = createKeys()): DataDir {
   };
 }
 
-/** In the data directory where PostgreSQL's user may enter it, else in a place keyed by it: two clones, two clusters. */
+/** In the data directory if PostgreSQL's user has access, else in a shared folder under a name of its own. */
 function clusterFolder(folder: string): string {
   const account = postgresAccount();
   if (!account || mayReach(account, folder, '-x')) return join(folder, 'postgres');

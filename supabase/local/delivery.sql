@@ -1,5 +1,5 @@
--- Not Supabase's: how a committed broadcast reaches our local Realtime endpoint, which has no replication slot to read.
--- NOTIFY is part of the transaction, so what is rolled back is never delivered. Only the id goes through it: a
+-- Not part of Supabase: notifies our local Realtime endpoint, which reads no replication slot, of committed broadcasts.
+-- NOTIFY is part of the transaction, so a message that is rolled back is not delivered. Only the id is sent: a
 -- notification holds 8,000 bytes, a message 256 KB.
 
 create or replace function realtime.lastseen_deliver() returns trigger

@@ -1,15 +1,15 @@
-/** Thrown by what was under way when a person asked for the end. */
-export const asked = Symbol('asked to end');
+/** Thrown by work in progress when a person stops the command. */
+export const asked = Symbol('stopped by a person');
 
-// Where /bin/sh replaces itself by us, one Ctrl-C comes twice: from the terminal, and from npm, which passes it on.
+// If /bin/sh replaces itself by this process, one Ctrl-C arrives twice: from the terminal, and from npm.
 const SAME_PRESS_MS = 400;
 
 /**
- * Hears the wish to end: Ctrl-C, SIGTERM, a closed terminal, or the end of the npm that started us (npm is killed by a
- * signal that it does not pass through its shell, and we would stay behind).
+ * Waits for Ctrl-C, SIGTERM, a closed terminal, or the end of the npm that started this process. (npm does not pass on every
+ * signal that kills it, and this process would stay behind.)
  *
- * @param force what a second Ctrl-C does at once, before the process exits with 130.
- * @returns aborted at the first wish, with `asked` as its reason.
+ * @param force runs at a second Ctrl-C, before the process exits with 130.
+ * @returns aborted at the first of these, with `asked` as its reason.
  */
 export function endWhenAsked(force: () => void = () => {}): AbortSignal {
   const ending = new AbortController();
@@ -27,14 +27,14 @@ export function endWhenAsked(force: () => void = () => {}): AbortSignal {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
 
-  // postgres.js throws from a timer when its server was killed; whoever throws so, the end is an orderly one.
+  // postgres.js throws from a timer when its server was killed. After any such error, stop in order.
   process.on('uncaughtException', (error) => {
-    if (askedAt === undefined) console.error(`Everything ends: ${error.message}`);
+    if (askedAt === undefined) console.error(`Stopping because of an error: ${error.message}`);
     process.exitCode = 1;
     ask();
   });
 
-  // A closed terminal or pipe is not worth dying of in the middle of an orderly end.
+  // A closed terminal or pipe must not interrupt the stop.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
   if (process.env.npm_lifecycle_event) {

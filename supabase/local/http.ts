@@ -2,7 +2,7 @@ import { getRequestListener } from '@hono/node-server';
 import { createServer, type Server } from 'node:http';
 import { portHolder } from './port-holder.ts';
 
-/** A port that we were told to use is somebody else's. */
+/** Another process uses the requested port. */
 export class PortTaken extends Error {
   override name = 'PortTaken';
   readonly port: number;
@@ -17,10 +17,10 @@ export class PortTaken extends Error {
 export type Handler = (request: Request, peerAddress: string | null) => Promise<Response> | Response;
 
 /**
- * An HTTP server on 127.0.0.1, listening. Bound before anything else of the stack is started, so that a taken port is
- * told at once; until there is a handler it answers 503.
+ * An HTTP server on 127.0.0.1. It listens before the rest of the stack starts, so that a taken port is reported at once.
+ * Until it has a handler, it answers 503.
  *
- * @param port 0 for any free one.
+ * @param port 0 for any free port.
  * @throws PortTaken
  */
 export async function listen(
@@ -35,7 +35,7 @@ export async function listen(
         const peer = 'incoming' in env ? (env.incoming.socket.remoteAddress ?? null) : null;
         const response = await handler(request, peer);
         if (response.headers.has('access-control-allow-origin')) return response;
-        // A new one: the headers of a response that came from elsewhere may be immutable.
+        // A copy, because the headers of a fetched response may be immutable.
         const headers = new Headers(response.headers);
         headers.set('access-control-allow-origin', '*');
         return new Response(response.body, {
@@ -61,7 +61,7 @@ export function json(status: number, body: unknown, headers: Record<string, stri
   return Response.json(body, { status, headers });
 }
 
-/** Any page may ask: what it may have is decided by its key. */
+/** Any page may send requests; the key decides its rights. */
 function preflight(request: Request): Record<string, string> {
   return {
     'access-control-allow-origin': '*',

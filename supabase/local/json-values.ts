@@ -1,10 +1,10 @@
-/** The part of lite's description of the database that tells what is JSON. */
+/** The part of lite's schema description with the types. */
 interface Described {
   columns: { schema: string; table: string; name: string; pg_type?: string; type?: string }[];
   functions?: { schema: string; name: string; arg_names: string[]; arg_types: string[] }[];
 }
 
-/** The part of lite's request that carries values. */
+/** The part of lite's request with values. */
 interface Request {
   schema?: string;
   from?: string;
@@ -15,9 +15,9 @@ interface Request {
 }
 
 /**
- * Values for json and jsonb columns and arguments, written as the JSON text that they are. lite writes objects and
- * arrays so, but hands on `"text"` as `text`, which is not JSON, and `true` as a boolean, which no column takes.
- * Text for a column it parses once before it hands it on: that is written twice.
+ * Writes values for json and jsonb columns and arguments as JSON text. lite does this for objects and arrays, but passes
+ * `"text"` as `text`, which is not JSON, and `true` as a boolean, which no such column accepts. lite parses text for a
+ * column once, so that text is encoded twice.
  *
  * @returns the request, changed in place.
  */
@@ -35,7 +35,7 @@ export function writeJsonValues<R extends Request>(request: R, described: Descri
     for (const row of Array.isArray(values) ? (values as object[]) : [values])
       writeIn(row, isJson, (value) => JSON.stringify(JSON.stringify(value)));
   }
-  // In a GET request the arguments are JSON text from the start.
+  // In a GET request, the arguments are JSON text already.
   if (request.function && args && !Array.isArray(args) && request.httpMethod !== 'GET') {
     const named = (described.functions ?? []).filter(
       (one) => one.schema === schema && one.name === request.function,

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The secrets of one embedded stack: made once per data directory and kept in it. */
+/** The secrets of one embedded stack, created once per data directory and stored there. */
 export interface Keys {
-  /** For anyone: the role `anon`, or the signed-in user. */
+  /** Public: the role `anon`, or the signed-in user. */
   publishableKey: string;
   /** For servers: the role `service_role`. */
   secretKey: string;
@@ -12,7 +12,7 @@ export interface Keys {
   jwtSecret: string;
   /** The database superuser's. */
   databasePassword: string;
-  /** Tells a cluster that belongs to these keys from one that an earlier, deleted data directory left. */
+  /** Identifies the cluster of these keys, so that a cluster of a deleted data directory is recognized. */
   clusterId: string;
   owner: { email: string; password: string };
 }
@@ -25,19 +25,19 @@ export function createKeys(): Keys {
     jwtSecret: token(48),
     databasePassword: token(24),
     clusterId: token(12),
-    // example.com is reserved (RFC 2606): no mail can ever reach a stranger.
+    // example.com is reserved (RFC 2606), so no mail reaches a stranger.
     owner: { email: 'owner@example.com', password: token(18) },
   };
 }
 
-/** The keys kept in `folder`, or new ones written there for the owner of the process alone. */
+/** The keys in `folder`, or new keys, written with access for the process's user only. */
 export function keptKeys(folder: string): { keys: Keys; made: boolean } {
   const file = join(folder, 'keys.json');
   try {
     return { keys: JSON.parse(readFileSync(file, 'utf8')) as Keys, made: false };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new Error(`${file} cannot be read; remove its folder to begin anew.`, { cause: error });
+      throw new Error(`${file} cannot be read. Remove its folder to start with new data.`, { cause: error });
     }
   }
   const keys = createKeys();

@@ -4,20 +4,20 @@ import { commandOf, isAlive, startOf } from './processes.ts';
 
 interface Holder {
   pid: number;
-  /** Tells the process from a later one with the same number. */
+  /** Distinguishes the process from a later one with the same PID. */
   start?: string;
 }
 
-/** A running stack has the data directory. */
+/** A running stack uses the data directory. */
 export class DataDirTaken extends Error {
   override name = 'DataDirTaken';
 }
 
 /**
- * Takes a data directory for this process. A lock that a killed process left is taken over.
+ * Locks a data directory for this process. Takes over the lock of a killed process.
  *
- * @returns gives it back; idempotent.
- * @throws DataDirTaken, naming the process that has it.
+ * @returns releases the lock; idempotent.
+ * @throws DataDirTaken, with the process that holds the lock.
  */
 export function lockFolder(folder: string): () => void {
   const file = join(folder, 'lock');
@@ -27,7 +27,7 @@ export function lockFolder(folder: string): () => void {
   try {
     for (let attempt = 0; ; attempt++) {
       try {
-        linkSync(draft, file); // whole at once, or EEXIST: unlike a file that is created, then written
+        linkSync(draft, file); // atomic, or EEXIST; creating and then writing a file is not atomic
         break;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 10) throw error;
@@ -43,7 +43,7 @@ export function lockFolder(folder: string): () => void {
     process.off('exit', release);
     if (same(read(file), mine)) rmSync(file, { force: true });
   };
-  // A forced end has no time to give it back in order.
+  // A forced exit does not run the release.
   process.on('exit', release);
   return release;
 }
@@ -52,13 +52,13 @@ function isHeld({ pid, start }: Holder): boolean {
   return isAlive(pid) && (start === undefined || startOf(pid) === start);
 }
 
-/** By way of a rename: if another start took the stale lock over meanwhile, its lock is put back. */
+/** Renames the stale lock first: if another start has taken it over meanwhile, its lock is put back. */
 function takeAway(file: string, stale: Holder | undefined): void {
   const aside = `${file}.stale-${process.pid}`;
   try {
     renameSync(file, aside);
   } catch {
-    return; // gone already
+    return; // removed already
   }
   if (!same(read(aside), stale)) renameSync(aside, file);
   else rmSync(aside, { force: true });

@@ -15,11 +15,11 @@ export interface MigrateOptions {
 }
 
 /**
- * The prelude, then the migrations that are missing, in order, each in a transaction of its own and recorded as the
- * Supabase CLI records them; then the seed, once.
+ * Applies the prelude, then the missing migrations in order, each in its own transaction and recorded as the Supabase CLI
+ * does; then the seed, once.
  *
- * @returns the files that were applied now.
- * @throws the database's error with the file's name before it.
+ * @returns the files that it applied.
+ * @throws the database's error, with the file's name and line.
  */
 export async function migrate(
   sql: Sql,
@@ -44,8 +44,8 @@ export async function migrate(
 }
 
 /**
- * The first migration whose file is no longer what was applied, if any: before a release, fixes are folded into the
- * file of their concept, and a database that has the old one cannot follow.
+ * The first migration whose file differs from the applied text, if any. Before the first release, fixes go into existing
+ * files, and a database with the old text can't be updated.
  */
 export async function changedMigration(sql: Sql, migrations = migrationsFolder): Promise<string | undefined> {
   const [found] =
@@ -65,7 +65,7 @@ function filesIn(migrations: string): string[] {
     .sort();
 }
 
-// As of CLI 3.1.0; `if not exists`, because @supabase/lite makes the same.
+// As in CLI 3.1.0. With `if not exists`, because @supabase/lite creates it, too.
 const historySchema = `
   set client_min_messages = warning;
   create schema if not exists supabase_migrations;
@@ -76,7 +76,7 @@ const historySchema = `
   reset client_min_messages;
 `;
 
-/** Version → text, where it was recorded whole (by us); the CLI records statements one by one. */
+/** Version → text of the migrations that this stack has applied. The CLI records single statements instead. */
 async function applied(sql: Sql): Promise<Map<string, string | undefined>> {
   const rows = await sql<{ version: string; statements: string[] | null }[]>`
     select version, statements from supabase_migrations.schema_migrations`;
@@ -126,19 +126,19 @@ async function transaction(sql: Sql, what: string, work: () => PromiseLike<unkno
     await sql`commit`;
   } catch (error) {
     await sql`rollback`.catch(() => {});
-    // eslint-disable-next-line preserve-caught-error -- it carries the whole file, which would bury the message
+    // eslint-disable-next-line preserve-caught-error -- its stack contains the whole file, which hides the message
     throw new Error(`${what}${lineOf(error)}: ${describe(error)}`);
   }
 }
 
-/** A Supabase project brings all this itself, and forbids changes in its schemas. */
+/** A Supabase project has all this already, and forbids changes in its schemas. */
 async function refuseHosted(sql: Sql): Promise<void> {
   const [found] = await sql`
     select to_regclass('realtime.messages') is not null and to_regclass('realtime.messages_default') is null as hosted`;
   if (found?.hosted) {
     throw new Error(
-      'This database has a Realtime of its own: a Supabase project needs no embedded stack. ' +
-        'Apply the migrations with supabase db push, and point the dashboard at the project.',
+      'This database belongs to a Supabase project, which needs no embedded stack. ' +
+        'Apply the migrations with supabase db push, and connect the dashboard to the project.',
     );
   }
 }
@@ -148,7 +148,7 @@ function describe(error: unknown): string {
   return [message, detail, hint, where].filter(Boolean).join('\n  ');
 }
 
-/** The server tells where in the text it stumbled, counted in characters. */
+/** The server reports the error's position in characters. */
 function lineOf(error: unknown): string {
   const { position, query } = error as { position?: string; query?: string };
   return position && query ? `, line ${query.slice(0, Number(position)).split('\n').length}` : '';

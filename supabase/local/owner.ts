@@ -2,15 +2,15 @@ import type { Sql } from 'postgres';
 import type { Keys } from './keys.ts';
 
 export interface OwnerOptions {
-  /** The account may have been made with other keys: by another data directory on the same database. */
+  /** The account may have been created with other keys, by another data directory on the same database. */
   doubtful: boolean;
-  /** How Auth is asked; the stack's HTTP face need not be up yet. */
+  /** Sends a request to Auth. The stack's HTTP server need not listen yet. */
   ask(request: Request): Promise<Response>;
 }
 
 /**
- * Signs the local owner up through the stack's own Auth, where there is no such account yet, and makes them a member.
- * An account with another password gets the one that the stack will print.
+ * Creates the local owner's account through the stack's own Auth, if it is missing, and makes it a member. An account with
+ * another password gets the password that the stack prints.
  */
 export async function ensureOwner(sql: Sql, keys: Keys, { doubtful, ask }: OwnerOptions): Promise<void> {
   const { email, password } = keys.owner;
@@ -27,7 +27,9 @@ export async function ensureOwner(sql: Sql, keys: Keys, { doubtful, ask }: Owner
   if (!known) {
     const response = await auth('signup');
     if (!response.ok)
-      throw new Error(`The owner cannot be signed up: ${response.status} ${await response.text()}`);
+      throw new Error(
+        `The owner's account cannot be created: HTTP ${response.status} ${await response.text()}`,
+      );
   } else if (doubtful && !(await auth('token?grant_type=password')).ok) {
     await sql`
       update auth.users set encrypted_password = extensions.crypt(${password}, extensions.gen_salt('bf', 10))
@@ -36,7 +38,7 @@ export async function ensureOwner(sql: Sql, keys: Keys, { doubtful, ask }: Owner
   await makeMember(sql, email);
 }
 
-/** Unless they are one already: a run that was killed may have come no further than the sign-up. */
+/** Checked separately, because a killed run may have created the account but not the member. */
 async function makeMember(sql: Sql, email: string): Promise<void> {
   const [can] = await sql`select to_regprocedure('public.hp_add_member(text, text)') is not null as add`;
   if (!can?.add) return;

@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { commandOf } from './processes.ts';
 
-/** Which process listens on a TCP port of this machine, as far as the system tells us. */
+/** The process that listens on a TCP port of this machine, if the system shows it. */
 export function portHolder(port: number): { pid: number; command?: string } | undefined {
   const pid = fromProc(port) ?? fromLsof(port);
   return pid === undefined ? undefined : { pid, command: commandOf(pid) };
 }
 
-/** Linux: the socket's inode from the kernel's table, then the process that holds it. */
+/** Linux: looks up the socket's inode in the kernel's table, then the process with that socket. */
 function fromProc(port: number): number | undefined {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   const inodes = new Set<string>();
@@ -35,11 +35,11 @@ function fromProc(port: number): number | undefined {
 
 function fromLsof(port: number): number | undefined {
   try {
-    const told = execFileSync('lsof', ['-nP', '-t', `-iTCP:${port}`, '-sTCP:LISTEN'], {
+    const output = execFileSync('lsof', ['-nP', '-t', `-iTCP:${port}`, '-sTCP:LISTEN'], {
       stdio: ['ignore', 'pipe', 'ignore'],
       timeout: 2000,
     });
-    return Number(told.toString().split('\n')[0]) || undefined;
+    return Number(output.toString().split('\n')[0]) || undefined;
   } catch {
     return undefined;
   }
@@ -57,6 +57,6 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    return []; // another user's
+    return []; // belongs to another user
   }
 }

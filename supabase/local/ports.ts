@@ -1,14 +1,14 @@
 import { createServer, type AddressInfo } from 'node:net';
 
-/** Where the stack listens: the port that the Supabase CLI's local stack has, too. */
+/** The stack's default port, the same as for the Supabase CLI's local stack. */
 export const defaultPort = 54321;
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. Whoever binds it must be ready to find it taken. */
+/** A TCP port of 127.0.0.1 that was free a moment ago. Another process may take it before it is bound. */
 export async function freePort(): Promise<number> {
   return bindOnce(0);
 }
 
-/** Whether we could bind a TCP port of 127.0.0.1 a moment ago. */
+/** Whether a TCP port of 127.0.0.1 was free a moment ago. */
 export async function isFree(port: number): Promise<boolean> {
   try {
     await bindOnce(port);

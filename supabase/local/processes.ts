@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** Whether a process with this number exists; a zombie, which runs nothing any more, does not count. */
+/** Whether a process with this PID exists. A zombie does not count, because it runs no code. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it exists and is someone else's.
+    // EPERM: it exists, and belongs to another user.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   try {
@@ -17,20 +17,20 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The command line of a process, as the system tells it; undefined where it doesn't. */
+/** The command line of a process; undefined if the system does not show it. */
 export function commandOf(pid: number): string | undefined {
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
     if (line) return line;
   } catch {
-    // Not Linux, or gone.
+    // Not Linux, or the process has ended.
   }
   return ps(pid, 'command');
 }
 
 /**
- * When a process started, in the system's own words: equal for the same process, different for another one that got the
- * same number later.
+ * The start time of a process in the system's own format: equal for the same process, different for a later process with the
+ * same PID.
  */
 export function startOf(pid: number): string | undefined {
   try {
@@ -44,10 +44,10 @@ export function startOf(pid: number): string | undefined {
 
 function ps(pid: number, field: string): string | undefined {
   try {
-    const told = execFileSync('ps', ['-o', `${field}=`, '-p', String(pid)], {
+    const output = execFileSync('ps', ['-o', `${field}=`, '-p', String(pid)], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    return told.toString().trim() || undefined;
+    return output.toString().trim() || undefined;
   } catch {
     return undefined;
   }

@@ -1,11 +1,11 @@
 import type { Sql } from 'postgres';
 
 /**
- * Stands in for pg_cron: calls `hp_tick()` as the superuser, the next one a period after the last one ended, so that
- * two never overlap. An error is logged once per message; the next tick comes all the same.
+ * Replaces pg_cron: calls `hp_tick()` as the superuser. Each call starts one period after the last one ended, so two never
+ * overlap. An error is logged once per message, and the calls continue.
  *
  * @param every milliseconds.
- * @returns stops it and waits for the tick under way.
+ * @returns stops the calls, and waits for a running tick.
  */
 export function schedule(sql: Sql, every: number, log: (line: string) => void): () => Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -17,11 +17,11 @@ export function schedule(sql: Sql, every: number, log: (line: string) => void): 
     const { message } = error as Error;
     if (stopped || complained.has(message)) return;
     complained.add(message);
-    log(`hp_tick: ${message}`);
+    log(`hp_tick() failed: ${message}`);
   };
   const tick = async () => {
     await sql`select public.hp_tick()`.catch(complain);
-    // Hosted Realtime drops partitions of messages; our single one is emptied instead, every few minutes.
+    // Hosted Realtime drops old partitions of messages. Here old rows are deleted every few minutes.
     if (ticks++ % 100 === 0) {
       await sql`delete from realtime.messages where inserted_at < (now() at time zone 'utc') - interval '3 days'`.catch(
         complain,

@@ -1,4 +1,4 @@
-/** Who asks, as the Data API and Realtime's authorisation tell the database. */
+/** The identity that the Data API and Realtime pass to the database. */
 export interface RequestContext {
   /** The user's id: the claim `sub`. */
   uid?: string | null;
@@ -7,11 +7,11 @@ export interface RequestContext {
   jwt?: Record<string, unknown> | null;
 }
 
-// Hosted: `alter role … set statement_timeout`; service_role through the API has the authenticator's.
+// As on hosted (`alter role … set statement_timeout`). service_role has the authenticator's limit.
 const timeouts: Record<string, string> = { anon: '3s' };
 const otherTimeout = '8s';
 
-/** The settings of a transaction in which row level security, `auth.uid()` and `auth.jwt()` see the one who asks. */
+/** The settings of a transaction for row level security, `auth.uid()` and `auth.jwt()`. */
 export function sessionContext({ uid, role = 'anon', jwt }: RequestContext): Record<string, string> {
   return {
     role,

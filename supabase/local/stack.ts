@@ -11,36 +11,36 @@ import { startRealtime } from './realtime/endpoint.ts';
 import { schedule } from './scheduler.ts';
 
 export interface StackOptions {
-  /** TCP port of 127.0.0.1; 0 for any free one. @default 54321 */
+  /** TCP port of 127.0.0.1; 0 for any free port. @default 54321 */
   port?: number;
-  /** Where keys and data are kept between runs. @default a folder under .lastseen/, one per port or database */
+  /** The folder for keys and data. @default a folder under .lastseen/, one per port or database */
   dataDir?: string;
-  /** A throw-away stack: new keys, new data, both gone at the end. @default false */
+  /** New keys and new data, both removed at the end. @default false */
   fresh?: boolean;
-  /** Someone else's PostgreSQL 15 to 18, as a superuser, instead of the embedded one. */
+  /** Another PostgreSQL 15 to 18, as a superuser, instead of the embedded one. */
   databaseUrl?: string;
   /** A folder of migrations. @default supabase/migrations */
   migrations?: string;
-  /** Also supabase/seed.sql. @default true */
+  /** Apply supabase/seed.sql, too. @default true */
   seed?: boolean;
-  /** Milliseconds between two ticks; 0 for none. @default 1000; with `databaseUrl`, what its settings say */
+  /** Milliseconds between two ticks; 0 for none. @default 1000; with `databaseUrl`, from its settings */
   tickEvery?: number;
   /** Lifetime of an access token in seconds. @default 3600 */
   tokenLifetime?: number;
   /** The dashboard's address. @default http://localhost:5173 */
   siteUrl?: string;
-  /** The database is prepared: migrated, with an owner who has these keys. For tests, which clone a template. */
+  /** The database is migrated already, with an owner and these keys. For tests, which clone a template. */
   prepared?: Keys;
-  /** Called as soon as address and keys are known, well before the stack answers: what needs only these may start. */
+  /** Called when address and keys are known, before the stack answers, so that other parts can start early. */
   onAddress?: (address: StackAddress) => void;
-  /** What a person may want to know, a line at a time. @default nothing */
+  /** Receives messages for people, line by line. @default none */
   log?: (line: string) => void;
-  /** Aborting ends a start under way and leaves nothing running. */
+  /** Aborting stops a start, and leaves nothing running. */
   signal?: AbortSignal;
 }
 
 export interface StackAddress {
-  /** `http://127.0.0.1:…`: what Supabase calls the project URL. */
+  /** `http://127.0.0.1:…`, Supabase's project URL. */
   url: string;
   publishableKey: string;
   secretKey: string;
@@ -51,17 +51,17 @@ export interface Stack extends StackAddress {
   /** `postgres://…` as the superuser. */
   databaseUrl: string;
   realtime: {
-    /** Drops every socket and refuses new ones, as a network does that fails. */
+    /** Drops every socket and rejects new ones, like a failing network. */
     cut(): void;
     restore(): void;
   };
-  /** Settles when the embedded PostgreSQL has ended, whoever ended it. */
+  /** Resolves when the embedded PostgreSQL has ended for any reason. */
   ended: Promise<void>;
-  /** Ends it all, in order. Idempotent. */
+  /** Stops everything in order. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** A part that has not closed by then never will: its PostgreSQL may have been killed under it. */
+/** The time limit for closing a part. Without its PostgreSQL, a part may never close. */
 const CLOSING_MS = 10_000;
 
 async function within(ms: number, work: () => unknown): Promise<void> {
@@ -82,7 +82,7 @@ async function within(ms: number, work: () => unknown): Promise<void> {
 /**
  * Starts the embedded stack: PostgreSQL, the Data API, Auth, Realtime and a scheduler.
  *
- * @throws PortTaken, DataDirTaken, or an error that says what failed. Nothing is left running.
+ * @throws PortTaken, DataDirTaken, or an error with the reason. Leaves nothing running.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const {
@@ -98,7 +98,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     (stopping ??= (async () => {
       const failures: unknown[] = [];
       for (const close of closers.reverse()) {
-        // What cannot be closed must not keep the rest from being.
+        // If one part can't be closed, close the rest anyway.
         await within(CLOSING_MS, close).catch((error: unknown) => failures.push(error));
       }
       if (failures.length) throw failures[0];
@@ -148,8 +148,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       if (pathname.startsWith('/realtime/v1/')) return realtime.fetch(request);
       return json(404, { message: `No service at ${pathname}.` });
     });
-    // First of all at the end: clients that go on asking would keep the Data API from ever being done.
-    closers.push(() => handle(() => json(503, { message: 'The stack is ending.' }, { 'retry-after': '1' })));
+    // Comes first in `stop`, because otherwise new requests would keep the Data API busy.
+    closers.push(() =>
+      handle(() => json(503, { message: 'The stack is stopping.' }, { 'retry-after': '1' })),
+    );
     return {
       ...address,
       databaseUrl,
@@ -158,7 +160,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       stop,
     };
   } catch (error) {
-    await stop().catch(() => {}); // what went wrong first is what a person needs to know
+    await stop().catch(() => {}); // report the first error
     throw error;
   }
 }
@@ -170,7 +172,7 @@ async function chooseDataDir(options: StackOptions): Promise<DataDir> {
   return openDataDir(dataDir ?? (databaseUrl ? keysDirFor(databaseUrl) : dataDirFor(port)));
 }
 
-/** The embedded cluster, or someone else's database. */
+/** The embedded cluster, or the database of `databaseUrl`. */
 async function openDatabase(
   options: StackOptions,
   dataDir: DataDir,
@@ -193,11 +195,11 @@ async function openDatabase(
   if (!changed) return database;
   await database.stop();
   const why = `The migration ${changed} was changed after it was applied`;
-  // Data that somebody asked to keep is theirs to give up.
+  // Data with its own folder or database is not deleted without the person's decision.
   if (options.databaseUrl) throw new Error(`${why} to this database. Use a new database.`);
   if (options.dataDir)
     throw new Error(`${why} in ${options.dataDir}. Remove that folder, or start with --fresh.`);
-  log(`${why}: the local database is made anew.`);
+  log(`${why}, so the local database is rebuilt.`);
   dataDir.empty();
   return start();
 }
@@ -211,7 +213,7 @@ async function outdated(databaseUrl: string, migrations?: string): Promise<strin
   }
 }
 
-/** A connection pool for what the stack does itself. */
+/** The stack's own connection pool. */
 function admin(databaseUrl: string): postgres.Sql {
   return postgres(databaseUrl, {
     max: 3,
@@ -220,7 +222,7 @@ function admin(databaseUrl: string): postgres.Sql {
   });
 }
 
-// Here a message costs nothing, and a person waits: no budgets, and the pace of a demonstration.
+// Local messages cost nothing, so there are no budgets, and everything is faster.
 const localSettings = {
   digest_every_s: 2,
   activity_store: 1_000_000,
@@ -231,16 +233,16 @@ const localSettings = {
   beats_per_second: 1000,
 };
 
-/** @param migrated settings may be new: what a person has set since then is theirs. */
+/** @param migrated true if settings may be new. Later changes by a person stay. */
 async function paceLocally(sql: postgres.Sql, migrated: boolean): Promise<void> {
   if (!migrated || !(await hasSettings(sql))) return;
-  // The scheduler's own period, and what the tick must know of it.
+  // tick_every_s is the scheduler's period, which the tick reads.
   for (const [key, value] of Object.entries({ tick_every_s: 1, ...localSettings })) {
     await sql`update public.hp_setting set value = ${sql.json(value)} where key = ${key} and value <> ${sql.json(value)}`;
   }
 }
 
-/** How often somebody else's database expects to be ticked, in milliseconds. */
+/** The tick's period in the settings of `databaseUrl`, in milliseconds. */
 async function periodOf(sql: postgres.Sql): Promise<number> {
   if (!(await hasSettings(sql))) return 5000;
   const [row] = await sql`select hp_private.setting('tick_every_s') as seconds`;

@@ -1,4 +1,4 @@
--- Circuit breakers that are not closed: why, and when the next try is due.
+-- Circuit breakers that are not closed: the reason, and when each tries again.
 select worker_name, circuit_breaker_state, circuit_breaker_failures, circuit_breaker_opened_at, circuit_breaker_retry_at,
   circuit_breaker_reason
 from hp_worker_status

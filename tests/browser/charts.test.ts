@@ -120,7 +120,7 @@ describe('the history', () => {
     await seedHistory();
   });
 
-  it('costs the fleet page nothing: what draws comes where there is a chart', async () => {
+  it('costs the fleet page nothing: its code is loaded with the first chart', async () => {
     const scripts: Promise<string>[] = [];
     page.on('response', (response) => {
       if (/javascript/.test(response.headers()['content-type'] ?? ''))
@@ -141,7 +141,7 @@ describe('the history', () => {
     expect(mean).toEqual([
       'Mean',
       expect.stringMatching(/^1[0-3]$/),
-      expect.stringMatching(/^[56]\d\d jobs in all$/),
+      expect.stringMatching(/^[56]\d\d jobs in total$/),
     ]);
     expect(peak).toEqual(['Peak', '90', expect.stringMatching(/^\d+ \w+, \d\d:\d\d–\d\d:\d\d$/)]);
     expect(lowest!.slice(0, 2)).toEqual(['Lowest', '0']);
@@ -152,12 +152,12 @@ describe('the history', () => {
     expect(await chart('CPU').locator('dd.critical').innerText()).toBe('97 %');
     expect(await chart('Memory').locator('dd.warning').count()).toBe(2);
     expect(await figures('Errors')).toEqual([
-      ['In all', '3'],
+      ['Total', '3'],
       ['Per 100 jobs', expect.stringMatching(/^0\.[45]$/)],
     ]);
   });
 
-  it('has a gap where nothing is known, which is not a zero; as a table too', async () => {
+  it('has a gap without data, not a zero, also in the table', async () => {
     await page.getByText('Throughput as a table').click();
     const table = page.getByRole('region', { name: 'Throughput as a table' }).locator('tbody tr');
     await until(async () => (await table.count()) === 60, { what: 'a row for each minute' });
@@ -170,7 +170,7 @@ describe('the history', () => {
         .join(' | '),
     );
     expect(cells).toHaveLength(60);
-    expect(cells.filter((row) => row === 'not known | not known')).toHaveLength(10);
+    expect(cells.filter((row) => row === 'no data | no data')).toHaveLength(10);
     expect(cells.filter((row) => row === '0 | 0 %')).toHaveLength(5);
     expect(cells).toContain('90 | 100 %');
     await page.getByText('Throughput as a table').click();
@@ -206,25 +206,25 @@ describe('the history', () => {
     await until(async () => (await reads(37 / 60)).includes('not running'), {
       what: 'the tip of a minute in which it was down',
     });
-    await until(async () => (await reads(24 / 60)).includes('not known'), {
+    await until(async () => (await reads(24 / 60)).includes('no data'), {
       what: 'the tip of a minute of which nothing is known',
     });
     await page.mouse.move(0, 0);
   });
 
-  it('tells uptime by day, in words too, and knows nothing of days before', async () => {
+  it('shows uptime by day, also as text, and no data before', async () => {
     const days = page.getByRole('slider', { name: 'Uptime' });
     await days.focus();
     for (let i = 0; i < 11; i += 1) await page.keyboard.press('ArrowLeft');
     expect(await days.getAttribute('aria-valuetext')).toMatch(/2026|20\d\d: up 75\.00 %, down for 6 h$/);
     await page.keyboard.press('ArrowLeft');
-    expect(await days.getAttribute('aria-valuetext')).toMatch(/: nothing known$/);
+    expect(await days.getAttribute('aria-valuetext')).toMatch(/: no data$/);
     await page.getByText('Uptime as a table').click();
     expect(await page.getByLabel('Uptime by day').getByRole('listitem').count()).toBe(90);
     await page.getByText('Uptime as a table').click();
   });
 
-  it('keeps its range in the address, and says of which zone its times are', async () => {
+  it('keeps its range in the address, and names the zone of its times', async () => {
     await page.getByRole('link', { name: 'the last 7 d' }).click();
     await page.getByText('each point is one hour').waitFor();
     expect(new URL(page.url()).search).toBe('?range=7d');
@@ -239,7 +239,7 @@ describe('the history', () => {
     expect((await readFile(await download.path(), 'utf8')).split('\r\n')[0]).toContain('jobs,errors');
   });
 
-  it('is drawn in the colours of the scheme, and in those of paper where it is printed', async () => {
+  it('is drawn in the colours of the scheme, and in light colours in print', async () => {
     await open('?range=1h');
     const canvas = chart('Throughput').locator('canvas');
     await canvas.waitFor();
@@ -270,16 +270,16 @@ describe('the history', () => {
     await chart('Throughput').locator('canvas').waitFor();
   });
 
-  it('is refreshed every minute while it is looked at, and not in a tab that nobody sees', async () => {
+  it('is updated every minute while visible, and not in a hidden tab', async () => {
     const other = await visitAs('bob', browser, dashboard);
     let asked = 0;
     other.page.on('request', (request) => (asked += request.url().includes('/history?') ? 1 : 0));
     await other.page.clock.install();
     await other.page.goto(dashboard.url + address);
-    await until(() => asked === 1, { what: 'the history to be asked for' });
+    await until(() => asked === 1, { what: 'a request for the history' });
     await other.page.locator('canvas').first().waitFor();
     await other.page.clock.fastForward(70_000);
-    await until(() => asked === 2, { what: 'it to be asked for again' });
+    await until(() => asked === 2, { what: 'another request' });
     const look = (hidden: boolean) =>
       other.page.evaluate((hidden) => {
         Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
@@ -289,19 +289,19 @@ describe('the history', () => {
     for (let minute = 0; minute < 3; minute += 1) await other.page.clock.fastForward(70_000);
     expect(asked).toBe(2);
     await look(false);
-    await until(() => asked === 3, { what: 'it to be asked for when it is seen again' });
+    await until(() => asked === 3, { what: 'a request when the page is visible again' });
     await other.close();
   });
 
-  it('says of a worker that nothing is known of that nothing is known', async () => {
+  it('says that there is no data for a worker without history', async () => {
     await page.goto(`${dashboard.url}/workers/roundtable-worker?range=7d`);
-    await page.getByText('Nothing is known of the last 7 days.').waitFor();
-    await page.getByText(/History is kept since 20\d\d-/).waitFor();
+    await page.getByText('No data for the last 7 days.').waitFor();
+    await page.getByText(/History starts at 20\d\d-/).waitFor();
   });
 });
 
 describe('the log', () => {
-  it('shows the last lines of a worker, and new ones as they are said', async () => {
+  it('shows the last lines of a worker, and new ones as they arrive', async () => {
     await say(...Array.from({ length: 30 }, (_, i) => ['info', `page ${i} done`] as const));
     await open();
     await log().scrollIntoViewIfNeeded();
@@ -316,7 +316,7 @@ describe('the log', () => {
       what: 'the page to say that it looks',
     });
     await say(['error', 'page 30 failed']);
-    // Sooner than the log is asked for again.
+    // Sooner than the next request for the log.
     await until(async () => (await told()).at(-1) === 'page 30 failed', {
       timeout: 8_000,
       what: 'the new line',
@@ -326,7 +326,7 @@ describe('the log', () => {
     );
   });
 
-  it('stays where the reader is, and says how many lines are new', async () => {
+  it('stays at the reader’s place, and shows the number of new lines', async () => {
     await log().evaluate((box) => (box.scrollTop = 0));
     await say(['info', 'one more'], ['warn', 'another']);
     await page.getByRole('button', { name: '2 new lines' }).click({ timeout: 8_000 });
@@ -336,7 +336,7 @@ describe('the log', () => {
     expect(await page.getByRole('button', { name: /new lines?/ }).count()).toBe(0);
   });
 
-  it('shows hostile words as what they are, folds long ones, and says what was dropped', async () => {
+  it('shows hostile texts as text, shortens long ones, and shows dropped lines', async () => {
     await say(['info', '<img src=x onerror="document.title=\'owned\'">\u001b[2J\u202egnp.exe'], 1200, [
       'info',
       `long ${'x'.repeat(1900)}`,
@@ -351,7 +351,7 @@ describe('the log', () => {
     expect(await page.title()).not.toBe('owned');
   });
 
-  it('is narrowed by level, search and number, and can be left alone', async () => {
+  it('is filtered by level, search and number, and need not follow', async () => {
     const sees = (what: string, ...wanted: string[]) =>
       until(async () => JSON.stringify(await told()) === JSON.stringify(wanted), { what });
     await page.getByLabel('Level').selectOption('warn');
@@ -369,15 +369,15 @@ describe('the log', () => {
     await page.getByRole('button', { name: 'Following' }).click();
     await say(['info', 'page 2 again']);
     await page.getByLabel('Search the log').fill('page 2 a');
-    await sees('what is asked for by hand', 'page 2 again');
+    await sees('the lines of a manual request', 'page 2 again');
     await page.getByRole('button', { name: 'Follow', exact: true }).click();
     await page.getByLabel('Search the log').fill('nothing like it');
-    await page.getByText('No line of what is kept matches.').waitFor();
+    await page.getByText('No stored line matches.').waitFor();
     await page.getByLabel('Search the log').fill('');
     await until(async () => (await told()).length > 20, { what: 'all of it' });
   });
 
-  it('comes as a file, in which no message looks like a line of its own', async () => {
+  it('comes as a file, in which no message can imitate another line', async () => {
     await say(['warn', 'first\n2026-11-22T00:00:00.000Z ERROR not said\u001b[2J']);
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -392,7 +392,7 @@ describe('the log', () => {
     expect(await (await get(logs('?format=txt&level=error'))).text()).toMatch(/^\S+ ERROR page 30 failed\n$/);
   });
 
-  it('is for members, and refuses a level that is none', async () => {
+  it('is for members, and rejects an invalid level', async () => {
     expect((await fetch(dashboard.url + logs())).status).toBe(401);
     expect((await fetch(dashboard.url + logs('?format=txt'))).status).toBe(401);
     const mallory = await visit(browser, dashboard);
@@ -408,7 +408,7 @@ describe('the log', () => {
 });
 
 describe('history and log', () => {
-  it('keep to the width of a phone, hinder no screen reader, and to what the page may load', async () => {
+  it('fit on a phone, are accessible, and keep to the page’s policy', async () => {
     const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
     for (const [colorScheme, width] of [
       ['light', 1280],

@@ -69,7 +69,7 @@ describe('the function of .vercel/output', () => {
     await close();
   });
 
-  it('serves its scripts for ever, and its pages to one person', async () => {
+  it('lets caches keep its scripts forever, and no page', async () => {
     const [script] = globSync('static/_app/immutable/entry/*.js', { cwd: deployment.folder });
     const kept = await ask(script!.replace('static', ''));
     expect([kept.status, kept.headers.get('cache-control')]).toEqual([
@@ -89,7 +89,7 @@ describe('the function of .vercel/output', () => {
 });
 
 describe('the headers of a page', () => {
-  it('let nothing run or load that is not the page’s own, and nobody frame it', async () => {
+  it('allow only the page’s own code and data, and no frames', async () => {
     const { headers } = await ask('/login');
     const policy = headers.get('content-security-policy')!;
     expect(policy).toMatch(/script-src 'self' 'nonce-[^']+'/);
@@ -115,7 +115,7 @@ describe('the headers of a page', () => {
     expect(await nonce()).not.toBe(await nonce());
   });
 
-  it('stand on what is no page, too', async () => {
+  it('are also on other responses', async () => {
     for (const path of ['/api/fleet', '/', '/login/__data.json']) {
       const { headers } = await ask(path);
       expect(headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
@@ -123,7 +123,7 @@ describe('the headers of a page', () => {
     }
   });
 
-  it('keep a script that was slipped into the page from running', async () => {
+  it('stop an injected script', async () => {
     const { page, close } = await visit(browser, deployment);
     await page.evaluate(() => {
       const script = document.createElement('script');
@@ -148,7 +148,7 @@ describe('the headers of a page', () => {
 });
 
 describe('a session', () => {
-  it('begins with a cookie for https alone that no script reads and no other site sends', async () => {
+  it('uses a cookie for https only that no script can read and no other site can send', async () => {
     const answer = await sendForm('carol', `https://${host()}`);
     expect(answer.status).toBe(303);
     const cookies = answer.headers.getSetCookie();
@@ -159,14 +159,14 @@ describe('a session', () => {
     }
   });
 
-  it('does not begin with a form of another site', async () => {
+  it('can’t be started by a form of another site', async () => {
     for (const origin of ['https://evil.example', 'null', `http://${host()}`]) {
       const answer = await sendForm('carol', origin);
       expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []]);
     }
   });
 
-  it('does not end with one either', async () => {
+  it('can’t be ended by one either', async () => {
     const answer = await ask('/logout', {
       method: 'POST',
       headers: { origin: 'https://evil.example', 'content-type': 'application/x-www-form-urlencoded' },
@@ -188,7 +188,7 @@ describe('guessing a password', () => {
   const guess = async (from: string) =>
     (await sendForm('mallory', origin(), { password: 'guess', from })).status;
 
-  it('ends after ten tries from one network, in words, and for nobody else', async () => {
+  it('is stopped after ten attempts from one network, with a message, and for nobody else', async () => {
     for (let n = 0; n < 10; n++) expect(await guess('198.51.100.1')).toBe(400);
     const refused = await sendForm('mallory', origin(), { from: '198.51.100.1' }); // even with the right password
     expect(refused.status).toBe(429);
@@ -200,7 +200,7 @@ describe('guessing a password', () => {
     expect((await sendForm('mallory', origin(), { from: '198.51.100.1' })).status).toBe(303);
   });
 
-  it('forgets what was mistyped before the right password', async () => {
+  it('resets its count after the right password', async () => {
     for (let n = 0; n < 9; n++) expect(await guess('198.51.100.3')).toBe(400);
     expect((await sendForm('mallory', origin(), { from: '198.51.100.3' })).status).toBe(303);
     for (let n = 0; n < 9; n++) expect(await guess('198.51.100.3')).toBe(400);
@@ -233,7 +233,7 @@ describe('an account, a mail and a mailed link', () => {
     },
   );
 
-  it('opened again and again is no longer tried, and says how long', async () => {
+  it('opened again and again is rejected, with the time to wait', async () => {
     const open = async () =>
       (await ask('/login/confirm?code=guess', { headers: { 'x-forwarded-for': '203.0.113.9' } })).headers.get(
         'location',
@@ -246,12 +246,12 @@ describe('an account, a mail and a mailed link', () => {
   });
 });
 
-describe('a dashboard that is set up wrong', () => {
-  it('says so in its log and on its page, a line for each variable, and sends the key to nobody', async () => {
+describe('a dashboard with a wrong configuration', () => {
+  it('shows a line for each variable in its log and on its page, and sends no key', async () => {
     const wrong = await deploy({ url: 'http://db.example.com', publishableKey: stack.secretKey });
     const page = await (await fetch(wrong.url)).text();
     for (const text of [wrong.log(), page]) {
-      expect(text).toContain('PUBLIC_SUPABASE_URL is without https');
+      expect(text).toContain('PUBLIC_SUPABASE_URL has no https');
       expect(text).toContain('PUBLIC_SUPABASE_PUBLISHABLE_KEY is a secret key');
       expect(text).not.toContain(stack.secretKey);
     }
@@ -276,7 +276,7 @@ describe('no secret', () => {
     return workers.map((worker) => worker.output());
   }
 
-  it('is in any file that is deployed, any page or answer, or the log of a run', async () => {
+  it('is in any deployed file, page, response or log', async () => {
     const token = 'hbt_a-token-that-nobody-made';
     const [made] = await stack.database.asPerson(
       'alice',

@@ -40,7 +40,7 @@ afterAll(async () => {
 });
 
 describe('the fleet page, with five real workers', () => {
-  it('says 5/5 running, in the header and in the tab', async () => {
+  it('shows 5/5 running in the header and in the tab', async () => {
     await running(alice.page, '5/5');
     expect(await alice.page.title()).toBe('5/5 running · Lastseen');
     for (const name of NAMES) await rowSays(alice.page, name, /Idle|Processing|Running/);
@@ -59,18 +59,18 @@ describe('the fleet page, with five real workers', () => {
     await context.close();
   });
 
-  it('says when the tick last ran', async () => {
-    expect(await alice.page.locator('header').innerText()).toMatch(/Watching,\s\d s ago/);
+  it('shows when the tick last ran', async () => {
+    expect(await alice.page.locator('header').innerText()).toMatch(/Monitor: last check\s\d s ago/);
   });
 
-  it('shows what a worker is doing, as it says so', async () => {
+  it('shows a worker’s activity as it is reported', async () => {
     workers.tell('analyze-worker', 'Measuring a very fine file');
     await rowSays(alice.page, 'analyze-worker', 'Measuring a very fine file');
     workers.tell('analyze-worker', 'Measuring the next one');
     await rowSays(alice.page, 'analyze-worker', 'Measuring the next one');
   });
 
-  it('shows a stop within a second of SIGTERM, and lets the time since then count up by itself', async () => {
+  it('shows a stop within a second of SIGTERM, and counts the time since then', async () => {
     const began = performance.now();
     const exit = workers.end('content-worker', 'SIGTERM');
     await rowSays(alice.page, 'content-worker', 'Stopped', 5_000);
@@ -112,7 +112,7 @@ describe('the fleet page, with five real workers', () => {
     expect(await alice.page.getByRole('alert').count()).toBe(0);
   });
 
-  it('says that it is not live while Realtime is away, and converges when it is back', async () => {
+  it('shows that it is not live while Realtime is down, and converges afterwards', async () => {
     stack.realtime.cut();
     await connection(alice.page, /Reconnecting|Not live/);
     expect(await alice.page.title()).toContain('(not live)');
@@ -128,7 +128,7 @@ describe('the fleet page, with five real workers', () => {
     await running(alice.page, '5/5');
   });
 
-  it('asks nobody but this machine, and complains about nothing but the socket that was cut', () => {
+  it('sends requests to this machine only, and logs no error but the cut socket', () => {
     expect([...alice.hosts]).toEqual(['127.0.0.1']);
     expect(alice.complaints.filter((text) => !text.includes('/realtime/v1/websocket'))).toEqual([]);
   });

@@ -32,7 +32,7 @@ const focused = () =>
   });
 
 describe('by keyboard alone', () => {
-  it('one gets past the header at once', async () => {
+  it('the header can be skipped', async () => {
     await bob.page.keyboard.press('Tab');
     expect(await focused()).toBe('a Skip to the workers');
     await bob.page.keyboard.press('Enter');
@@ -41,7 +41,7 @@ describe('by keyboard alone', () => {
     });
   });
 
-  it('a slash leads to the search, and escape empties it', async () => {
+  it('a slash focuses the search, and Escape clears it', async () => {
     const { page } = bob;
     await page.keyboard.press('/');
     await page.keyboard.type('crawl');
@@ -55,7 +55,7 @@ describe('by keyboard alone', () => {
     expect(page.url()).toBe(`${dashboard.url}/`);
   });
 
-  it('one sorts by a column, and stays where one is', async () => {
+  it('sorting by a column keeps the focus', async () => {
     const { page } = bob;
     const head = page.getByRole('navigation', { name: 'Columns' }).getByRole('link', { name: 'Worker' });
     await head.focus();
@@ -76,7 +76,7 @@ describe('by keyboard alone', () => {
     ]);
   });
 
-  it('one refreshes, and stays where one is', async () => {
+  it('refreshing keeps the focus', async () => {
     const asked = bob.page.waitForRequest((request) => request.url().endsWith('/api/fleet'));
     await bob.page.getByRole('button', { name: 'Refresh' }).focus();
     await bob.page.keyboard.press('Enter');
@@ -84,7 +84,7 @@ describe('by keyboard alone', () => {
     expect(await focused()).toBe('button Refresh');
   });
 
-  it('one reads an error to its end', async () => {
+  it('an error can be read to its end', async () => {
     await stack
       .asService()
       .from('hp_worker_status')

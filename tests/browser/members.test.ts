@@ -33,12 +33,12 @@ const invite = async (page: Page, email: string, role: string) => {
 };
 
 describe('an owner', () => {
-  it('invites somebody, who makes an account and is let in; changes their role, and removes them', async () => {
+  it('invites a person who creates an account and becomes a member; changes their role, and removes them', async () => {
     const owner = await visitAs('alice', browser, dashboard);
     await owner.page.getByRole('link', { name: 'Settings' }).click();
     await owner.page.getByRole('heading', { name: 'Invite somebody' }).waitFor();
     await invite(owner.page, 'dave@example.com', 'viewer');
-    await owner.page.getByText('invited as viewer, has not come yet').waitFor();
+    await owner.page.getByText('invited as viewer, has not signed in yet').waitFor();
 
     const dave = await visit(browser, dashboard);
     await dave.page.getByRole('link', { name: 'Create an account' }).click();
@@ -49,16 +49,16 @@ describe('an owner', () => {
     await connection(dave.page, 'Live');
 
     await owner.page.reload();
-    expect(await owner.page.getByText('has not come yet').count()).toBe(0);
+    expect(await owner.page.getByText('has not signed in yet').count()).toBe(0);
     await owner.page.getByLabel('Role of dave@example.com', { exact: true }).selectOption('operator');
     await owner.page.getByRole('button', { name: 'Change the role of dave@example.com' }).click();
-    await owner.page.getByText('dave@example.com is operator now.').waitFor();
+    await owner.page.getByText('dave@example.com now has the role operator.').waitFor();
     await dave.page.goto(`${dashboard.url}/settings`);
     await dave.page.getByText('operator', { exact: true }).waitFor();
 
     await owner.page.getByText('Remove…').last().click();
     await owner.page.getByRole('button', { name: 'Really remove dave@example.com' }).click();
-    await owner.page.getByText('dave@example.com is no member any more.').waitFor();
+    await owner.page.getByText('dave@example.com is no longer a member.').waitFor();
     for (const path of ['', '/settings', '/settings/account']) {
       await dave.page.goto(dashboard.url + path);
       await dave.page.getByRole('heading', { name: 'You are not a member' }).waitFor();
@@ -67,12 +67,12 @@ describe('an owner', () => {
     await dave.close();
   });
 
-  it('does all that without scripts, and cannot remove the last owner', async () => {
+  it('does all that without JavaScript, and cannot remove the last owner', async () => {
     const { page, close } = await visit(browser, dashboard, { javaScriptEnabled: false });
     await signIn(page, 'alice');
     await invite(page, 'erin@example.com', 'operator');
-    await page.getByRole('button', { name: 'Take back the invite of erin@example.com' }).click();
-    await page.getByText('The invite of erin@example.com is taken back.').waitFor();
+    await page.getByRole('button', { name: 'Withdraw the invitation of erin@example.com' }).click();
+    await page.getByText('The invitation of erin@example.com is withdrawn.').waitFor();
     await page.getByLabel('Role of alice@example.com', { exact: true }).selectOption('viewer');
     await page.getByRole('button', { name: 'Change the role of alice@example.com' }).click();
     expect(await page.getByRole('alert').innerText()).toBe(
@@ -95,7 +95,7 @@ describe('a viewer', () => {
     await signIn(page, 'carol');
     await connection(page, 'Live');
     await page.getByRole('link', { name: 'Settings' }).click();
-    await page.getByText('You see every worker, and change nothing.').waitFor();
+    await page.getByText('You can see every worker.').waitFor();
     expect(await page.getByRole('heading', { level: 1 }).allInnerTexts()).toEqual(['Settings']);
     expect(
       await page.getByRole('navigation', { name: 'Settings' }).getByRole('link').allInnerTexts(),
@@ -124,7 +124,7 @@ describe('a viewer', () => {
     await page.goto(`${dashboard.url}/settings/members`);
     await page.getByRole('heading', { name: 'This is for owners' }).waitFor();
     heard.push(await page.content());
-    // A page's data can be asked for without the layout that would have refused.
+    // A page's data can be requested without the layout's check.
     const data = await page.request.get(
       `${dashboard.url}/settings/members/__data.json?x-sveltekit-invalidated=001`,
     );
@@ -166,7 +166,7 @@ describe('an open page', () => {
     await stack.database.sql`delete from hp_member where user_id = ${people.bob.id}`;
     for (const one of [page, settings, worker]) await one.clock.fastForward(56_000);
     for (const one of [page, worker]) {
-      await one.getByText('You are no member any more.').first().waitFor();
+      await one.getByText('You are no longer a member.').first().waitFor();
       expect(await one.getByText('Your session has ended').count()).toBe(0);
     }
     await settings.getByRole('heading', { name: 'You are not a member' }).waitFor();
@@ -229,9 +229,9 @@ async function openMail(user: string, cookies: { name: string; value: string }[]
 }
 
 describe('a link by mail', () => {
-  it('is not offered where the project sends no mail', async () => {
+  it('is not offered if the project sends no mail', async () => {
     const { page, close } = await visit(browser, dashboard);
-    expect(await page.getByText('Have a link mailed instead').count()).toBe(0);
+    expect(await page.getByText('Sign in by mail instead').count()).toBe(0);
     expect((await page.request.get(`${dashboard.url}/login/link`)).status()).toBe(404);
     await close();
   });
@@ -240,10 +240,10 @@ describe('a link by mail', () => {
     const mailing = await startDashboard(stack, { env: { PUBLIC_MAGIC_LINK: 'on' } });
     try {
       const { page, close } = await visit(browser, mailing, { javaScriptEnabled: false });
-      await page.getByRole('link', { name: 'Have a link mailed instead' }).click();
+      await page.getByRole('link', { name: 'Sign in by mail instead' }).click();
       await page.getByLabel('Email').fill('carol@example.com');
       await page.getByRole('button', { name: 'Mail me a link' }).click();
-      await page.getByRole('heading', { name: 'Look for the mail' }).waitFor();
+      await page.getByRole('heading', { name: 'Check your mail' }).waitFor();
       // The stack mails nothing; what the mail would carry is with the account.
       const [account] = await stack.database.sql`
         select recovery_token as hash from auth.users where id = ${people.carol.id}`;
@@ -262,11 +262,11 @@ describe('a link by mail', () => {
         await asking.page.goto(`${mailing.url}/login/link`);
         await asking.page.getByLabel('Email').fill('carol@example.com');
         await asking.page.getByRole('button', { name: 'Mail me a link' }).click();
-        await asking.page.getByRole('heading', { name: 'Look for the mail' }).waitFor();
+        await asking.page.getByRole('heading', { name: 'Check your mail' }).waitFor();
         const code = await openMail(people.carol.id, await asking.page.context().cookies());
         const filter = await visit(browser, mailing, { javaScriptEnabled: false });
         await filter.page.goto(mailing.url + way + code);
-        await filter.page.getByText('was asked for in another browser').waitFor();
+        await filter.page.getByText('was requested in another browser').waitFor();
         await filter.close();
         await asking.page.goto(mailing.url); // looked in meanwhile
         await asking.page.goto(mailing.url + way + code);
@@ -278,9 +278,9 @@ describe('a link by mail', () => {
       const other = await visit(browser, mailing, { javaScriptEnabled: false });
       await other.page.goto(link);
       await other.page.getByRole('button', { name: 'Sign in' }).click();
-      await other.page.getByText('That link is used up').waitFor();
+      await other.page.getByText('This link was already used').waitFor();
       await other.page.goto(`${mailing.url}/?code=of-another-browser`);
-      await other.page.getByText('That link is used up').waitFor();
+      await other.page.getByText('This link was already used').waitFor();
       await other.close();
     } finally {
       await mailing.stop();

@@ -57,7 +57,7 @@ describe('the fleet page', () => {
     await carol.page.getByRole('heading', { name: 'scrapers 1/1 running' }).waitFor();
   });
 
-  it('says when a scheduled worker runs next, and takes it for running meanwhile', async () => {
+  it('shows a scheduled worker’s next run, and counts it as running meanwhile', async () => {
     const { error } = await stack.asService().rpc('hp_heartbeat', {
       beats: [
         {
@@ -93,7 +93,7 @@ describe('the fleet page', () => {
     await alert.waitFor({ state: 'detached' });
   });
 
-  it('gives instants in the zone of who looks, and names it', async () => {
+  it('shows times in the viewer’s zone, and names it', async () => {
     const { page, close, complaints } = await visitAs('bob', browser, dashboard, {
       timezoneId: 'Asia/Tokyo',
     });
@@ -125,14 +125,14 @@ describe('the fleet page', () => {
     await until(async () => (await page.locator('[data-worker]').count()) === 6);
   });
 
-  it('says when it was last updated, and takes a new snapshot when it is asked to', async () => {
+  it('shows when it was last updated, and takes a new snapshot on request', async () => {
     await carol.page.getByText(/Last updated \d+ s ago/).waitFor();
     const asked = carol.page.waitForRequest((request) => request.url().endsWith('/api/fleet'));
     await carol.page.getByRole('button', { name: 'Refresh' }).click();
     await asked;
   });
 
-  it('keeps hostile texts in their place, wide and narrow', async () => {
+  it('limits hostile texts to their place, wide and narrow', async () => {
     const long = 'W'.repeat(300);
     await upsert({
       worker_name: `evil-${'x'.repeat(120)}`,
@@ -163,7 +163,7 @@ describe('the fleet page', () => {
     await carol.page.setViewportSize({ width: 1280, height: 800 });
   });
 
-  it('says what to do while there is no worker', async () => {
+  it('says what to do without any worker', async () => {
     const empty = await startTestStack();
     await empty.database.sql`delete from hp_worker_status`;
     const its = await startDashboard(empty);
@@ -177,7 +177,7 @@ describe('the fleet page', () => {
   });
 });
 
-describe('when something is not there', () => {
+describe('when something is missing', () => {
   it('says that Supabase is unreachable, and where it looked', async () => {
     const lost = await startDashboard({
       url: 'http://127.0.0.1:9',
@@ -228,8 +228,8 @@ describe('when something is not there', () => {
     await unset.stop();
   });
 
-  it('has a page for addresses that lead nowhere', async () => {
+  it('has a page for unknown addresses', async () => {
     await carol.page.goto(`${dashboard.url}/nowhere`);
-    await carol.page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+    await carol.page.getByRole('heading', { name: 'Page not found' }).waitFor();
   });
 });

@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { FleetJson } from '../../src/lib/fleet/fleet-json.ts';
-import type { Sparks, Throughput, WorkerHistory } from '../../src/lib/fleet/history.ts';
-import type { PublicStatus } from '../../src/lib/fleet/public-status.ts';
+import type { FleetJson } from '../../src/lib/fleet-page/fleet-json.ts';
+import type { Sparks, Throughput, WorkerHistory } from '../../src/lib/rules/history-wire.ts';
+import type { PublicStatus } from '../../src/lib/public/status.ts';
 import { launchBrowser } from '../support/browser.ts';
 import { startDashboard, type Dashboard } from '../support/dashboard.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
@@ -96,7 +96,7 @@ async function findings(page: Page): Promise<string[]> {
 }
 
 describe('while the public page is off', () => {
-  it('there is none, and a badge does not tell that from a worker that does not exist', async () => {
+  it('it does not exist, and a badge looks the same as for an unknown worker', async () => {
     expect((await get('/status')).status).toBe(404);
     expect((await get('/api/status.json')).status).toBe(404);
     const badge = await get('/api/badge/Discovery.svg');
@@ -108,7 +108,7 @@ describe('while the public page is off', () => {
   });
 });
 
-it('while Supabase is away a badge is grey, and no cache keeps it', async () => {
+it('a badge is grey while Supabase is down, and not cached', async () => {
   const lonely = await startDashboard({ url: 'http://127.0.0.1:9', publishableKey: stack.publishableKey });
   try {
     const badge = await fetch(`${lonely.url}/api/badge/Decay.svg`);
@@ -117,7 +117,7 @@ it('while Supabase is away a badge is grey, and no cache keeps it', async () => 
     const kept = await get('/api/badge/Decay.svg');
     expect(kept.headers.get('cache-control')).toMatch(/^public.*s-maxage=10/);
     expect((await fetch(`${lonely.url}/status`)).status).toBe(503);
-    // Anyone is told that it is away, and not what is away, and where.
+    // The public sees that it is down, but not what is down, and where.
     const key = `lsb_${'0'.repeat(64)}`;
     for (const path of ['/api/status.json', `/api/bar?key=${key}`, `/bar?key=${key}`]) {
       const answer = await fetch(lonely.url + path);
@@ -127,7 +127,7 @@ it('while Supabase is away a badge is grey, and no cache keeps it', async () => 
       // A frame that a browser refuses would stay broken for good.
       expect(answer.headers.get('content-security-policy')).toMatch(/frame-ancestors \*/);
     }
-    // No question is asked about what cannot be a key.
+    // An invalid key causes no query.
     expect((await fetch(`${lonely.url}/api/bar?key=lsb_wrong`)).status).toBe(401);
   } finally {
     await lonely.stop();
@@ -149,7 +149,7 @@ describe('an owner shows the public page', () => {
     await until(async () => (await get('/api/status.json')).ok, { what: 'the page to be on' });
   });
 
-  it('and anyone sees name, health and last seen, without scripts too; caches may keep it for seconds', async () => {
+  it('and everybody sees name, health and last seen, also without JavaScript; caches may keep it for seconds', async () => {
     const answer = await get('/status');
     expect(answer.headers.get('cache-control')).toMatch(/^public, max-age=0, s-maxage=10/);
     expect(answer.headers.get('set-cookie')).toBeNull();
@@ -168,7 +168,7 @@ describe('an owner shows the public page', () => {
     await context.close();
   });
 
-  it('which refreshes itself, reads well in both colours and on a phone, and ends when it is switched off', async () => {
+  it('which refreshes itself, is readable in both themes and on a phone, and ends when it is switched off', async () => {
     expect((await get('/status')).headers.get('refresh')).toBe('30');
     const { page, complaints, close } = await visit(browser, dashboard);
     await page.goto(`${dashboard.url}/status`);
@@ -179,7 +179,7 @@ describe('an owner shows the public page', () => {
         await page.reload();
         return (await page.locator('[data-worker=Decay]').innerText()).includes('running');
       },
-      { every: 500, timeout: 20_000, what: 'the page to know that Decay is well again' },
+      { every: 500, timeout: 20_000, what: 'the page to show that Decay has recovered' },
     );
     expect(complaints).toEqual([]);
 
@@ -257,7 +257,7 @@ describe('/api/fleet.json', () => {
     expect(both.status()).toBe(401);
   });
 
-  it('tells of every worker what it does, what it has done and how it is, and is harmless to look at', async () => {
+  it('contains each worker’s activity, counts and health, and is safe to view', async () => {
     await report({
       worker_name: 'Decay',
       status: 'error',
@@ -300,7 +300,7 @@ describe('the history of a worker', () => {
       where w.worker_name = 'Discovery'`;
   });
 
-  it('is for members, of workers that there are and over times that there are', async () => {
+  it('is for members, and rejects unknown workers and ranges', async () => {
     for (const path of [Discovery, '/api/sparks?ids=1', '/api/throughput'])
       expect((await get(path)).status, path).toBe(401);
     expect((await asked('/api/workers/no-such-worker/history')).status()).toBe(404);
@@ -321,7 +321,7 @@ describe('the history of a worker', () => {
     expect((await asked(`/api/sparks?ids=${'1,'.repeat(200)}1`)).status()).toBe(400);
   });
 
-  it('is told in columns, a step each, and in days; the browser may keep it for seconds', async () => {
+  it('comes in columns by step, and in days; the browser may keep it for seconds', async () => {
     for (const [range, steps, length] of [
       ['1h', 60, 60],
       ['24h', 288, 300],
@@ -345,7 +345,7 @@ describe('the history of a worker', () => {
     expect(((await (await asked('/api/throughput')).json()) as Throughput).jobs).toHaveLength(60);
   });
 
-  it('is on the public page as uptime, day by day, and reads well there', async () => {
+  it('is on the public page as uptime by day, and readable there', async () => {
     const { page, close } = await visit(browser, dashboard);
     const row = page.locator('[data-worker=Discovery]');
     await until(
@@ -381,7 +381,7 @@ describe('the history of a worker', () => {
 });
 
 describe('the status line', () => {
-  it('is shown to a member, folds where it has no room, opens, and is clean', async () => {
+  it('is shown to a member, has a short form, opens, and is accessible', async () => {
     const { page } = alice;
     await page.goto(`${dashboard.url}/bar`);
     const line = page.locator('.whole');
@@ -411,7 +411,7 @@ describe('the status line', () => {
     await page.setViewportSize({ width: 1280, height: 720 });
   });
 
-  it('is embedded with a key by the sites that an owner names, and by no others; a revoked key ends it', async () => {
+  it('can be embedded with a key by the owner’s sites only; revoking the key ends it', async () => {
     const page = await settings();
     await page.getByLabel('Where it will be used').fill('Intranet <b>\u202e');
     await page.getByRole('button', { name: 'Make a key' }).click();
@@ -457,7 +457,7 @@ describe('the status line', () => {
     await page.getByText('Revoked.').waitFor();
     await until(async () => (await get(`/api/bar?key=${key}`)).status === 401, { what: 'the key to end' });
     // A frame that stands there says so, and a new one too: neither is a browser's broken page.
-    await reader.frames()[1]!.getByText('Workers: unavailable').waitFor({ timeout: 20_000 });
+    await reader.frames()[1]!.getByText('Workers: no access').waitFor({ timeout: 20_000 });
     const refused = await get(`/bar?key=${key}`);
     expect(refused.status).toBe(401);
     expect(refused.headers.get('content-security-policy')).toMatch(origin);
@@ -465,7 +465,7 @@ describe('the status line', () => {
     app.close();
   });
 
-  it('refreshes itself, and says since when it could not', async () => {
+  it('refreshes itself, and shows the age of old data', async () => {
     const { page } = alice;
     await page.clock.install();
     await page.goto(`${dashboard.url}/bar`);
@@ -484,7 +484,7 @@ describe('the status line', () => {
     await page.unroute('**/api/bar');
   });
 
-  it('sends away who has neither a session nor a key', async () => {
+  it('rejects people with neither a session nor a key', async () => {
     expect((await get('/bar')).headers.get('location')).toBe('/login?next=%2Fbar');
     expect((await get('/api/bar')).status).toBe(401);
     const mallory = await visit(browser, dashboard);
@@ -503,7 +503,7 @@ describe('the status line', () => {
 });
 
 describe('hostile texts on the fleet page', () => {
-  it('cost it nothing where a worker names a key __proto__, nor that worker its own page', async () => {
+  it('do no harm with a key __proto__, on the fleet page and the worker page', async () => {
     await report({ worker_name: 'Polluter', status: 'idle' });
     await stack.database.sql`
       update hp_worker_status set status = 'crashed', last_exit = '{"__proto__": {"a": 1}, "code": 1}',

@@ -52,7 +52,7 @@ async function pageWithTokensOf(tokenLifetime: number) {
 }
 
 describe.concurrent('an open page', () => {
-  it('outlives its token: it brings a new one before the old one ends, and the channel is never closed', async () => {
+  it('outlives its token: it gets a new one in time, and the channel is never closed', async () => {
     // realtime-js looks every 25 s whether there is a newer token.
     const { frames, pass, report, end } = await pageWithTokensOf(32);
     await pass(36);
@@ -62,7 +62,7 @@ describe.concurrent('an open page', () => {
     await end();
   });
 
-  it('whose channel was closed, for its token came too late, joins again by itself', async () => {
+  it('with a closed channel, because its token came too late, joins again by itself', async () => {
     const { page, frames, report, end } = await pageWithTokensOf(12);
     await until(() => frames.some((frame) => frame.includes('Token has expired')), {
       timeout: 30_000,

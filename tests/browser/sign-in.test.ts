@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 describe('signing in', () => {
-  it('is asked of everybody first, and leads to the page that was wanted', async () => {
+  it('is required of everybody first, and leads to the requested page', async () => {
     const { page, close } = await visit(browser, dashboard);
     expect(new URL(page.url()).pathname).toBe('/login');
     await page.goto(`${dashboard.url}/?sort=name`);
@@ -36,14 +36,14 @@ describe('signing in', () => {
     await close();
   });
 
-  it('works without scripts', async () => {
+  it('works without JavaScript', async () => {
     const { page, close } = await visit(browser, dashboard, { javaScriptEnabled: false });
     await signIn(page, 'carol');
     await page.locator('[data-worker]').first().waitFor();
     await close();
   });
 
-  it('shows that the fleet is being loaded, while that takes long', async () => {
+  it('shows progress while the fleet loads', async () => {
     const { page, close } = await visit(browser, dashboard);
     await page.waitForLoadState('networkidle'); // without its scripts the form is sent by the browser, and nothing loads
     const gate = Promise.withResolvers<void>();
@@ -59,7 +59,7 @@ describe('signing in', () => {
     await close();
   });
 
-  it('keeps what was typed before the scripts had come', async () => {
+  it('keeps text typed before the scripts were loaded', async () => {
     const { page, close } = await visit(browser, dashboard);
     const gate = Promise.withResolvers<void>();
     await page.route('**/_app/**/*.js', async (route) => {
@@ -77,7 +77,7 @@ describe('signing in', () => {
     await close();
   });
 
-  it('refuses a wrong password, in words, and keeps the address', async () => {
+  it('rejects a wrong password with a message, and keeps the address', async () => {
     const { page, close } = await visit(browser, dashboard);
     await signIn(page, 'alice', 'not it');
     expect(await page.getByRole('alert').innerText()).toBe('Wrong email address or password.');
@@ -85,7 +85,7 @@ describe('signing in', () => {
     await close();
   });
 
-  it('keeps the session where no script can read it', async () => {
+  it('keeps the session out of reach of scripts', async () => {
     const { page, close } = await visitAs('alice', browser, dashboard);
     expect(await page.evaluate(() => document.cookie)).toBe('');
     await close();
@@ -111,7 +111,7 @@ describe('signing in', () => {
 });
 
 describe('a stranger who is signed in', () => {
-  it('is told that they are no member, and sees no worker', async () => {
+  it('sees that they are not a member, and no worker', async () => {
     const { page, close } = await visit(browser, dashboard);
     await signIn(page, 'mallory');
     await page.getByRole('heading', { name: 'You are not a member' }).waitFor();
@@ -129,7 +129,7 @@ describe('a stranger who is signed in', () => {
 describe('signing the local owner in by itself', () => {
   const owner = () => ({ DEV_OWNER_EMAIL: stack.owner.email, DEV_OWNER_PASSWORD: stack.owner.password });
 
-  it('happens under development, on loopback, whatever is opened; not under another name that leads here', async () => {
+  it('happens in development on loopback, for any page, but not under another host name', async () => {
     const development = await startDashboard(stack, { mode: 'development', env: owner() });
     try {
       const { page, close } = await visit(browser, development);
@@ -151,7 +151,7 @@ describe('signing the local owner in by itself', () => {
     }
   });
 
-  it('is no part of a production build, whatever its environment says', async () => {
+  it('is not in a production build, whatever its environment contains', async () => {
     const cwd = await buildDashboard();
     const built = ['.vercel/output', '.svelte-kit/output']
       .flatMap((folder) => globSync(`${folder}/**/*.{js,json,map,html}`, { cwd }))

@@ -65,7 +65,7 @@ const shown = () =>
     .evaluateAll((rows) => rows.map((row) => (row as HTMLElement).dataset.worker!));
 
 describe('a thousand workers', () => {
-  it('begin with those at the top of the list, before any script', async () => {
+  it('begin with the top of the list, before any script', async () => {
     const storageState = await carol.page.context().storageState();
     const context = await browser.newContext({ javaScriptEnabled: false, storageState });
     const page = await context.newPage();
@@ -78,7 +78,7 @@ describe('a thousand workers', () => {
     await context.close();
   });
 
-  it('are all in the list, of which only what is in sight stands in the page', async () => {
+  it('are all in the list, with only the rows in sight in the page', async () => {
     const { page } = carol;
     await running(page, `${COUNT}/${COUNT}`);
     const first = page.locator(`[data-worker="${names[0]}"]`);
@@ -100,7 +100,7 @@ describe('a thousand workers', () => {
     await first.waitFor();
   });
 
-  it('show what they all did at once, in sight now or scrolled to', async () => {
+  it('show a change of all workers, in sight or after scrolling', async () => {
     const { page } = carol;
     await beat(107);
     // A mere beat comes with the digest, and that 10 to 20 s after the last.
@@ -112,7 +112,7 @@ describe('a thousand workers', () => {
     await rowSays(page, names[0]!, 'Jobs 107');
   });
 
-  it('repaint no row that does not change, but for its age', async () => {
+  it('render no unchanged row again, except its age', async () => {
     const mutated = await carol.page.evaluate(async () => {
       const kinds = new Set<string>();
       const observer = new MutationObserver((records) => {
@@ -147,7 +147,7 @@ describe('a thousand workers', () => {
     expect(await shown()).not.toContain(names[0]);
   });
 
-  it('are searched, narrowed and sorted in the browser, and nothing is loaded for it', async () => {
+  it('are searched, filtered and sorted in the browser without a request', async () => {
     const { page } = carol;
     const loaded: string[] = [];
     page.on('request', (request) => request.url().includes('__data.json') && loaded.push(request.url()));
@@ -163,7 +163,7 @@ describe('a thousand workers', () => {
     await page.locator(`[data-worker="${names[0]}"]`).waitFor();
   });
 
-  it('have spark lines only for what is in sight', async () => {
+  it('have spark lines only for rows in sight', async () => {
     const asked = carol.page.waitForRequest((request) => request.url().includes('/api/sparks'));
     await carol.page.evaluate(() => scrollTo(0, 20_000));
     const ids = new URL((await asked).url()).searchParams.get('ids')!.split(',');

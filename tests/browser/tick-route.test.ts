@@ -46,7 +46,7 @@ describe('GET /api/tick', () => {
     },
   );
 
-  it('answers nobody where no secret is set', async () => {
+  it('rejects every call without a secret', async () => {
     const its = await startDashboard(stack, { env: { SUPABASE_SECRET_KEY: stack.secretKey } });
     try {
       expect(await ask(its.url, 'Bearer ')).toMatchObject({

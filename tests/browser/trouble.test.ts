@@ -83,7 +83,7 @@ const isRed = (text: string) =>
 describe('a worker that works in runs', () => {
   const run = { poll_interval_s: 600, uptime_ms: 9_000_000, last_run_age_ms: 300_000 };
 
-  it('shows when its last run was and what it brought', async () => {
+  it('shows its last run and the result', async () => {
     await beat('discovery', { ...run, processed_count: 12, last_run_duration_ms: 4_200 });
     await rowSays(bob.page, 'discovery', /5m ago \(12 new\).*took 4 s.*every 10 min/);
     await beat('discovery', { ...run, processed_count: 0, last_run_age_ms: 0 });
@@ -99,7 +99,7 @@ describe('a worker that works in runs', () => {
     expect(text).toContain('ECONNREFUSED');
   });
 
-  it('shows in red that it is not scheduled', async () => {
+  it('is red if not scheduled', async () => {
     await beat('nightly', { kind: 'scheduled' });
     await rowSays(bob.page, 'nightly', 'not scheduled');
     expect(await isRed('not scheduled')).toBe(true);
@@ -154,7 +154,7 @@ describe('a group', () => {
     await groupSays('crawlers', /Critical: below minimum.*Read the web/);
   });
 
-  it('warns while there are fewer than it wants, and is calm when they are there', async () => {
+  it('warns below the desired number, and is calm again', async () => {
     await beat('crawl-1', { worker_type: 'crawlers' });
     await beat('crawl-2', { worker_type: 'crawlers' });
     await groupSays('crawlers', /2\/3 running, minimum 2.*Warning: below desired/);
@@ -162,7 +162,7 @@ describe('a group', () => {
     await groupSays('crawlers', /^crawlers 3\/3 running, minimum 2 Read the web$/);
   });
 
-  it('leads to the job that a worker is at', async () => {
+  it('links to the worker’s current job', async () => {
     await beat('crawl-1', {
       status: 'processing',
       current_status: 'Crawling',
@@ -177,24 +177,24 @@ describe('a group', () => {
     expect(await link.getAttribute('rel')).toContain('noopener');
   });
 
-  it('says how to start a worker that is dead, to be copied', async () => {
+  it('shows the start command of a dead worker, to copy', async () => {
     expect(await bob.page.getByText('systemctl').count()).toBe(0);
     await beat('crawl-2', { status: 'crashed', status_reason: 'exit code 1' });
     await rowSays(bob.page, 'crawl-2', 'systemctl restart crawl-2');
     const row = bob.page.locator('[data-worker="crawl-2"]');
-    await row.getByRole('button', { name: 'Copy the command that starts it again' }).click();
+    await row.getByRole('button', { name: 'Copy the start command' }).click();
     await row.getByText('Copied').waitFor();
     expect(await bob.page.evaluate(() => navigator.clipboard.readText())).toBe('systemctl restart crawl-2');
   });
 
-  it('is paused with all its workers, and says until when and why', async () => {
+  it('can be paused with all its workers, and shows end and reason', async () => {
     await pauseGroup('crawlers', 'infinity', 'moving house');
     await groupSays('crawlers', /Paused until further notice.*moving house/);
     await rowSays(bob.page, 'crawl-2', /Paused.*until further notice/);
     expect(await bob.page.getByRole('alert').count()).toBe(0);
   });
 
-  it('goes on by itself when its pause is over: the time alone changes what the page shows', async () => {
+  it('continues when its pause ends: time alone changes the page', async () => {
     const soon = new Date(Date.now() + 3_000).toISOString();
     await pauseGroup('crawlers', soon, 'moved');
     await groupSays('crawlers', /Paused until \d\d:\d\d:\d\d/);
@@ -217,8 +217,8 @@ describe('two processes under one name', () => {
   });
 });
 
-describe('a worker whose event loop stood still', () => {
-  it('is shown as alive, with how long it was blocked', async () => {
+describe('a worker with a blocked event loop', () => {
+  it('is shown as alive, with the blocked time', async () => {
     await beat('analyst', { event_loop_blocked_ms: 8_000 });
     await rowSays(bob.page, 'analyst', 'alive, event loop blocked for 8 s', 15_000);
   });
@@ -227,24 +227,24 @@ describe('a worker whose event loop stood still', () => {
 describe('the watch', () => {
   const names = Array.from({ length: 6 }, (_, index) => `sensor-${index}`);
   const all = (traits: Record<string, unknown>) => Promise.all(names.map((name) => beat(name, traits)));
-  const alert = () => bob.page.getByRole('alert').filter({ hasText: 'Monitoring impaired' });
+  const alert = () => bob.page.getByRole('alert').filter({ hasText: 'Monitor impaired' });
 
-  it('is said to be impaired when the fleet falls silent together: nobody is called dead, the tally is in doubt', async () => {
+  it('is impaired when the fleet falls silent together: no worker is marked dead, the tally is uncertain', async () => {
     await all({ heartbeat_interval_s: 1 });
     await alert().waitFor({ timeout: 20_000 });
-    expect(await alert().innerText()).toMatch(/Monitoring impaired since \d\d:\d\d:\d\d/);
-    expect(await bob.page.getByTestId('tick').innerText()).toMatch(/^Watch impaired/);
-    expect(await bob.page.getByTestId('stale').innerText()).toContain('in doubt');
+    expect(await alert().innerText()).toMatch(/Monitor impaired since \d\d:\d\d:\d\d/);
+    expect(await bob.page.getByTestId('tick').innerText()).toMatch(/^Monitor impaired/);
+    expect(await bob.page.getByTestId('stale').innerText()).toContain('uncertain');
     expect(await bob.page.locator('[data-worker^="sensor"][data-status="crashed"]').count()).toBe(0);
   });
 
-  it('is itself again when they are heard', async () => {
+  it('works again when they report', async () => {
     await all({ heartbeat_interval_s: 600 });
     await alert().waitFor({ state: 'detached', timeout: 20_000 });
     expect(await bob.page.getByTestId('stale').count()).toBe(0);
   });
 
-  it('is said to be late, in red, where no tick has run for long', async () => {
+  it('is late, in red, after a long time without a tick', async () => {
     const asleep = await startTestStack({ tickEvery: 0 });
     const its = await startDashboard(asleep);
     const carol = await visitAs('carol', browser, its);
@@ -255,16 +255,16 @@ describe('the watch', () => {
     const context = await browser.newContext({ javaScriptEnabled: false, storageState });
     const page = await context.newPage();
     await page.goto(its.url);
-    expect(await page.getByTestId('tick').innerText()).toMatch(/^Watch is late,\s5 min ago/);
-    expect(await page.getByRole('alert').innerText()).toContain('The watch is late');
+    expect(await page.getByTestId('tick').innerText()).toMatch(/^Monitor late, last check\s5 min ago/);
+    expect(await page.getByRole('alert').innerText()).toContain('The monitor is late');
     await context.close();
     await its.stop();
     await asleep.stop();
   });
 });
 
-describe('a fleet that beats more often than it may', () => {
-  it('is slowed down, and the page says so, by how much and to what end', async () => {
+describe('a fleet above its limit of beats', () => {
+  it('is slowed down, and the page shows by how much and why', async () => {
     await stack.database.sql`update hp_setting set value = '0.05' where key = 'beats_per_second'`;
     const row = bob.page.locator('[data-worker="sensor-0"]');
     await until(
@@ -274,15 +274,15 @@ describe('a fleet that beats more often than it may', () => {
       },
       { timeout: 20_000, every: 1_000, what: 'its row to say how it is paced' },
     );
-    const alert = bob.page.getByRole('alert').filter({ hasText: 'Heartbeats are paced' });
+    const alert = bob.page.getByRole('alert').filter({ hasText: 'Heartbeats are slowed down' });
     expect((await alert.innerText()).replace(/\s+/g, ' ')).toMatch(
-      /Heartbeats are paced to (one|as few as one) every \d+ (s|min).* to stay under 0.05 a second: silence is noticed later/,
+      /Heartbeats are slowed down to one every (up to )?\d+ (s|min).*, to stay under 0.05 a second\. Silent workers are found later/,
     );
   });
 });
 
 describe('the page', () => {
-  it('is live all the while, and has nothing to complain of in the console', async () => {
+  it('stays live, without errors in the console', async () => {
     await connection(bob.page, 'Live');
     expect(bob.complaints).toEqual([]);
   });

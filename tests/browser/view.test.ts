@@ -79,7 +79,7 @@ const address = (search: string) =>
   until(() => bob.page.url() === `${dashboard.url}/${search}`, { what: `the address ${search}` });
 
 describe('the view', () => {
-  it('is narrowed by status, type, host and version, as the address says, and each is undone by itself', async () => {
+  it('is filtered by status, type, host and version in the address, and each filter can be removed', async () => {
     const { page } = bob;
     await page.getByRole('button', { name: 'Filter and sort' }).click();
     await page.getByRole('combobox', { name: 'Host' }).selectOption('vps-1');
@@ -96,14 +96,14 @@ describe('the view', () => {
     await page.getByRole('combobox', { name: 'Status' }).selectOption('Processing');
     await rows('crawl-2');
     await page.getByRole('combobox', { name: 'Status' }).selectOption('Any');
-    await page.getByRole('combobox', { name: 'Type' }).selectOption({ label: 'Without a type (1)' });
+    await page.getByRole('combobox', { name: 'Type' }).selectOption({ label: 'No type (1)' });
     await rows('a/b');
     await address('?type=');
     await page.getByRole('combobox', { name: 'Type' }).selectOption('Any');
     await rows('a/b', 'crawl-1', 'crawl-2', 'post-1');
   });
 
-  it('stands in one list, sorted by any column, both ways', async () => {
+  it('can be one list, sorted by any column, in both orders', async () => {
     const { page } = bob;
     await page.getByLabel('One list, without groups').check();
     const head = (name: string) =>
@@ -113,15 +113,15 @@ describe('the view', () => {
     await head('Jobs').click();
     await rows('a/b', 'crawl-1', 'post-1', 'crawl-2');
     await address('?sort=-jobs&flat');
-    expect(await head('Jobs').getAttribute('title')).toBe('Most jobs first, the other way round');
+    expect(await head('Jobs').getAttribute('title')).toBe('Most jobs first, reversed');
     await head('Host').click();
     await rows('crawl-1', 'post-1', 'crawl-2', 'a/b');
-    await head('Doing').click();
+    await head('Activity').click();
     await rows('crawl-2', 'a/b', 'crawl-1', 'post-1');
     // Where the columns have no heads, the panel turns the order round.
     await page.setViewportSize({ width: 360, height: 740 });
     await page.getByRole('combobox', { name: 'Sort by' }).selectOption('Name');
-    await page.getByLabel('The other way round').check();
+    await page.getByLabel('Reverse order').check();
     await rows('post-1', 'crawl-2', 'crawl-1', 'a/b');
     await page.setViewportSize({ width: 1280, height: 720 });
     await page.getByLabel('One list, without groups').uncheck();
@@ -129,7 +129,7 @@ describe('the view', () => {
     await address('');
   });
 
-  it('lets go of the search by the keyboard: down to what was found, or away', async () => {
+  it('can leave the search by keyboard: to the first result, or out', async () => {
     const { page } = bob;
     const at = () =>
       page.evaluate(
@@ -152,7 +152,7 @@ describe('the view', () => {
     expect(await at()).toBe('body');
   });
 
-  it('tells unknown workers from inactive ones', async () => {
+  it('distinguishes unknown from inactive workers', async () => {
     const { page } = bob;
     await upsert({ worker_name: 'resting', status: 'stopped', expected: false });
     await page.getByRole('link', { name: 'Inactive 1' }).click();
@@ -169,7 +169,7 @@ describe('the view', () => {
 const focused = () => bob.page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
 
 describe('by keyboard', () => {
-  it('one goes from worker to worker, and opens one, whatever is in its name', async () => {
+  it('j, k and Enter go from worker to worker and open one, whatever its name', async () => {
     const { page } = bob;
     await page.getByRole('button', { name: 'View' }).waitFor();
     await page.keyboard.press('j');
@@ -188,7 +188,7 @@ describe('by keyboard', () => {
     await rows('a/b', 'crawl-1', 'crawl-2', 'post-1');
   });
 
-  it('a question mark says which keys there are, and a search is no place for them', async () => {
+  it('a question mark shows the keys, except while searching', async () => {
     const { page } = bob;
     await page.getByRole('button', { name: 'View' }).waitFor();
     await page.keyboard.press('/');
@@ -205,22 +205,22 @@ describe('by keyboard', () => {
 
 describe('notices', () => {
   const notice = (words: string | RegExp) =>
-    bob.page.getByLabel('What has just happened').locator('[data-turn]').filter({ hasText: words });
+    bob.page.getByLabel('Notices').locator('[data-change]').filter({ hasText: words });
 
-  it('say which worker came into trouble and out of it, and are read out', async () => {
+  it('name workers that get into trouble and recover, and are read aloud', async () => {
     await upsert({ worker_name: 'post-1', status: 'crashed', status_reason: 'exit code 7' });
     await notice('Crashed: exit code 7').waitFor();
     expect(await notice('post-1').getByRole('link').getAttribute('href')).toBe('/workers/post-1');
-    expect(await bob.page.getByLabel('What has just happened').getAttribute('aria-live')).toBe('polite');
+    expect(await bob.page.getByLabel('Notices').getAttribute('aria-live')).toBe('polite');
     await upsert({ worker_name: 'post-1', status: 'idle' });
-    await notice('is well again: Idle').waitFor();
-    // The news of a worker replaces what was said of it before.
+    await notice('has recovered: Idle').waitFor();
+    // A worker's new notice replaces its older one.
     expect(await notice('post-1').count()).toBe(1);
     await notice('post-1').getByRole('button', { name: 'Dismiss' }).click();
     expect(await notice('post-1').count()).toBe(0);
   });
 
-  it('are one where it happens to many at once', async () => {
+  it('are joined for many workers at once', async () => {
     const many = Array.from({ length: 6 }, (_, index) => ({
       worker_name: `swarm-${index}`,
       worker_type: 'swarm',
@@ -234,7 +234,7 @@ describe('notices', () => {
     await notice('6 new workers have come: swarm-0, swarm-1, swarm-2 and 3 more').waitFor();
   });
 
-  it('say nothing of a pause', async () => {
+  it('ignore pauses', async () => {
     const { error } = await (
       await stack.as('bob')
     ).rpc('hp_pause', {
@@ -252,12 +252,12 @@ describe('notices', () => {
     await upsert({ worker_name: 'crawl-1', status: 'idle' });
   });
 
-  it('can be muted, and stay so', async () => {
+  it('can be muted, and stay muted', async () => {
     const { page } = bob;
-    await page.getByRole('button', { name: 'Mute these notices' }).click();
+    await page.getByRole('button', { name: 'Mute notices' }).click();
     await page.reload();
     await page.getByRole('button', { name: 'View' }).click();
-    const choice = page.getByLabel('Notices when workers come');
+    const choice = page.getByLabel('Show notices when workers');
     expect(await choice.isChecked()).toBe(false);
     await upsert({ worker_name: 'crawl-1', status: 'crashed', status_reason: 'exit code 5' });
     await until(async () =>
@@ -271,8 +271,8 @@ describe('notices', () => {
   });
 });
 
-describe('a worker in trouble that somebody knows of', () => {
-  it('is out of the banner, and marked, and still red; until something happens to it', async () => {
+describe('trouble marked as seen', () => {
+  it('leaves the banner, is marked, and stays red until the next event', async () => {
     const { page } = bob;
     const alert = page.getByRole('alert').filter({ hasText: 'dead' });
     await alert.waitFor();
@@ -286,7 +286,7 @@ describe('a worker in trouble that somebody knows of', () => {
     await until(async () => !(await row.innerText()).includes('Seen'));
   });
 
-  it('has no red sign of its breaker while it is paused', async () => {
+  it('has no red breaker while paused', async () => {
     await upsert({ worker_name: 'swarm-0', status: 'idle', circuit_breaker_open: true });
     const badge = bob.page.locator('[data-worker="swarm-0"]').getByText('Circuit Breaker Open');
     await badge.waitFor();
@@ -303,7 +303,7 @@ describe('a worker in trouble that somebody knows of', () => {
 });
 
 describe('colours', () => {
-  it('are those of the system, or those that were chosen, from the first moment of each page', async () => {
+  it('follow the system or the chosen theme from the first moment of each page', async () => {
     const { page } = bob;
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await ground();
@@ -318,20 +318,20 @@ describe('colours', () => {
     expect(await (await page.request.get(`${dashboard.url}/status`)).text()).not.toContain('data-theme');
     await until(async () => (await ground()) === dark);
     await page.getByRole('button', { name: 'View' }).click();
-    await page.getByLabel('As the system').check();
+    await page.getByLabel('System').check();
     expect(await ground()).toBe(light);
     await page.emulateMedia({ colorScheme: 'dark' });
     expect(await ground()).toBe(dark);
     await page.getByLabel('Light', { exact: true }).check();
     expect(await ground()).toBe(light);
-    await page.getByLabel('As the system').check();
+    await page.getByLabel('System').check();
     await page.emulateMedia({ colorScheme: null });
     await page.keyboard.press('Escape');
   });
 });
 
 describe('a wall display', () => {
-  it('says in large what matters, without anything to press, and goes on behind other windows', async () => {
+  it('shows the state in large type, without buttons, and keeps running behind other windows', async () => {
     const context = await browser.newContext({ storageState: await bob.page.context().storageState() });
     const page = await context.newPage();
     await page.goto(`${dashboard.url}/wall`);
@@ -366,7 +366,7 @@ describe('a wall display', () => {
 });
 
 describe('the page', () => {
-  it('has nothing to complain of in the console', () => {
+  it('has no errors in the console', () => {
     expect(bob.complaints).toEqual([]);
   });
 });

@@ -122,7 +122,7 @@ async function findings(page: Page): Promise<string[]> {
 }
 
 describe('the page of a worker', () => {
-  it('shows it live: what it does, its figures, its metadata, whatever its name', async () => {
+  it('shows its activity, figures and metadata live, whatever its name', async () => {
     const worker = supervise(ODD, { JOB_MS: '700' });
     await worker().wrote('job 2');
     const page = await open(ODD);
@@ -140,7 +140,7 @@ describe('the page of a worker', () => {
     expect(bob.complaints.filter((text) => !text.includes('404'))).toEqual([]);
   });
 
-  it('is led to by the fleet, and leads back to it as it was looked at', async () => {
+  it('is linked from the fleet, and links back to the same view', async () => {
     const { page } = bob;
     await page.goto(`${dashboard.url}/?q=${encodeURIComponent('eu:3')}`);
     await page.getByRole('link', { name: ODD }).click();
@@ -152,7 +152,7 @@ describe('the page of a worker', () => {
     await open(ODD);
   });
 
-  it('shows metadata as text, whatever is in it, and hides nothing of what it hides', async () => {
+  it('shows metadata as text, and makes invisible characters visible', async () => {
     const { page } = bob;
     const text = await says(page, '#metadata', 'markup');
     expect(text).toContain('<img src=x onerror="window.hit=1">');
@@ -175,7 +175,7 @@ describe('the page of a worker', () => {
     await close();
   });
 
-  it('says that there is no worker of a name', async () => {
+  it('says that a worker does not exist', async () => {
     const { page } = bob;
     await page.goto(dashboard.url + pathOf('nobody/here'));
     await page.getByRole('heading', { name: 'There is no such worker' }).waitFor();
@@ -183,7 +183,7 @@ describe('the page of a worker', () => {
     bob.complaints.length = 0; // the browser's own word for 404
   });
 
-  it('follows a worker that is removed while it is looked at, and that comes back', async () => {
+  it('follows a worker that is removed while its page is open, and that comes back', async () => {
     const process = new Process(stack.database.sql, 'short-lived');
     await process.send({ current_status: 'Packing' });
     const page = await open('short-lived');
@@ -194,7 +194,7 @@ describe('the page of a worker', () => {
     await says(page, '#now', 'Unpacking', 30_000);
   });
 
-  it('shows what happened to it by days, and more on request', async () => {
+  it('shows its events by day, and more on request', async () => {
     const { sql } = stack.database;
     await new Process(sql, 'eventful').send({});
     await sql`
@@ -211,7 +211,7 @@ describe('the page of a worker', () => {
     await page.locator('#timeline').getByRole('link', { name: 'Older' }).click();
     await until(async () => (await events()) > first, { what: 'older events' });
     await says(page, '#timeline', 'the 60th');
-    await says(page, '#timeline', 'That is all that is kept.');
+    await says(page, '#timeline', 'No older events.');
     await page.getByLabel('Show').selectOption('instance');
     await until(async () => (await events()) === 1, { what: 'its one process alone' });
 
@@ -222,7 +222,7 @@ describe('the page of a worker', () => {
     await plain.close();
   });
 
-  it('shows the last words of earlier processes, and job leases that it holds', async () => {
+  it('shows the exit reports of earlier processes, and the job leases', async () => {
     const { sql } = stack.database;
     const before = new Process(sql, 'wordy', { hostname: 'host-a' });
     await before.send({ pid: 71 });
@@ -236,7 +236,7 @@ describe('the page of a worker', () => {
     await now.send({});
     await sql`select hp_claim_lease('wordy', ${now.instance}, 'accounts/7', 2)`;
     const page = await open('wordy');
-    const words = await says(page, '#last-words', 'abandoned job job-9');
+    const words = await says(page, '#exit-reports', 'abandoned job job-9');
     expect(words).toMatch(/crashed.*exit code 3.*TypeError: <b>no<\/b>.*process 71/i);
     await says(page, '#leases', 'accounts/7');
     await says(page, '#timeline', 'A new process took over');
@@ -244,7 +244,7 @@ describe('the page of a worker', () => {
 });
 
 describe('a group, on the pages of its workers', () => {
-  it('tells who else is in it, links there and back, and says what people set for it', async () => {
+  it('shows its other workers with links, and its settings', async () => {
     const { sql } = stack.database;
     await new Process(sql, 'mail-1').send({
       worker_type: 'mail',
@@ -260,9 +260,11 @@ describe('a group, on the pages of its workers', () => {
     await group.getByLabel('Desired', { exact: false }).fill('2');
     await group.getByLabel('Minimum', { exact: false }).fill('3');
     await group.getByRole('button', { name: 'Save mail' }).click();
-    expect(await page.getByRole('alert').innerText()).toBe('The minimum is at most what is desired.');
+    expect(await page.getByRole('alert').innerText()).toBe(
+      'The minimum must not be higher than the desired number.',
+    );
     await group.getByLabel('Minimum', { exact: false }).fill('1');
-    await group.getByLabel('Address of a job').fill('https://jobs.example.com/{job_id}');
+    await group.getByLabel('Job address').fill('https://jobs.example.com/{job_id}');
     await group.getByLabel('Command that starts').fill('systemctl restart {worker_name}');
     await group.getByRole('button', { name: 'Save mail' }).click();
     await page.getByText('mail is saved.').waitFor();
@@ -281,7 +283,7 @@ describe('a group, on the pages of its workers', () => {
     await says(page, '#audit', /Pause the whole group mail done the relay moves/);
     await page.getByRole('link', { name: 'Edit the group' }).click();
     await group.getByRole('button', { name: 'End the pause of mail' }).click();
-    await page.getByText('mail is not paused any more.').waitFor();
+    await page.getByText('mail is no longer paused.').waitFor();
 
     await open('mail-1');
     await page.locator('#group').getByRole('link', { name: 'mail-2' }).click();
@@ -296,8 +298,8 @@ describe('a group, on the pages of its workers', () => {
   });
 });
 
-describe('what operators do', () => {
-  it('restarts a worker: the page follows the old process out and the new one in', async () => {
+describe('actions of operators', () => {
+  it('restarts a worker: the page shows the old process end and the new one start', async () => {
     const worker = supervise('restarted', { JOB_MS: '400' });
     await worker().wrote('job 1');
     const { pid } = worker();
@@ -310,11 +312,11 @@ describe('what operators do', () => {
     );
     expect(worker().pid).not.toBe(pid);
     await says(page, '#process', `Process id ${worker().pid}`);
-    await says(page, '#last-words', /exit code 75.*process/);
+    await says(page, '#exit-reports', /exit code 75.*process/);
     await says(page, '#audit', /Restart done stuck since the deploy.*you/);
   });
 
-  it('is told what will happen before, and goes by the keyboard alone', async () => {
+  it('shows the consequences first, and works by keyboard alone', async () => {
     const worker = supervise('by-keys', {});
     await worker().wrote('job 1');
     const page = await open('by-keys');
@@ -337,18 +339,18 @@ describe('what operators do', () => {
     await says(page, '[data-testid="state"]', /Stopped/);
     expect(await worker().exited).toMatchObject({ code: 0 });
 
-    // Of one that is gone nothing can be asked; how to start it again, people have written down.
+    // A dead worker takes no commands; the group's start command is shown.
     await stack.database.sql`
       update hp_worker_status set worker_type = 'keys' where worker_name = 'by-keys'`;
     await stack.database.sql`
       insert into hp_worker_group (worker_type, restart_hint) values ('keys', 'systemctl start {worker_name}')`;
     await open('by-keys');
     expect(await page.getByRole('button', { name: 'Restart…' }).isDisabled()).toBe(true);
-    await says(page, '#act', 'No process of it is alive.');
+    await says(page, '#act', 'No process of this worker is alive.');
     await says(page, '#act', 'systemctl start by-keys');
   });
 
-  it('is told that a worker refuses, and why', async () => {
+  it('shows that a worker refuses, and why', async () => {
     const worker = supervise('unwilling', { REFUSE: 'drain' });
     await worker().wrote('job 1');
     const page = await open('unwilling');
@@ -388,61 +390,61 @@ describe('what operators do', () => {
     await says(page, '#audit', /End the pause done.*Pause done once more.*until \d{4}-\d\d-\d\d/);
   });
 
-  it('can all be done without scripts', async () => {
+  it('all work without JavaScript', async () => {
     const process = new Process(stack.database.sql, 'plainly');
     await process.send({});
     const { page, close } = await as('bob', pathOf('plainly'), { javaScriptEnabled: false });
     await page.getByRole('button', { name: 'Beat now…' }).click();
     await page.getByLabel('Reason').fill('to see whether it hears');
-    await page.getByRole('button', { name: /^Beat now: / }).click();
-    await says(page, '#act', 'It is asked for, and recorded below.');
+    await page.getByRole('button', { name: /^Request a beat from / }).click();
+    await says(page, '#act', 'The action was requested, and is recorded below.');
     await says(page, '#audit', /Beat now requested to see whether it hears/);
     // Loaded again, it asks nothing a second time.
     expect(new URL(page.url()).search).toBe('?asked');
     await page.reload();
     expect(await page.locator('#audit').innerText()).not.toMatch(/Beat now[^]*Beat now/);
     for (const [link, words] of [
-      ['Its figures as CSV', 'up (s)'],
-      ['Its log as text', ''],
+      ['Download the history as CSV', 'up (s)'],
+      ['Download the log as text', ''],
     ] as const) {
       const href = await page.getByRole('link', { name: link }).getAttribute('href');
       const file = await page.request.get(dashboard.url + href);
       expect([file.status(), (await file.text()).includes(words)], link).toEqual([200, true]);
     }
     await page.getByRole('button', { name: 'Pause…' }).click();
-    await page.getByLabel('own time').check();
+    await page.getByLabel('other time').check();
     await page.getByLabel(/^Until/).fill('2020-01-01T00:00');
     await page.getByLabel('Reason').fill('too late');
     await page.getByRole('button', { name: 'Pause plainly' }).click();
-    expect(await page.getByRole('alert').innerText()).toContain('That time is over');
+    expect(await page.getByRole('alert').innerText()).toContain('This time is in the past');
 
-    // What keeps four buttons from being pressed is said once, and each of them refers to it.
+    // The reason that disables four buttons appears once, and each button refers to it.
     await page.goto(dashboard.url + pathOf('plainly'));
     await page.getByRole('button', { name: 'Restart…' }).click();
     await page.getByLabel('Reason').fill('stuck');
     await page.getByRole('button', { name: /^Restart plainly/ }).click();
-    await says(page, '#act', 'It is asked for, and recorded below.');
+    await says(page, '#act', 'The action was requested, and is recorded below.');
     for (const name of ['Restart…', 'Stop…', 'Drain…', 'Trip breaker…']) {
       const described = await page.getByRole('button', { name }).getAttribute('aria-describedby');
       expect(await page.locator(`[id="${described}"]`).innerText(), name).toMatch(
-        /^Restart was asked for .* under way\.$/,
+        /^Restart was requested .* in progress\.$/,
       );
     }
     expect(
       await page
         .locator('#act')
-        .getByText(/^Restart was asked for/)
+        .getByText(/^Restart was requested/)
         .count(),
     ).toBe(1);
     await close();
   });
 
-  it('is not for viewers, who see all the rest', async () => {
+  it('are not for viewers, who see everything else', async () => {
     const { page, close } = await as('carol', pathOf('restarted'));
     await connection(page, 'Live');
     await says(page, '#act', 'You are a viewer.');
     expect(await page.locator('#act button').count()).toBe(0);
-    // Who asked is told without an address.
+    // The person appears without an address.
     await says(page, '#audit', /Restart done.*an operator/);
     expect(await page.content()).not.toContain('bob@');
     // The form itself is refused, too, and the try is recorded.
@@ -473,7 +475,7 @@ it.each(['light', 'dark'] as const)('is accessible, and fits a phone, %s', async
   await page.getByRole('button', { name: 'Pause…' }).click();
   expect(await findings(page)).toEqual([]);
   await page.goto(`${dashboard.url}/settings/groups#group:research`);
-  await page.locator('[data-group="research"]').getByLabel('Address of a job').waitFor();
+  await page.locator('[data-group="research"]').getByLabel('Job address').waitFor();
   expect(await findings(page)).toEqual([]);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await close();

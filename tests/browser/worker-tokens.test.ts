@@ -89,13 +89,13 @@ describe('an owner', () => {
     await page.reload();
     expect(await tokenRow(page, 'The idle one').innerText()).toMatch(/last used/);
 
-    // To be asked first is what the button is for.
+    // The button asks for confirmation first.
     await page.getByText('Revoke…').first().click();
     await page.getByRole('button', { name: 'Really revoke the token for The idle one' }).click();
     await page.getByRole('status').filter({ hasText: 'The token for The idle one is revoked.' }).waitFor();
     await worker.wrote(/not reported.*HTTP 401, the worker token was revoked at/);
     await page.reload();
-    expect(await tokenRow(page, 'The idle one').innerText()).toMatch(/revoked[^]*refused \d+ times?, lately/);
+    expect(await tokenRow(page, 'The idle one').innerText()).toMatch(/revoked[^]*rejected \d+ times?, last/);
     expect(await tokenRow(page, 'The idle one').innerText()).toContain('by alice@example.com');
 
     // As when the account of its maker is deleted.
@@ -106,19 +106,19 @@ describe('an owner', () => {
     await close();
   });
 
-  it('sees what is wrong with what was asked for, and nothing is made', async () => {
+  it('sees what is wrong with the input, and nothing is created', async () => {
     const { page, close } = await visitTokens('alice');
     const before = await page.locator('[data-token]').count();
     await page.getByLabel('What for').fill('<b>Mail</b>');
     await page.getByLabel('Worker names').fill('mail worker');
     await page.getByRole('button', { name: 'Make a token' }).click();
-    expect(await page.getByRole('alert').innerText()).toMatch(/^Names must be like those of workers/);
+    expect(await page.getByRole('alert').innerText()).toMatch(/^Worker names can have letters/);
     expect(await page.getByLabel('What for').inputValue()).toBe('<b>Mail</b>');
     expect(await page.locator('[data-token]').count()).toBe(before);
     await close();
   });
 
-  it('can do all of it without scripts', async () => {
+  it('can do all of it without JavaScript', async () => {
     const { page, close } = await visitTokens('alice', { javaScriptEnabled: false });
     const env = await make(page, 'Without scripts', 'quiet-worker');
     expect(env.HEARTBEAT_TOKEN).toMatch(/^hbt_/);
@@ -144,14 +144,14 @@ describe('an owner', () => {
   );
 });
 
-it.each(['bob', 'carol'] as const)('is no page for %s, who is told why', async (name) => {
+it.each(['bob', 'carol'] as const)('is no page for %s, and says why', async (name) => {
   const { page, close } = await visitTokens(name);
   await page.getByRole('heading', { name: 'This is for owners' }).waitFor();
   expect(await page.getByLabel('What for').count()).toBe(0);
   await close();
 });
 
-it('tells a worker whose token is for other names, and one whose token is none', async () => {
+it('reports tokens for other names and unknown tokens to the worker', async () => {
   const [row] = await stack.database.asPerson(
     'alice',
     (sql) => sql`select hp_create_worker_token('Others', 'crawl-%') as made`,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { applyMessage, fromSnapshot } from '../../src/lib/fleet/fleet.ts';
-import { readMessage, readSnapshot } from '../../src/lib/fleet/message.ts';
+import { applyMessage, fromSnapshot } from '../../src/lib/rules/fleet-state.ts';
+import { readMessage, readSnapshot } from '../../src/lib/rules/message.ts';
 import { Process } from '../support/beats.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 

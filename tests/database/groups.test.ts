@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readMessage, readSnapshot } from '../../src/lib/fleet/message.ts';
+import { readMessage, readSnapshot } from '../../src/lib/rules/message.ts';
 import { Process } from '../support/beats.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 

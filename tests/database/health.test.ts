@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { groupRow, toGroupSettings } from '../../src/lib/fleet/group.ts';
-import { workerHealth, type Rule } from '../../src/lib/fleet/health.ts';
-import { tallyByType } from '../../src/lib/fleet/tally.ts';
-import { toDate, toWorker, workerRow, type WorkerRow } from '../../src/lib/fleet/worker.ts';
+import { groupRow, toGroupSettings } from '../../src/lib/rules/group.ts';
+import { workerHealth, type Rule } from '../../src/lib/rules/health.ts';
+import { tallyByType } from '../../src/lib/rules/tally.ts';
+import { toDate, toWorker, workerRow, type WorkerRow } from '../../src/lib/rules/worker.ts';
 import { caseOf, type Case } from '../support/arbitrary-fleet.ts';
 import { Process } from '../support/beats.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';

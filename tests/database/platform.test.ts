@@ -14,7 +14,7 @@ import { supabaseCli, type SupabaseCli } from '../support/supabase-cli.ts';
 const root = join(import.meta.dirname, '../..');
 const prelude = readFileSync(join(root, 'supabase/local/prelude.sql'), 'utf8');
 const migrations = readdirSync(join(root, 'supabase/migrations')).sort();
-const typesFile = join(root, 'src/lib/server/database.types.ts');
+const typesFile = join(root, 'src/lib/server/database/database.types.ts');
 
 let cli: SupabaseCli;
 beforeAll(() => {
@@ -98,7 +98,7 @@ function platform(clusterUrl: () => string | undefined) {
     expect(await everythingOf(db.sql)).toBe(before.everything);
   });
 
-  it('is what src/lib/server/database.types.ts describes', async () => {
+  it('is what src/lib/server/database/database.types.ts describes', async () => {
     const types = await format(await cli.types(db.url), {
       ...(await resolveConfig(typesFile)),
       parser: 'typescript',

@@ -68,7 +68,7 @@ describe('an existing data directory', () => {
     expect(said).toEqual(['Applied 1 migration.']);
   });
 
-  it('is made anew when a migration was changed after it was applied, and a line says so', async () => {
+  it('is rebuilt when a migration was changed after it was applied, and a line says so', async () => {
     const first = await start();
     await ask(first, 'insert into note values (1)');
     await first.stop();
@@ -77,7 +77,7 @@ describe('an existing data directory', () => {
     expect(
       await ask(second, 'select (select count(*)::int from note) + (select count(*)::int from other) as n'),
     ).toEqual([{ n: 0 }]);
-    expect(said.join('\n')).toMatch(/note\.sql was changed.*made anew/);
+    expect(said.join('\n')).toMatch(/note\.sql was changed.*rebuilt/);
     expect(second.owner).toEqual(first.owner);
     const response = await fetch(`${second.url}/auth/v1/token?grant_type=password`, {
       method: 'POST',
@@ -87,7 +87,7 @@ describe('an existing data directory', () => {
     expect(response.status).toBe(200);
   });
 
-  it('that somebody asked to keep is left alone then: the start is refused, with what to do', async () => {
+  it('with its own folder is kept then: the start is refused, and the error says what to do', async () => {
     const dataDir = join(scratch, 'kept');
     const first = await start({ dataDir });
     await ask(first, 'insert into note values (1)');
@@ -113,12 +113,12 @@ describe('a start that fails', () => {
     for (const after of [0, 50, 150, 400, 800]) {
       const ending = new AbortController();
       const starting = start({ dataDir: join(scratch, `aborted-${after}`), signal: ending.signal });
-      setTimeout(() => ending.abort(new Error('asked to end')), after);
+      setTimeout(() => ending.abort(new Error('stopped by a person')), after);
       const outcome = await starting.then(
         (stack) => stack.stop().then(() => 'started'),
         (error: Error) => error.message,
       );
-      expect(outcome).toMatch(/^started$|asked to end/);
+      expect(outcome).toMatch(/^started$|stopped by a person/);
       expect(existsSync(join(scratch, `aborted-${after}`, 'lock'))).toBe(false);
       expect(existsSync(join(scratch, `aborted-${after}`, 'postgres', 'postmaster.pid'))).toBe(false);
     }

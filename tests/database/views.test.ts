@@ -129,7 +129,7 @@ describe('the snippets for the SQL editor', () => {
     'who-is-active': ['crawl-1', 'crawl-2', 'holder'],
     'who-is-dead': ['mail', 'silent'],
     'stats-by-type': ['crawl', 'mail'],
-    'last-hour': ['(the watch)', 'out of memory'],
+    'last-hour': ['(monitor)', 'out of memory'],
     'last-commands': ['bob@example.com', 'a new disk', 'no process of it is alive', 'mail'],
     'open-breakers': ['crawl-2', '503'],
     'leases-held': ['feed-7', 'holder'],

@@ -44,7 +44,7 @@ async function prepare() {
       return run;
     },
     async ready(run: TestProcess) {
-      await run.wrote('Ctrl-C ends everything', 60_000);
+      await run.wrote('Ctrl-C stops everything', 60_000);
       return workersIn(run);
     },
     async end() {
@@ -125,7 +125,7 @@ describe('npm run dev', () => {
       body: JSON.stringify({ worker_name: 'content-worker', command: 'restart', reason: 'a test' }),
     });
     expect(asked.status).toBe(200);
-    const said = /\[content-worker\] restarted, as an operator asked \(PID (\d+)\)/;
+    const said = /\[content-worker\] restarted by an operator \(PID (\d+)\)/;
     await run.wrote(said, 20_000);
     const [, pid] = said.exec(run.output())!;
     workers.set('content-worker', { ...workers.get('content-worker')!, pid: Number(pid) });

@@ -26,7 +26,7 @@ const whole = (): Patient => ({
   patienceMs: 20_000,
 });
 
-/** What it finds, as `level about: says`. Realtime is asked only where a test is about it. */
+/** The findings, as `level about: says`. Only tests about Realtime check it. */
 async function lines(patient: Partial<Patient> = {}): Promise<string[]> {
   return (await look(patient)).map(({ level, about, says }) => `${level} ${about}: ${says}`);
 }
@@ -41,18 +41,18 @@ async function look(patient: Partial<Patient> = {}): Promise<Finding[]> {
 const troubles = async (patient?: Partial<Patient>) =>
   (await lines(patient)).filter((line) => line.startsWith('trouble'));
 
-/** Breaks something, asks, and mends it. */
-async function whileBroken(breaks: string, mends: string, work: () => Promise<void>) {
+/** Breaks something, runs the checks, and fixes it. */
+async function whileBroken(breaks: string, fixes: string, work: () => Promise<void>) {
   await stack.database.sql.unsafe(breaks);
   try {
     await work();
   } finally {
-    await stack.database.sql.unsafe(mends);
+    await stack.database.sql.unsafe(fixes);
   }
 }
 
 describe('npm run doctor', () => {
-  it('finds nothing in the way of a healthy project, ends with 0, and prints no key', async () => {
+  it('finds no trouble in a healthy project, exits with 0, and prints no key', async () => {
     const { email, password } = inject('cluster').people.carol;
     const doctor = startProcess(main, {
       env: {
@@ -65,7 +65,7 @@ describe('npm run doctor', () => {
     });
     const { code } = await doctor.exited;
     const output = doctor.output();
-    expect(output).toContain('Nothing stands in the way.');
+    expect(output).toContain('No trouble found.');
     expect(code).toBe(0);
     for (const line of [
       '✓ the project:',
@@ -73,16 +73,16 @@ describe('npm run doctor', () => {
       '✓ the migrations: all',
       '✓ the grants:',
       '✓ the tick: ran',
-      '✓ a stranger: is refused',
-      '✓ Realtime: a message came',
-      `✓ a member: ${email} may read the fleet and listen to it`,
+      '✓ a stranger: can’t join',
+      '✓ Realtime: the first message arrived',
+      `✓ a member: ${email} can read the fleet and receive its messages`,
     ])
       expect(output).toContain(line);
     for (const secret of [stack.secretKey, stack.publishableKey, password])
       expect(output).not.toContain(secret);
   });
 
-  it('ends with 1 and says what to do where there is trouble, and as JSON for a program', () => {
+  it('exits with 1 and names the fix if there is trouble, as JSON with --json', () => {
     const args = ['--url', 'http://example.com', '--key', 'sb_publishable_0123456789', '--json'];
     const { status, stdout } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env: {} });
     expect(status).toBe(1);
@@ -95,33 +95,33 @@ describe('npm run doctor', () => {
   });
 
   it.each([
-    ['no address', { url: undefined }, /the address: there is none/],
-    ['an address without https', { url: 'http://db.example.com' }, /without https/],
+    ['no address', { url: undefined }, /the address: not set/],
+    ['an address without https', { url: 'http://db.example.com' }, /has no https/],
     ['an address with a path', { url: 'https://x.supabase.co/rest/v1' }, /has a path/],
     [
-      'a project that is away',
+      'a project that does not answer',
       { url: 'http://127.0.0.1:9' },
       /the project: no answer from http:\/\/127.0.0.1:9/,
     ],
-  ])('knows %s', async (_, patient, says) => {
+  ])('reports %s', async (_, patient, says) => {
     expect(await troubles(patient)).toEqual([expect.stringMatching(says)]);
   });
 
   const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
   it.each([
-    [publishableName, 'sb_secret_0123456789', /sent to every browser/],
-    [publishableName, jwt({ role: 'service_role' }), /sent to every browser/],
-    [secretName, 'sb_publishable_0123456789', /may not do what is asked/],
+    [publishableName, 'sb_secret_0123456789', /sends this variable to every browser/],
+    [publishableName, jwt({ role: 'service_role' }), /sends this variable to every browser/],
+    [secretName, 'sb_publishable_0123456789', /too few rights/],
     [
       secretName,
       jwt({ role: 'anon', ref: 'a'.repeat(20) }),
-      /belongs to the project a{20}, the address to b{20}/,
+      /belongs to the project a{20}, but the address to b{20}/,
     ],
     [secretName, '"sb_secret_x"', /a quote or a space/],
-    [publishableName, 'sb_publishable_…', /is cut off, or the placeholder of the guide/],
+    [publishableName, 'sb_publishable_…', /is incomplete, or the placeholder from the guide/],
     [secretName, 'sbp_x', /an access token of a Supabase account/],
-    [secretName, 'password', /no API key of Supabase/],
-  ])('knows that %s must not be %s', async (name, value, says) => {
+    [secretName, 'password', /not a Supabase API key/],
+  ])('reports that %s must not be %s', async (name, value, says) => {
     const [first] = await look({
       url: `https://${'b'.repeat(20)}.supabase.co`,
       keys: [{ name, value }],
@@ -131,19 +131,19 @@ describe('npm run doctor', () => {
     expect(first?.says).not.toContain(value);
   });
 
-  it('knows a key that the project refuses', async () => {
+  it('reports a key that the project rejects', async () => {
     expect(await troubles({ keys: [{ name: secretName, value: 'sb_secret_of_another' }] })).toEqual([
-      expect.stringMatching(/the key: the project refuses it: .+/),
+      expect.stringMatching(/the key: the project rejects it: .+/),
     ]);
   });
 
-  it('knows that only the publishable key was given, and what it could not see', async () => {
+  it('names the checks that it skips without a secret key', async () => {
     const found = await lines({ keys: [{ name: publishableName, value: stack.publishableKey }] });
-    expect(found).toContainEqual(expect.stringMatching(/^fine the migrations: hp_fleet\(\) is there/));
+    expect(found).toContainEqual(expect.stringMatching(/^fine the migrations: hp_fleet\(\) exists/));
     expect(found).toContainEqual(expect.stringMatching(/^skipped the rest of the database/));
   });
 
-  it('knows migrations that are missing, all of them or some', async () => {
+  it('reports migrations that are missing, all of them or some', async () => {
     const { sql } = stack.database;
     const [{ text }] = (await sql`select pg_get_functiondef('public.hp_stop_worker'::regproc) as text`) as [
       { text: string },
@@ -153,7 +153,7 @@ describe('npm run doctor', () => {
       `${text}; revoke all on function hp_stop_worker from public, anon; grant execute on function hp_stop_worker to authenticated, service_role`,
       async () => {
         expect(await troubles()).toEqual([
-          'trouble the migrations: public.hp_stop_worker missing, of 20261122001900_stop_worker.sql',
+          'trouble the migrations: public.hp_stop_worker missing, from 20261122001900_stop_worker.sql',
         ]);
       },
     );
@@ -161,8 +161,8 @@ describe('npm run doctor', () => {
       'alter function public.hp_diagnosis rename to hidden; alter function public.hp_fleet rename to hidden_fleet',
       'alter function public.hidden rename to hp_diagnosis; alter function public.hidden_fleet rename to hp_fleet',
       async () => {
-        // The Data API of this stack remembers what functions there were, and the database then says that there is none.
-        expect((await troubles()).join()).toMatch(/the functions of Lastseen are not there|does not exist/);
+        // This stack’s Data API caches the functions, so the database reports the missing one.
+        expect((await troubles()).join()).toMatch(/the functions of Lastseen are missing|does not exist/);
       },
     );
     expect(await troubles()).toEqual([]);
@@ -182,25 +182,25 @@ describe('npm run doctor', () => {
     [
       'revoke execute on function hp_diagnosis from service_role',
       'grant execute on function hp_diagnosis to service_role',
-      /the secret key is refused: permission denied/,
+      /the secret key is rejected: permission denied/,
     ],
     [
       'grant select on hp_member to anon',
       'revoke select on hp_member from anon',
-      /open to more than meant: public.hp_member \(anon select\)/,
+      /too many rights: public.hp_member \(anon select\)/,
     ],
     [
       'alter table hp_setting disable row level security',
       'alter table hp_setting enable row level security',
       /hp_setting \(no row level security\)/,
     ],
-  ])('knows the grants after: %s', async (breaks, mends, says) => {
-    await whileBroken(breaks, mends, async () => {
+  ])('reports wrong grants after: %s', async (breaks, fixes, says) => {
+    await whileBroken(breaks, fixes, async () => {
       expect(await troubles()).toEqual([expect.stringMatching(says)]);
     });
   });
 
-  it('knows that pages may not listen, or that strangers may', async () => {
+  it('reports that pages can’t receive messages, or that strangers can', async () => {
     const policy = (role: string) =>
       `create policy "members listen to the fleet" on realtime.messages for select to ${role} using (extension = 'broadcast' and (select realtime.topic()) = 'hp:fleet' and (select hp_private.is_member()))`;
     await whileBroken(
@@ -210,7 +210,7 @@ describe('npm run doctor', () => {
         const { email, password } = inject('cluster').people.carol;
         expect(await troubles({ patienceMs: 20_000, person: { email, password } })).toEqual([
           expect.stringMatching(/the policy “members listen to the fleet” .* is missing/),
-          expect.stringMatching(/a member: .* Realtime refuses the channel: Unauthorized/),
+          expect.stringMatching(/a member: .* can’t join the Realtime channel: Unauthorized/),
         ]);
       },
     );
@@ -230,26 +230,26 @@ describe('npm run doctor', () => {
       'drop policy "open" on realtime.messages',
       async () => {
         expect(await troubles({ patienceMs: 20_000 })).toEqual([
-          expect.stringMatching(/a stranger: may listen/),
+          expect.stringMatching(/a stranger: can receive/),
         ]);
       },
     );
   });
 
-  it('knows somebody who is no member, and a wrong password', async () => {
+  it('reports a person who is not a member, and a wrong password', async () => {
     const { email, password } = inject('cluster').people.mallory;
     const asked = { patienceMs: 20_000, keys: [whole().keys[1]!] };
     expect(await troubles({ ...asked, person: { email, password } })).toEqual([
-      `trouble a member: ${email} is none`,
+      `trouble a member: ${email} is not a member`,
     ]);
     expect(await troubles({ ...asked, person: { email, password: 'no' } })).toEqual([
       expect.stringMatching(/a member: .* cannot sign in: .+/),
     ]);
   });
 
-  it('knows that there is no owner', async () => {
+  it('reports that there is no owner', async () => {
     await whileBroken(
-      // Past the rule that the last owner stays: a database may have been set up by another hand.
+      // Bypasses the rule that the last owner stays.
       `set session_replication_role = replica; update hp_member set role = 'viewer' where role = 'owner'; reset session_replication_role`,
       `update hp_member set role = 'owner' where user_id = '${inject('cluster').people.alice.id}'`,
       async () => expect(await troubles()).toEqual([expect.stringMatching(/there is no owner/)]),
@@ -259,12 +259,12 @@ describe('npm run doctor', () => {
   it('names workers that never reported', async () => {
     expect(await lines()).toContainEqual(
       expect.stringMatching(
-        /^warning the workers: analyze-worker, .* declared and never reported: “Unknown”/,
+        /^warning the workers: analyze-worker, .* never reported, and the page shows “Unknown”/,
       ),
     );
   });
 
-  it('tries a worker’s token, and says why it is refused', async () => {
+  it('tries a worker’s token, and says why it is rejected', async () => {
     const { sql } = stack.database;
     const make = async (label: string) => {
       const [row] = await sql`select hp_create_worker_token(${label}, 'crawl-%') as made`;
@@ -276,21 +276,25 @@ describe('npm run doctor', () => {
     await sql`update hp_worker_token set expires_at = now() - interval '1 hour' where label = 'old'`;
     await sql`select hp_revoke_worker_token(${gone.token_id})`;
 
-    expect(await about(good.token)).toEqual(['fine the worker’s token: is taken for crawl-1']);
-    expect(await about(good.token, 'mailer')).toEqual([expect.stringMatching(/^trouble .* refused \(403\)/)]);
-    expect(await about(old.token)).toEqual([expect.stringMatching(/^trouble .* refused \(401\).*expired/)]);
-    expect(await about(gone.token)).toEqual([expect.stringMatching(/^trouble .* refused \(401\).*revoked/)]);
-    expect(await about('hbt_made_up')).toEqual([expect.stringMatching(/^trouble .* refused \(401\)/)]);
+    expect(await about(good.token)).toEqual(['fine the worker’s token: valid for crawl-1']);
+    expect(await about(good.token, 'mailer')).toEqual([
+      expect.stringMatching(/^trouble .* rejected \(403\)/),
+    ]);
+    expect(await about(old.token)).toEqual([expect.stringMatching(/^trouble .* rejected \(401\).*expired/)]);
+    expect(await about(gone.token)).toEqual([expect.stringMatching(/^trouble .* rejected \(401\).*revoked/)]);
+    expect(await about('hbt_made_up')).toEqual([expect.stringMatching(/^trouble .* rejected \(401\)/)]);
 
     await sql`update hp_worker_token set expires_at = now() + interval '3 days' where label = 'good'`;
     const found = await lines();
-    expect(found).toContainEqual(expect.stringMatching(/^warning the tokens: “good” ends within two weeks/));
     expect(found).toContainEqual(
-      expect.stringMatching(/^warning the tokens: “gone” was refused within a day: .*revoked/),
+      expect.stringMatching(/^warning the tokens: “good” expires within two weeks/),
+    );
+    expect(found).toContainEqual(
+      expect.stringMatching(/^warning the tokens: “gone” was rejected within the last day: .*revoked/),
     );
   });
 
-  it('knows a clock that is off, and by how much', () => {
+  it('reports a wrong clock, and by how much', () => {
     expect(inspectClock(1_000).level).toBe('fine');
     expect(inspectClock(-8_000)).toMatchObject({
       level: 'warning',
@@ -304,7 +308,7 @@ describe('npm run doctor', () => {
   });
 });
 
-describe('npm run doctor, about a tick that nobody runs', () => {
+describe('npm run doctor, with a tick that nothing runs', () => {
   let still: TestStack;
   beforeAll(async () => {
     still = await startTestStack({ tickEvery: 0 });
@@ -325,21 +329,21 @@ describe('npm run doctor, about a tick that nobody runs', () => {
     return [tick?.says, ...(tick?.todo ?? [])].join('\n');
   };
 
-  it('says since when, and what to do with pg_cron as it is', async () => {
+  it('says since when, and what to do about pg_cron', async () => {
     const { sql } = still.database;
     expect(await about()).toMatch(
-      /last ran 10 min ago, and should every 5 s[^]*(GET \/api\/tick|schedule_tick)/,
+      /last ran 10 min ago, but should run every 5 s[^]*(GET \/api\/tick|schedule_tick)/,
     );
     await sql`insert into cron.job values (1, 'lastseen-tick', '5 seconds', false)`;
     expect(await about()).toContain('cron.alter_job(');
     await sql`update cron.job set active = true`;
     await sql`insert into cron.job_run_details values (1, 1, 'failed', 'ERROR: permission denied', now())`;
-    expect(await about()).toContain('pg_cron says: ERROR: permission denied');
+    expect(await about()).toContain('Message of pg_cron: ERROR: permission denied');
     await sql`update cron.job_run_details set status = 'succeeded'`;
     expect(await about()).toContain('restart the project');
   });
 
-  it('says that the history is not kept up to date, and why', async () => {
+  it('says that the history is not updated, and why', async () => {
     const { sql } = still.database;
     await sql`update hp_private.history set failed_at = now(), failure = 'no room left'`;
     const found = await look({ url: still.url, keys: [{ name: secretName, value: still.secretKey }] });

@@ -284,7 +284,7 @@ describe('an end that is not in order', () => {
     await run.line();
     process.kill(postgresIn(folder)!, 'SIGKILL');
     expect((await run.exited).code).toBe(1);
-    await run.wrote('lost its PostgreSQL');
+    await run.wrote('PostgreSQL has ended');
     expect(existsSync(join(folder, 'lock'))).toBe(false);
   });
 });

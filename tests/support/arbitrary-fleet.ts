@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { WorkerRow } from '../../src/lib/fleet/worker.ts';
+import type { WorkerRow } from '../../src/lib/rules/worker.ts';
 
 /** A row as PostgreSQL takes it, judged at a time, as {@link caseOf} makes it up. */
 export interface Case {

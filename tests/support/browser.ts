@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type LaunchOptions } from 'playwright-core';
@@ -52,11 +52,24 @@ async function carriedBrowser(): Promise<Pick<LaunchOptions, 'executablePath' | 
   const libraries = [join(folder, 'al2023/lib'), process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
   return {
     executablePath: join(folder, 'chromium'),
-    env: { ...process.env, LD_LIBRARY_PATH: libraries, FONTCONFIG_PATH: join(folder, 'fonts'), HOME: folder },
+    // LC_ALL: from C.UTF-8 Chromium makes a language that its own Intl refuses.
+    env: {
+      ...process.env,
+      LD_LIBRARY_PATH: libraries,
+      FONTCONFIG_PATH: join(folder, 'fonts'),
+      HOME: folder,
+      LC_ALL: 'en_US.UTF-8',
+    },
     // There is no GPU where there is no browser, and the sandbox needs what a container does not grant.
     args: ['--no-sandbox', '--no-zygote', '--disable-gpu'],
   };
 }
+
+/** The package's own configuration names folders of AWS Lambda: elsewhere Chromium finds no font, shows no text and may crash. */
+const fontsIn = (folder: string) => `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>${folder}</dir><cachedir>${folder}/cache</cachedir></fontconfig>
+`;
 
 const ARCHIVES = ['chromium.br', 'fonts.tar.br', 'swiftshader.tar.br', 'al2023.tar.br'];
 
@@ -77,6 +90,7 @@ async function unpacked(): Promise<string> {
     process.env.TMPDIR = draft; // where the package unpacks to
     const { inflate } = await import('@sparticuz/chromium');
     await Promise.all(ARCHIVES.map((archive) => inflate(join(packageFolder, 'bin', archive))));
+    await writeFile(join(draft, 'fonts/fonts.conf'), fontsIn(join(folder, 'fonts')));
     await rename(draft, folder).catch((error: unknown) => {
       if (!existsSync(folder)) throw error;
     });

@@ -1,6 +1,6 @@
-import { readMessage, readSnapshot, type Message, type Snapshot } from '../../src/lib/fleet/message.ts';
-import type { GroupRow } from '../../src/lib/fleet/group.ts';
-import { toWorker, type Worker, type WorkerRow } from '../../src/lib/fleet/worker.ts';
+import { readMessage, readSnapshot, type Message, type Snapshot } from '../../src/lib/rules/message.ts';
+import type { GroupRow } from '../../src/lib/rules/group.ts';
+import { toWorker, type Worker, type WorkerRow } from '../../src/lib/rules/worker.ts';
 
 /** The instant at which the made-up fleets of unit tests stand. */
 export const NOW = new Date('2026-11-22T12:00:00.000Z');
@@ -12,7 +12,7 @@ export function before(seconds: number): string {
 
 let lastId = 0;
 
-/** A wire row of a healthy, idle resident that beats every 10 s and was heard 1 s ago. */
+/** A wire row of a healthy, idle resident that beats every 10 s and reported 1 s ago. */
 export function workerRow(traits: Partial<WorkerRow> = {}): WorkerRow {
   const id = traits.worker_id ?? ++lastId;
   return {

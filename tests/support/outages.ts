@@ -50,7 +50,7 @@ export function outage(seed: number): Outage {
   const tickEvery = among(longest <= 5 ? [1, 5] : [5, 5, 60]);
   const size = Math.round(3 * (200 / 3) ** next());
   const fleet = Array.from({ length: size }, () => among(intervals));
-  // The known limit: where hardly anybody should have been heard within a lease, nobody can be asked.
+  // The known limit: if hardly any worker should have reported within a lease, no check is possible.
   while (expected(fleet, 4 * shortest) < 3) fleet.push(shortest);
   while (fleet.filter((interval) => interval === longest).length < 3) fleet.push(longest);
 

@@ -6,7 +6,7 @@ export interface Wire {
   url: string;
   /** Ends what goes through it, and refuses what comes. */
   cut(): void;
-  /** Takes everything and passes nothing on: nobody is told that the other end cannot be reached. */
+  /** Accepts everything and forwards nothing, so that the sender does not notice. */
   stall(): void;
   /** Passes on again; also what came while it was stalled, late as it is. */
   restore(): void;

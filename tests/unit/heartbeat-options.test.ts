@@ -84,12 +84,12 @@ describe('the name', () => {
     expect(start().name).toBe('from-the-environment');
   });
 
-  it('is made fit when it comes from outside', () => {
+  it('is made valid when it comes from the environment', () => {
     process.env.WORKER_NAME = '…my worker (2)';
     expect(start().name).toBe('my-worker-2-');
   });
 
-  it('is the script’s otherwise', () => {
+  it('is the script’s name otherwise', () => {
     const { argv } = process;
     process.argv = [argv[0]!, '/app/workers/crawl-worker.ts'];
     try {

@@ -23,7 +23,7 @@ describe('the next run', () => {
     expect(nextDue(schedule, new Date(after)).toISOString()).toBe(due.replace('Z', '.000Z'));
   });
 
-  it('is the first minute that fits, whatever the schedule', () => {
+  it('is the first matching minute of any schedule', () => {
     const field = (least: number, most: number) =>
       fc.oneof(
         fc.constant('*'),

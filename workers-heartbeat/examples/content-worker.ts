@@ -1,9 +1,8 @@
 /**
  * Renders Markdown to HTML: the files of this repository, and the minutes that roundtable-worker writes.
  *
- * A way of working to copy: the pool. Up to three jobs run at once and take the next file as soon as they are free;
- * the page shows how many are active. What is to be done is found as `make` does it, by comparing times, so there is no
- * queue to lose: after a crash the worker just goes on.
+ * Way of working: a pool. Up to three jobs run at once, and the page shows how many are active. The worker finds its
+ * work by comparing file times, as `make` does. So there is no queue to lose: after a crash the worker continues.
  */
 import { marked, type Token } from 'marked';
 import { stat, utimes } from 'node:fs/promises';
@@ -27,7 +26,7 @@ const heartbeat = startHeartbeat({
 equip(heartbeat);
 const { signal } = heartbeat;
 
-/** The files whose page is missing, or is not of their date. */
+/** The files whose page is missing or has another date. */
 async function findStale(below: string, into: string): Promise<typeof queue> {
   const stale: typeof queue = [];
   for (const { path, changed } of await markdownFiles(below)) {
@@ -43,18 +42,18 @@ async function render({ from, to, changed }: (typeof queue)[number]): Promise<vo
   if (text === null) return;
   const body = await marked.parse(text, { walkTokens: linkToPage });
   await writeWhole(to, `<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n${body}</html>\n`);
-  // The page gets the date of the text: newer text is noticed even if it was saved while we were rendering.
+  // The page gets the date of the text, so text that is saved during the rendering counts as newer.
   await utimes(join(folder, to), changed / 1000, changed / 1000);
-  await pause(0.7, signal); // so that a person can follow on the page; your work takes its own time
+  await pause(0.7, signal); // slow enough to follow on the page; your worker needs no pause
 }
 
-/** Where a text links to another text, its page links to the other's page. */
+/** Links between texts become links between their pages. */
 function linkToPage(token: Token): void {
   if (token.type === 'link' && !URL.canParse(token.href))
     token.href = token.href.replace(/\.md(?=#|$)/, '.html');
 }
 
-/** One of the pool: takes the next file until none is left, or until the worker is told to finish up. */
+/** One of the pool: takes the next file until none is left or the worker stops. */
 async function lane(): Promise<void> {
   while (queue.length > 0 && !signal.aborted) {
     const file = queue.shift()!;

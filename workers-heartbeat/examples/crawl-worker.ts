@@ -1,9 +1,8 @@
 /**
- * Crawls the dashboard: fetches a page, follows its links, and notes what is broken: links, and what a page loads.
+ * Crawls the dashboard: fetches a page, follows its links, and records broken links and broken parts of pages.
  *
- * A way of working to copy: the queue. One job after the other through `heartbeat.job`, which counts it, shows what is
- * being done and for how long, and tells failed from done. `metadata` tells the length of the queue, and the log what
- * was found on the way.
+ * Way of working: a queue. Each job goes through `heartbeat.job`, which counts done and failed jobs, and shows the current
+ * job and its duration. `metadata` shows the length of the queue, and the log shows the results.
  */
 import { logs } from '../heartbeat-logs.mjs';
 import { startHeartbeat } from '../heartbeat.mjs';
@@ -15,7 +14,7 @@ import { pause } from './parts/pause.ts';
 import { writeResult } from './parts/samples.ts';
 
 const start = new URL('/', process.env.DASHBOARD_URL || 'http://127.0.0.1:5173');
-const MOST_PAGES = 50; // a round: a site that makes up links as it goes must not hold us for ever
+const MOST_PAGES = 50; // in a round: a site may generate links without end
 
 const cookies = new Cookies();
 let queue: string[] = [];
@@ -29,14 +28,14 @@ const heartbeat = startHeartbeat({
   metadata: () => ({ queue: queue.length, pages: pages.size, parts: parts.size, broken: broken.length }),
 });
 equip(heartbeat);
-const log = logs(heartbeat, { captureConsole: true }); // what it prints is in its log on the page, too
+const log = logs(heartbeat, { captureConsole: true }); // the page's log also shows what the worker prints
 const { signal } = heartbeat;
 
 async function get(path: string, method = 'GET', accept = 'text/html'): Promise<Response> {
   const response = await fetch(new URL(path, start), {
     method,
     headers: { ...cookies.headers, accept, 'user-agent': 'crawl-worker (Lastseen sample)' },
-    redirect: 'manual', // a redirect is a link like any other: it may lead off the site, or round in a circle
+    redirect: 'manual', // a redirect is handled as a link: it may lead to another site, or in a circle
     signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
   });
   cookies.keep(response);
@@ -51,7 +50,7 @@ function enqueue(paths: Iterable<string>): void {
   }
 }
 
-/** A broken link is what we are looking for: a result of the job, not a failure of it. */
+/** A broken link is a result of the job, not a failure. */
 function note(path: string, response: Response): Response {
   if (response.status < 400) return response;
   broken.push({ path, status: response.status });
@@ -72,7 +71,7 @@ async function crawl(path: string): Promise<void> {
   log.info(`${path}: ${found.links.size} links, loads ${found.parts.size} parts`);
 }
 
-/** Something that pages load has only to be there. It is looked at once a round, as part of the first page that does. */
+/** A part that pages load has only to exist. Each is requested once a round. */
 async function check(part: string): Promise<void> {
   if (parts.has(part)) return;
   parts.add(part);
@@ -81,13 +80,13 @@ async function check(part: string): Promise<void> {
 }
 
 while (!signal.aborted) {
-  // Before the site is there, or while it restarts, there is nothing to crawl. That is not an error of ours.
+  // While the site is not up, there is nothing to crawl. This is not an error of the worker.
   if (!(await get(start.pathname, 'HEAD').catch(() => null))) {
     heartbeat.setStatus(`Waiting for ${start.origin}`);
     await pause(2, signal);
     continue;
   }
-  heartbeat.idle(); // no longer waiting; what follows says for itself what it does
+  heartbeat.idle(); // clears "Waiting for …"; the jobs below set their own status
 
   [queue, pages, parts, broken] = [[], new Set(), new Set(), []];
   enqueue([start.pathname]);
@@ -97,14 +96,14 @@ while (!signal.aborted) {
     const job = { id: path, type: 'crawl', status: `Crawling ${path} (${queue.length} more known)` };
     await heartbeat
       .job(job, () => crawl(path))
-      // Counted and shown as this worker's last error; the other pages are still worth a visit.
+      // `job` has counted it, and the page shows it as the last error. The crawl continues.
       .catch((error) => signal.aborted || console.error(`${path}: ${inOneLine(error)}`));
-    await pause(2.5, signal); // politeness: a crawler that takes all it can get is an attack
+    await pause(2.5, signal); // politeness: a crawler without pauses is an attack
   }
 
   if (!signal.aborted) {
     log.info(`Round over: ${pages.size} pages, ${parts.size} parts, ${broken.length} broken`);
     await writeResult('crawl', { pages: pages.size, broken, at: Date.now() });
   }
-  await pause(8, signal); // idle by itself, as no job runs
+  await pause(8, signal); // idle, because no job runs
 }

@@ -1,8 +1,8 @@
 /**
- * Lets several speakers take turns over what the other workers have produced, and keeps the minutes.
+ * Lets several speakers discuss the other workers' results in turns, and writes the minutes.
  *
- * A way of working to copy: the long job with checkpoints. A session is one job; after every turn it is saved, so
- * that a deploy, a kill -9 or a power cut costs at most the turn at hand. `setStatus` says how far it has got.
+ * Way of working: a long job with checkpoints. A session is one job, saved after every turn. A deploy, a kill -9 or a
+ * power cut costs at most the current turn. `setStatus` shows the progress.
  */
 import { startHeartbeat } from '../heartbeat.mjs';
 import { equip } from './parts/equip.ts';
@@ -17,7 +17,7 @@ const MINUTES_KEPT = 5; // sessions
 
 type Session = Results['session'];
 
-// A session that an earlier process did not finish goes on where it stopped.
+// Continues a session that an earlier process did not finish.
 let session: Session = await readResult('session', { number: 1, turns: [] });
 
 const heartbeat = startHeartbeat({
@@ -28,12 +28,12 @@ const heartbeat = startHeartbeat({
 equip(heartbeat);
 const { signal } = heartbeat;
 
-/** Has the next speaker say something, and saves it. */
+/** The next speaker's turn. Saves it. */
 async function takeTurn(): Promise<void> {
   const { turns } = session;
   const speaker = speakers[turns.length % speakers.length]!;
   heartbeat.setStatus(`${speaker.name} speaks (turn ${turns.length + 1} of ${TURNS})`);
-  await pause(3, signal); // as long as it takes to say it
+  await pause(3, signal); // as long as a turn takes
 
   const table = {
     analysis: await readResult('analysis', []),
@@ -48,7 +48,7 @@ async function takeTurn(): Promise<void> {
 
 async function holdSession(): Promise<void> {
   while (session.turns.length < TURNS) {
-    signal.throwIfAborted(); // told to finish up: what was said is saved, and the next process takes it from there
+    signal.throwIfAborted(); // stopping: the session is saved, and the next process continues
     await takeTurn();
   }
   await writeWhole(`minutes/session-${session.number % MINUTES_KEPT}.md`, minutesOf(session));
@@ -65,5 +65,5 @@ while (!signal.aborted) {
   await heartbeat
     .job({ id: `session-${session.number}`, type: 'session' }, holdSession)
     .catch((error) => signal.aborted || console.error(inOneLine(error)));
-  await pause(20, signal); // what is said changes only as fast as the others work
+  await pause(20, signal); // the others' results change slowly
 }

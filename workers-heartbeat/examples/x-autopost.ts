@@ -1,9 +1,9 @@
 /**
- * Posts short texts, made from the pages that content-worker renders, to a service that limits and sometimes refuses.
+ * Posts short texts from the pages of content-worker to a service that limits and sometimes rejects posts.
  *
- * A way of working to copy: the caller of somebody else's API. It waits as long as it is told to (429, Retry-After),
- * tries again what may go better a moment later (5xx), and gives up at once what never will (4xx). Jobs that fail
- * one after the other open the circuit breaker: then it leaves the service alone until the breaker lets one through.
+ * Way of working: a client of somebody else's API. After 429 it waits as long as Retry-After demands, after 5xx it tries
+ * again, and after other 4xx it gives up at once. Several failed jobs in a row open the circuit breaker: the worker then
+ * sends nothing until the breaker allows the next try.
  */
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import { startPostSink } from './parts/post-sink.ts';
 import { folder, readResult, writeResult } from './parts/samples.ts';
 
 const ATTEMPTS = 4;
-const REMEMBERED = 500; // posts, so as not to post a text twice
+const REMEMBERED = 500; // posts, so that no text is posted twice
 
 const sink = await startPostSink();
 let posts = await readResult('posts', []);
@@ -36,10 +36,10 @@ const heartbeat = startHeartbeat({
 });
 equip(heartbeat);
 circuitBreaker(heartbeat, { threshold: 3, cooldown: 10 });
-const log = logs(heartbeat, { captureConsole: true }); // its errors are in its log on the page, too
+const log = logs(heartbeat, { captureConsole: true }); // the page's log also shows its errors
 const { signal } = heartbeat;
 
-/** What there is to post and has not been tried yet. */
+/** Texts that were not tried yet. */
 async function unposted(): Promise<string[]> {
   const done = new Set(posts.map((post) => post.text));
   const texts: string[] = [];
@@ -54,7 +54,7 @@ async function remember(text: string, outcome: 'posted' | 'refused'): Promise<vo
   await writeResult('posts', posts);
 }
 
-/** Posts one text. Throws when the service will not have it, or has failed too often: then the text stays for later. */
+/** Posts one text. Throws if the service rejects it, or has failed too often; then the text is tried again later. */
 async function post(text: string): Promise<void> {
   let failed = 0;
   for (;;) {
@@ -67,7 +67,7 @@ async function post(text: string): Promise<void> {
     });
     const { message } = await response.json();
     if (response.ok) {
-      log.debug(`Posted “${shorten(text, 80)}”`); // shown once an operator sets the level to debug
+      log.debug(`Posted “${shorten(text, 80)}”`); // sent only after an operator sets the log level to debug
       return remember(text, 'posted');
     }
 
@@ -75,18 +75,18 @@ async function post(text: string): Promise<void> {
     if (response.status === 429) {
       limited++;
       seconds = Number(response.headers.get('retry-after')) || 30;
-      heartbeat.setStatus(`Rate limited, goes on in ${seconds} s`);
+      heartbeat.setStatus(`Rate limited, next try in ${seconds} s`);
       log.warn(`Rate limited for ${seconds} s`);
     } else if (response.status < 500) {
-      await remember(text, 'refused'); // trying again would not change their mind
+      await remember(text, 'refused'); // another try would fail, too
       throw new Error(`refused: ${message}`);
     } else if (++failed === ATTEMPTS) {
       throw new Error(`HTTP ${response.status}, ${failed} times: ${message}`);
     } else {
-      seconds = 2 ** failed * (0.25 + Math.random() / 4); // jitter: or all who failed together come back together
+      seconds = 2 ** failed * (0.25 + Math.random() / 4); // jitter: otherwise all failed clients try again at the same time
     }
     await pause(seconds, signal);
-    signal.throwIfAborted(); // told to finish up: neither done nor failed, and the text still waits after a restart
+    signal.throwIfAborted(); // stopping: neither done nor failed; the next process posts the text
   }
 }
 
@@ -98,7 +98,7 @@ while (!signal.aborted) {
     const [text] = texts;
     if (text) await heartbeat.job({ type: 'post' }, () => post(text));
   } catch (error) {
-    // Too many have failed in a row. The page says so, and the next one is let through at `retryAt`.
+    // Too many jobs failed in a row. The page shows the open breaker; the next try is at `retryAt`.
     if (error instanceof CircuitOpenError) rest = Math.max(1, (error.retryAt.getTime() - Date.now()) / 1000);
     else if (!signal.aborted) console.error(inOneLine(error));
   }

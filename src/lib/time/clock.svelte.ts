@@ -1,11 +1,11 @@
-/** Milliseconds that only grow, and a way to be called again and again. Tests bring their own. */
+/** A monotonic clock with a timer. Tests use their own. */
 export interface Ticker {
   now(): number;
-  /** Calls `tick` every `ms` milliseconds; returns what stops it. */
+  /** Calls `tick` every `ms` milliseconds; returns a function that stops it. */
   every(ms: number, tick: () => void): () => void;
 }
 
-/** The browser's own. `performance.now()` does not jump when somebody sets the clock of the machine. */
+/** The browser's clock. `performance.now()` does not jump when the machine's clock is set. */
 export const systemTicker: Ticker = {
   now: () => performance.now(),
   every(ms, tick) {
@@ -14,13 +14,13 @@ export const systemTicker: Ticker = {
   },
 };
 
-/** So many measurements of the server's clock are kept. */
+/** Number of measurements of the server's clock that are kept. */
 const SAMPLES = 20;
 
 /**
- * The server's clock, as well as a browser can know it, and the one timer that ages everything on the page.
+ * The server's clock, estimated in the browser, and the one timer that updates all times on the page.
  *
- * A message can only be late, never early: of the last measurements the one furthest ahead is the best.
+ * A message can only be late, never early, so the measurement that is furthest ahead is the best one.
  */
 export class Clock {
   readonly #ticker: Ticker;
@@ -28,7 +28,7 @@ export class Clock {
   #now = $state.raw(0);
   #zone = $state.raw('UTC');
 
-  /** @param serverNow the server's time when the page was made; right enough to begin with */
+  /** @param serverNow the server's time when it rendered the page, as a first estimate */
   constructor(serverNow: Date, ticker: Ticker = systemTicker) {
     this.#ticker = ticker;
     this.observe(serverNow);
@@ -40,17 +40,17 @@ export class Clock {
     return this.#now;
   }
 
-  /** The zone to give instants in: the viewer's own, and UTC until the clock runs, for the server does not know it. */
+  /** The zone for displayed times: the viewer's, and UTC until the clock runs, because the server doesn't know the viewer's. */
   get zone(): string {
     return this.#zone;
   }
 
-  /** The server's time to the millisecond, for rules. Not reactive. */
+  /** The server's time in milliseconds, for rules. Not reactive. */
   read(): number {
     return this.#ticker.now() + Math.max(...this.#offsets);
   }
 
-  /** Takes note of the server's time in something that has just arrived. */
+  /** Records the server's time in a message that has just arrived. */
   observe(serverNow: Date): void {
     this.#offsets = [...this.#offsets.slice(1 - SAMPLES), serverNow.getTime() - this.#ticker.now()];
   }
@@ -61,7 +61,7 @@ export class Clock {
     tick();
     this.#zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
     const stop = this.#ticker.every(1000, tick);
-    // The timers of a hidden page are late by up to a minute: what is looked at again must not be.
+    // Timers of a hidden page are up to a minute late, so update when the page becomes visible.
     const seen = () => document.hidden || tick();
     if (typeof document !== 'undefined') document.addEventListener('visibilitychange', seen);
     return () => {

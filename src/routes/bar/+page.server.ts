@@ -1,13 +1,13 @@
 import { error, redirect } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { knownSites, readBar } from '$lib/server/bar.ts';
-import { Refused } from '$lib/server/fleet.ts';
+import { advice } from '$lib/server/http/advice.ts';
+import { knownSites, readBar } from '$lib/public/bar.server.ts';
+import { Refused } from '$lib/server/database/refusal.ts';
 import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async (event) => {
   const { locals, url } = event;
   const key = url.searchParams.get('key');
-  // The address may hold a key.
+  // The address may contain a key.
   event.setHeaders({ 'referrer-policy': 'no-referrer' });
   try {
     const { bar, frameAncestors } = await readBar(locals.session, key);
@@ -20,13 +20,16 @@ export const load: PageServerLoad = async (event) => {
       locals.frameAncestors = knownSites() ?? [];
       error(refused.status, await advice(refused, locals.session));
     }
-    // Two sentences of ours, and nothing to press: while the sites are not known, any may show them.
+    // While the allowed sites are not known, any site may frame this error, which has only two sentences and no buttons.
     locals.frameAncestors = knownSites() ?? ['*'];
     if (refused.kind !== 'signed-out')
-      error(503, { message: 'The status is not available', advice: 'It is tried again every half minute.' });
+      error(503, {
+        message: 'The status is not available',
+        advice: 'The page tries again every 30 seconds.',
+      });
     error(401, {
       message: 'This embed key is not valid',
-      advice: 'It may have been revoked. An owner makes another one, under Settings, Public page.',
+      advice: 'It may have been revoked. An owner can make a new one under Settings → Public page.',
     });
   }
 };

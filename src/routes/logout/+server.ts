@@ -1,10 +1,16 @@
 import { redirect } from '@sveltejs/kit';
+import { readForm, text } from '$lib/server/http/form.ts';
+import { z } from 'zod';
 import type { RequestHandler } from './$types';
 
-/** Signs out here, or on every device where the form says so. */
+const form = z.object({ scope: text });
+
+/** Signs out here, or on every device, as the form says. */
 export const POST: RequestHandler = async ({ request, locals }) => {
-  const form = await request.formData().catch(() => null);
-  const everywhere = form?.get('scope') === 'everywhere';
-  const told = await locals.session.end(everywhere ? 'global' : 'local');
-  redirect(303, everywhere && !told ? '/login?here' : '/login');
+  const everywhere = await readForm(request, form).then(
+    ({ scope }) => scope === 'everywhere',
+    () => false, // a request without a form signs out here
+  );
+  const notified = await locals.session.end(everywhere ? 'global' : 'local');
+  redirect(303, everywhere && !notified ? '/login?here' : '/login');
 };

@@ -1,11 +1,11 @@
 import { error } from '@sveltejs/kit';
-import { requireMember } from '$lib/server/member.ts';
+import { requireMember } from '$lib/server/auth/member.ts';
 import { sections as all, sectionsOf } from './sections.ts';
 import type { LayoutServerLoad } from './$types';
 
 /**
- * Who may see which section. A client can ask for a page's data without this function, so what a page reads and writes
- * is guarded by the database: its functions ask for the role.
+ * Decides who sees which section. A client can request a page's data without this function, so the database also checks the
+ * role in its functions.
  */
 export const load: LayoutServerLoad = async (event) => {
   const member = await requireMember(event);
@@ -16,7 +16,7 @@ export const load: LayoutServerLoad = async (event) => {
       message: all.some(({ path, roles }) => pathname.startsWith(path) && roles.length > 1)
         ? 'This is for operators and owners'
         : 'This is for owners',
-      advice: `You are a member with the role ${member.role}. An owner can change that, under Settings, Members.`,
+      advice: `Your role is ${member.role}. An owner can change it under Settings → Members.`,
     });
   return { member, sections };
 };

@@ -1,6 +1,6 @@
-import type { Role } from '$lib/server/member.ts';
+import type { Role } from '$lib/server/auth/member.ts';
 
-/** The sections of the settings: the tabs, from left to right, and who gets to see each. */
+/** The sections of the settings: the tabs from left to right, with the roles that see each. */
 export const sections = [
   { path: '/settings/account', name: 'Account', roles: ['viewer', 'operator', 'owner'] },
   { path: '/settings/members', name: 'Members', roles: ['owner'] },
@@ -9,7 +9,7 @@ export const sections = [
   { path: '/settings/public', name: 'Public page', roles: ['owner'] },
 ] as const satisfies readonly { path: string; name: string; roles: readonly Role[] }[];
 
-/** Those of a role. */
+/** The sections of a role. */
 export function sectionsOf(role: Role) {
   return sections.filter(({ roles }) => (roles as readonly Role[]).includes(role));
 }

@@ -1,26 +1,33 @@
 import { error, fail, redirect } from '@sveltejs/kit';
-import { authSettings } from '$lib/server/auth-settings.ts';
-import { refuse } from '$lib/server/auth-words.ts';
-import { safePath } from '$lib/server/redirect.ts';
+import { authSettings } from '$lib/server/auth/settings.ts';
+import { refuse } from '$lib/server/auth/wording.ts';
+import { fieldsOf, text, trimmed } from '$lib/server/http/form.ts';
+import { safePath } from '$lib/server/auth/safe-path.ts';
+import { z } from 'zod';
 import type { Actions, PageServerLoad } from './$types';
 
-/** Auth's own least, unless the project asks for more. */
+/** Auth's own minimum, unless the project requires more. */
 const SHORTEST_PASSWORD = 8;
 
 export const load: PageServerLoad = async () => {
   if (!(await authSettings()).signUp) error(404);
 };
 
-/** An account alone sees nothing: it is for those whom an owner has invited. */
+const credentials = z.object({
+  email: trimmed.refine((email) => email !== '', { error: 'Enter your email address.' }),
+  password: text.refine((password) => password.length >= SHORTEST_PASSWORD, {
+    error: `The password must have at least ${SHORTEST_PASSWORD} characters.`,
+  }),
+});
+
+/** An account alone sees nothing. Only invited people become members. */
 export const actions: Actions = {
   default: async ({ request, locals, url }) => {
     if (!(await authSettings()).signUp) error(404);
-    const form = await request.formData();
-    const email = String(form.get('email') ?? '').trim();
-    const password = String(form.get('password') ?? '');
-    if (!email) return fail(400, { email, message: 'Enter your email address.' });
-    if (password.length < SHORTEST_PASSWORD)
-      return fail(400, { email, message: `A password has at least ${SHORTEST_PASSWORD} characters.` });
+    const fields = await fieldsOf(request);
+    const { data, error: wrong } = credentials.safeParse(fields);
+    if (wrong) return fail(400, { email: String(fields.email ?? ''), message: wrong.issues[0]!.message });
+    const { email, password } = data;
     const next = safePath(url.searchParams.get('next'));
     let signedIn: boolean;
     try {

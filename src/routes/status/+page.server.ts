@@ -1,38 +1,38 @@
 import { error } from '@sveltejs/kit';
-import { anyonesFor } from '$lib/server/anyones.ts';
-import { Refused } from '$lib/server/fleet.ts';
-import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/server/public-status.ts';
-import { favicon } from '$lib/components/favicon.ts';
-import { LEVEL_WORDS } from '$lib/components/words.ts';
-import { verdict, type PublicStatus, type PublicWorker } from '$lib/fleet/public-status.ts';
-import { LEVELS } from '$lib/fleet/tally.ts';
-import { uptimeWords } from '$lib/server/uptime.ts';
-import { absolute, ago } from '$lib/time/words.ts';
+import { cachePublicly } from '$lib/server/http/public-cache.ts';
+import { Refused } from '$lib/server/database/refusal.ts';
+import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/public/status.server.ts';
+import { favicon } from '$lib/signs/favicon.ts';
+import { LEVEL_TEXT } from '$lib/rules/wording.ts';
+import { verdict, type PublicStatus, type PublicWorker } from '$lib/public/status.ts';
+import { LEVELS } from '$lib/rules/tally.ts';
+import { uptimeText } from '$lib/public/uptime.ts';
+import { absolute, ago } from '$lib/time/wording.ts';
 import type { PageServerLoad } from './$types';
 
-/** Without scripts: there is nothing to click, and anyone gets it, on any device. */
+/** Without JavaScript, because there is nothing to click, and any device must show it. */
 export const csr = false;
 
 const REFRESH_S = 30;
 
 export const load: PageServerLoad = async (event) => {
-  // Also where there is an error: it may be gone by then.
+  // Also for an error, which may be over by then.
   event.setHeaders({ refresh: String(REFRESH_S) });
   const status = await publicStatus().catch((refused: unknown) => {
     if (!(refused instanceof Refused)) throw refused;
-    // Anyone may read this: what stands in the way is for the members' own page.
+    // The public page does not show the cause; the members' page does.
     error(503, { message: 'The status is not available', advice: 'Try again in a moment.' });
   });
-  anyonesFor(PUBLIC_STATUS_LASTS_S, event);
-  if (!status) error(404, 'There is no such page');
-  return shown(status);
+  cachePublicly(PUBLIC_STATUS_LASTS_S, event);
+  if (!status) error(404, 'Page not found');
+  return visible(status);
 };
 
 /**
- * What the page shows, in words. Made here, icons included: what this page and the fleet page both load would be cut into
- * pieces for both of them, and nothing runs here that could use it.
+ * The page's texts and icons. Made here, because shared code would split the fleet page's chunks, and no script runs on this
+ * page.
  */
-function shown({ now, workers }: PublicStatus) {
+function visible({ now, workers }: PublicStatus) {
   const { level, words } = verdict(workers);
   const worst = (one: PublicWorker) => LEVELS.indexOf(one.level);
   return {
@@ -44,9 +44,9 @@ function shown({ now, workers }: PublicStatus) {
       .toSorted((one, other) => worst(one) - worst(other))
       .map(({ uptime, uptime_days, ...worker }) => ({
         ...worker,
-        uptime: uptime === null ? null : uptimeWords(uptime, uptime_days, now),
+        uptime: uptime === null ? null : uptimeText(uptime, uptime_days, now),
         icon: favicon(worker.level),
-        sign: LEVEL_WORDS[worker.level],
+        sign: LEVEL_TEXT[worker.level],
         seen: worker.last_seen && {
           title: absolute(new Date(worker.last_seen)),
           words: ago(Date.parse(now) - Date.parse(worker.last_seen)),

@@ -1,4 +1,4 @@
-/** `npm run dev`: the stack, the dashboard and five sample workers, for as long as it runs. */
+/** `npm run dev`: runs the stack, the dashboard and five sample workers. */
 import { join } from 'node:path';
 import { dataDirFor, lastseenFolder } from '../data-dir.ts';
 import { loadDashboard, warmUp, type Dashboard } from '../dev/dashboard.ts';
@@ -13,12 +13,12 @@ import { readPort, WrongUsage } from './flags.ts';
 
 const usage = `Usage: npm run dev
 
-Starts the stack, five sample workers and the dashboard. Takes no options; PORT (5173) moves the dashboard,
-STACK_PORT (54321) the stack with data of its own.
+Starts the stack, five sample workers and the dashboard. Takes no options. PORT (5173) sets the dashboard's port,
+STACK_PORT (54321) the stack's; each STACK_PORT has its own data.
 `;
 
 const ports = understood();
-// Beside a stack on another port than the usual one, everything else has a place of its own, too.
+// A stack on another port has its own files for everything else, too.
 const suffix = ports.stack === defaultPort ? '' : `-${ports.stack}`;
 const dashboardUrl = `http://127.0.0.1:${ports.dashboard}`;
 let dashboard: Dashboard | undefined;
@@ -47,7 +47,7 @@ try {
 await end();
 process.exit();
 
-/** Starts everything, side by side where it can. */
+/** Starts everything, in parallel where possible. */
 async function start(): Promise<void> {
   const page = (dashboard = loadDashboard((line) => console.error(`[dashboard] ${line}`)));
   let serving: Promise<string> | undefined;
@@ -58,7 +58,7 @@ async function start(): Promise<void> {
     signal,
     onAddress(address) {
       serving = page.serve(ports.dashboard, address);
-      serving.catch(() => {}); // told when it is waited for
+      serving.catch(() => {}); // handled where `serving` is awaited
     },
   });
   stack = await starting;
@@ -77,11 +77,13 @@ async function start(): Promise<void> {
   if (!signal.aborted) announce();
 }
 
-/** Why it cannot go on, when that happens. */
+/** Resolves with the reason when a part has ended by itself. */
 function untilBroken(): Promise<string> {
   return Promise.race([
-    stack!.ended.then(() => 'The stack has lost its PostgreSQL; everything ends.'),
-    dashboard!.child.ended.then((why) => `The dashboard ended (${why}); everything ends.`),
+    stack!.ended.then(() => 'PostgreSQL has ended, so npm run dev stops. Start it again.'),
+    dashboard!.child.ended.then(
+      (why) => `The dashboard has ended (${why}), so npm run dev stops. Start it again.`,
+    ),
   ]);
 }
 
@@ -96,21 +98,21 @@ function announce(): void {
       '',
       `  Dashboard  ${dashboardUrl}`,
       '',
-      '  Five workers are running. Kill one and watch the page; the command starts it again:',
+      '  Five workers are running. Kill one and watch the page. The command beside its PID starts it again:',
       '',
       ...lines,
       '',
-      `  Data is kept in ${dataDirFor(ports.stack)}. Ctrl-C ends everything.`,
+      `  Data is kept in ${dataDirFor(ports.stack)}. Ctrl-C stops everything.`,
       '',
     ].join('\n'),
   );
 }
 
-/** Workers first, so that their goodbyes are heard; then who shows them; then what they report to. */
+/** Workers first, so that they can report their stop; then the dashboard; then the stack. */
 async function end(): Promise<void> {
   await Promise.all(workers.map(({ child }) => child.end(6000)));
   await dashboard?.child.end(3000);
-  // One that is still starting has been told to give up, and cleans up behind itself.
+  // If the stack is still starting, the signal has stopped the start, and the stack cleans up.
   await starting?.then(
     (started) => started.stop(),
     () => {},
@@ -143,6 +145,6 @@ function explained(error: unknown): string {
   if (process.env.LASTSEEN_DEBUG) return String((error as Error).stack);
   const { message } = error as Error;
   return error instanceof DataDirTaken
-    ? `${message}\nStop that, or start beside it, with data of its own: STACK_PORT=N npm run dev`
+    ? `${message}\nStop that process, or use another port with its own data: STACK_PORT=N npm run dev`
     : message;
 }

@@ -4,17 +4,17 @@ export const usage = `Usage: npm run stack -- [options]
 
 Starts a Supabase for this machine: PostgreSQL, the Data API, Auth and Realtime.
 
-  --json               the first line of output is JSON: url, publishableKey, secretKey, databaseUrl, owner
-  --port N             port of the API, 0 for any free one (54321, or STACK_PORT)
-  --data-dir DIR       keeps data and keys there between runs (.lastseen/stack)
-  --fresh              throw-away data and keys
-  --database-url URL   someone else's PostgreSQL 15 to 18, as a superuser, instead of the embedded one
-  --help               this
+  --json               prints one line of JSON first: url, publishableKey, secretKey, databaseUrl, owner
+  --port N             port of the API; 0 for any free port (default: STACK_PORT, or 54321)
+  --data-dir DIR       folder for data and keys (default: .lastseen/stack)
+  --fresh              new data and keys, removed at the end
+  --database-url URL   your own PostgreSQL 15 to 18, as a superuser, instead of the embedded one
+  --help               prints this text
 `;
 
 export interface StackFlags {
   json: boolean;
-  /** As given; 0 for any free one. */
+  /** 0 for any free port. */
   port?: number;
   dataDir?: string;
   fresh: boolean;
@@ -22,7 +22,7 @@ export interface StackFlags {
   help: boolean;
 }
 
-/** The command line cannot be understood; the message says what is allowed. */
+/** The command line is wrong; the message says what is allowed. */
 export class WrongUsage extends Error {
   override name = 'WrongUsage';
 }
@@ -31,7 +31,7 @@ export class WrongUsage extends Error {
 export function readFlags(args: string[]): StackFlags {
   const values = parse(args);
   if (values.fresh && values['data-dir'] !== undefined) {
-    throw new WrongUsage('--fresh throws its data away and --data-dir keeps it: give one of them.');
+    throw new WrongUsage('--fresh removes its data and --data-dir keeps it: use one of them.');
   }
   return {
     json: values.json ?? false,
@@ -44,8 +44,8 @@ export function readFlags(args: string[]): StackFlags {
 }
 
 /**
- * @param name what it was given by, for the error.
- * @param lowest 0 where any free port will do, else 1.
+ * @param name the option or variable, for the error.
+ * @param lowest 0 if any free port is allowed, else 1.
  * @throws WrongUsage
  */
 export function readPort(name: string, text: string, lowest: 0 | 1 = 1): number {
@@ -70,21 +70,21 @@ function parse(args: string[]) {
       },
     }).values;
   } catch (error) {
-    // Node's first sentence names the flag; what follows is advice on positional arguments, of which there are none.
-    const [told] = (error as Error).message.split(/\. |\n/);
-    throw new WrongUsage(`${told}.\n\n${usage.trimEnd()}`, { cause: error });
+    // Node's first sentence names the flag; the rest is about positional arguments, which are not used here.
+    const [sentence] = (error as Error).message.split(/\. |\n/);
+    throw new WrongUsage(`${sentence}.\n\n${usage.trimEnd()}`, { cause: error });
   }
 }
 
 function filled(name: string, value: string | undefined): string | undefined {
-  if (value === '') throw new WrongUsage(`${name} is empty.`);
+  if (value === '') throw new WrongUsage(`${name} is empty. Give a value, or leave it out.`);
   return value;
 }
 
 function readDatabaseUrl(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   if (!/^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? '')) {
-    // Not repeated: it may carry a password.
+    // The URL is not repeated: it may contain a password.
     throw new WrongUsage('--database-url is not of the form postgres://user:password@host:port/database.');
   }
   return text;

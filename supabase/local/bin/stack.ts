@@ -15,13 +15,13 @@ if (flags.help) {
 }
 const port = flags.port ?? readPort('STACK_PORT', process.env.STACK_PORT || String(defaultPort), 0);
 const signal = endWhenAsked();
-// With --json the output is for a program: words for people go to the other channel.
+// With --json, stdout is for a program, so messages go to stderr.
 const say = flags.json ? console.error : console.log;
 
 try {
   const stack = await startStack({
     port,
-    // From where the person typed it; npm itself moves to the project's folder.
+    // Relative to the folder where the command was typed; npm changes to the project's folder.
     dataDir: flags.dataDir ? resolve(process.env.INIT_CWD ?? '.', flags.dataDir) : undefined,
     fresh: flags.fresh,
     databaseUrl: flags.databaseUrl,
@@ -31,7 +31,7 @@ try {
   console.log(flags.json ? asJson(stack) : forPeople(stack));
   await Promise.race([untilAborted(signal), stack.ended]);
   if (!signal.aborted) {
-    console.error('The stack has lost its PostgreSQL, and ends.');
+    console.error('PostgreSQL has ended, so the stack stops. Start it again.');
     process.exitCode = 1;
   }
   await stack.stop();
@@ -41,7 +41,7 @@ try {
     process.exitCode = 1;
   }
 }
-// Whatever still holds the event loop has been told to end, or is nobody's.
+// Everything that still holds the event loop is stopping already.
 process.exit();
 
 function understood(): StackFlags {
@@ -59,7 +59,7 @@ function asJson({ url, publishableKey, secretKey, databaseUrl, owner }: Stack): 
 }
 
 function forPeople({ url, publishableKey, secretKey, databaseUrl, owner }: Stack): string {
-  const where = flags.fresh ? 'gone when it ends' : `kept in ${flags.dataDir ?? dataDirFor(port)}`;
+  const where = flags.fresh ? 'removed at the end' : `kept in ${flags.dataDir ?? dataDirFor(port)}`;
   return [
     '',
     `  Project URL      ${url}`,
@@ -68,7 +68,7 @@ function forPeople({ url, publishableKey, secretKey, databaseUrl, owner }: Stack
     `  Database         ${databaseUrl}`,
     `  Sign in as       ${owner.email}  ${owner.password}`,
     '',
-    flags.databaseUrl ? '  Ctrl-C ends it.' : `  Data is ${where}. Ctrl-C ends it.`,
+    flags.databaseUrl ? '  Ctrl-C stops the stack.' : `  Data is ${where}. Ctrl-C stops the stack.`,
     '',
   ].join('\n');
 }
@@ -77,8 +77,8 @@ function explained(error: unknown): string {
   if (process.env.LASTSEEN_DEBUG) return String((error as Error).stack);
   const { message } = error as Error;
   if (error instanceof PortTaken)
-    return `${message} Use another: npm run stack -- --port N, or STACK_PORT=N; 0 is any free one.`;
+    return `${message} Use another port: npm run stack -- --port N, or STACK_PORT=N. 0 uses any free port.`;
   if (error instanceof DataDirTaken)
-    return `${message} Stop that, or give this one data of its own: --data-dir DIR, or --fresh.`;
+    return `${message} Stop that process, or use other data: --data-dir DIR, or --fresh.`;
   return message;
 }

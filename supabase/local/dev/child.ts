@@ -8,17 +8,17 @@ const endWithParent = new URL('./end-with-parent.ts', import.meta.url).href;
 
 export interface Child {
   process: ChildProcess;
-  /** Why it is no more, in words: "exit code 1", "SIGKILL". */
+  /** Resolves with the reason for its end: "exit code 1", "SIGKILL". */
   ended: Promise<string>;
-  /** SIGTERM, and SIGKILL for one that is still there after `within` milliseconds. */
+  /** Sends SIGTERM, and SIGKILL if the process still runs after `within` milliseconds. */
   end(within: number): Promise<void>;
 }
 
 /**
- * Starts a script of the project as a process that ends when we end, and that a terminal's Ctrl-C does not reach: we
- * end it when its turn comes.
+ * Starts a script of the project as a child that ends with this process. A terminal's Ctrl-C does not reach it, so that
+ * this process can end its children in order.
  *
- * @param say gets its output, a line at a time; empty ones are left out.
+ * @param say receives its output line by line, without empty lines.
  */
 export function startChild(script: string, env: Record<string, string>, say: (line: string) => void): Child {
   const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', 'ipc'];
@@ -26,14 +26,14 @@ export function startChild(script: string, env: Record<string, string>, say: (li
     cwd: root,
     env: { ...process.env, ...env },
     stdio,
-    detached: process.platform !== 'win32', // a process group of its own; on Windows it would be a console window
+    detached: process.platform !== 'win32', // its own process group; on Windows this would open a console window
   });
   for (const stream of [child.stdout, child.stderr]) {
     if (stream) createInterface({ input: stream }).on('line', (line) => line.trim() && say(line));
   }
   let over = false;
   const ended = new Promise<string>((resolve) => {
-    child.on('error', (error) => resolve(error.message)); // also a message to one that is gone
+    child.on('error', (error) => resolve(error.message)); // also when a message is sent to an ended process
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   }).finally(() => (over = true));
   return {

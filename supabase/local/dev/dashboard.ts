@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { StackAddress } from '../stack.ts';
 import { startChild, type Child } from './child.ts';
-import type { Said, Start } from './vite.ts';
+import type { Outcome, Start } from './vite.ts';
 
 export interface Dashboard {
   child: Child;
-  /** Settles with its address once it answers; rejects when it cannot start. */
+  /** Resolves with its address once it answers; rejects if it cannot start. */
   serve(port: number, stack: StackAddress): Promise<string>;
 }
 
-/** Loads the dashboard's development server; it serves when it is told for which stack. */
+/** Loads the dashboard's development server. `serve` starts it with the stack's address. */
 export function loadDashboard(say: (line: string) => void): Dashboard {
   const child = startChild(fileURLToPath(new URL('./vite.ts', import.meta.url)), {}, say);
   return {
@@ -26,19 +26,19 @@ export function loadDashboard(say: (line: string) => void): Dashboard {
         },
       };
       child.process.send(start);
-      const said = await Promise.race([
-        once(child.process, 'message').then(([message]) => message as Said),
-        child.ended.then((why): Said => ({ failed: why })),
+      const result = await Promise.race([
+        once(child.process, 'message').then(([message]) => message as Outcome),
+        child.ended.then((why): Outcome => ({ failed: why })),
       ]);
-      if ('failed' in said) throw new Error(`The dashboard cannot start: ${said.failed}`);
-      return said.serving;
+      if ('failed' in result) throw new Error(`The dashboard cannot start: ${result.failed}`);
+      return result.serving;
     },
   };
 }
 
 /**
- * Asks for the page and all that it loads, as a browser does, so that the first visitor need not wait while Vite
- * compiles. What goes wrong here goes wrong again, and visibly, in the browser.
+ * Requests the page and everything that it loads, so that the first visitor does not wait for Vite to compile. Errors are
+ * ignored, because the browser shows them again.
  */
 export async function warmUp(address: string): Promise<void> {
   const seen = new Set<string>();
@@ -52,7 +52,7 @@ export async function warmUp(address: string): Promise<void> {
   await visit('/').catch(() => {});
 }
 
-/** The modules and styles that a page or a module of Vite's loads, by their absolute paths. */
+/** Absolute paths of the modules and styles that a page or a Vite module loads. */
 function linked(text: string, type: string): string[] {
   const pattern = type.startsWith('text/html')
     ? /(?:src|href)="(\/[^"]+\.(?:js|mjs|ts|css)[^"]*)"|import\("(\/[^"]+)"\)/g

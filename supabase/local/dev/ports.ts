@@ -2,14 +2,15 @@ import { PortTaken } from '../http.ts';
 import { isFree } from '../ports.ts';
 
 /**
- * What is in the way of a start and how to get around it, in words; undefined when nothing is. Looked up before
- * anything is started, for both ports at once: nobody wants to be told of the second after having moved the first.
+ * An error message if a port is taken, else undefined. Checks both ports before anything starts, so that one message names
+ * both.
  */
 export async function portsInTheWay(ports: {
   dashboard: number;
   stack: number;
 }): Promise<string | undefined> {
-  if (ports.dashboard === ports.stack) return `PORT and STACK_PORT are both ${ports.stack}.`;
+  if (ports.dashboard === ports.stack)
+    return `PORT and STACK_PORT are both ${ports.stack}. Set different ports.`;
   const wanted = [
     { variable: 'PORT', port: ports.dashboard },
     { variable: 'STACK_PORT', port: ports.stack },
@@ -22,7 +23,7 @@ export async function portsInTheWay(ports: {
   );
   return [
     ...taken.map(({ port }) => new PortTaken(port).message),
-    `Stop that, or start beside it: ${moved.join(' ')} npm run dev`,
+    `Stop that process, or use other ports: ${moved.join(' ')} npm run dev`,
   ].join('\n');
 }
 

@@ -1,8 +1,8 @@
 import type { StackAddress } from '../stack.ts';
 
 /**
- * Tells the page what to type when a sample is dead: where its environment is kept depends on the port, so that the
- * seed cannot. What somebody has put there themselves stays.
+ * Stores the command that starts a sample again, for the page to show. The command depends on the port, so the seed can't
+ * contain it. A hint that a person has set stays.
  *
  * @param command with `{worker_name}` in it
  */
@@ -16,5 +16,5 @@ export async function giveRestartHint(stack: StackAddress, command: string): Pro
     body: JSON.stringify({ restart_hint: command }),
   });
   if (!response.ok)
-    throw new Error(`The groups could not be told how to start a worker: ${await response.text()}`);
+    throw new Error(`The restart hint could not be stored in hp_worker_group: ${await response.text()}`);
 }

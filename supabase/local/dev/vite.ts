@@ -1,6 +1,6 @@
 /**
- * The dashboard's development server, in a process of its own: compiling pages and answering the workers do not then
- * wait for one another. Told its port and environment by a message, since Vite loads while the stack still finds its keys.
+ * The dashboard's development server, in its own process, so that compiling pages does not delay answers to workers. The port
+ * and environment arrive in a message, because Vite loads while the stack is still reading its keys.
  */
 import { createServer, type ViteDevServer } from 'vite';
 
@@ -9,18 +9,18 @@ export interface Start {
   env: Record<string, string>;
 }
 
-/** What it says: once that it serves, or why it can't. */
-export type Said = { serving: string } | { failed: string };
+/** Its one message: the server's address, or why it cannot start. */
+export type Outcome = { serving: string } | { failed: string };
 
 let server: ViteDevServer | undefined;
 
-process.channel?.ref(); // nothing but the message to come keeps us here yet
+process.channel?.ref(); // keeps the process alive until the message arrives
 process.once('message', ({ port, env }: Start) => {
   Object.assign(process.env, env);
   serve(port).then(
-    (serving) => tell({ serving }),
+    (serving) => report({ serving }),
     (error: unknown) => {
-      tell({ failed: String((error as Error).message) });
+      report({ failed: String((error as Error).message) });
       process.exitCode = 1;
       process.disconnect();
     },
@@ -43,6 +43,6 @@ async function end(): Promise<void> {
   process.exit();
 }
 
-function tell(said: Said): void {
-  process.send?.(said);
+function report(outcome: Outcome): void {
+  process.send?.(outcome);
 }

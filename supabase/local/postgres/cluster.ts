@@ -21,17 +21,17 @@ import { endOrphan } from './orphan.ts';
 import { watchdog } from './watchdog.ts';
 
 export interface ClusterOptions {
-  /** The cluster's folder. PostgreSQL's user must be able to reach it. Made and initialised when it isn't there. */
+  /** The cluster's folder, created if missing. PostgreSQL's user must have access. */
   folder: string;
-  /** The superuser's password; only used where the cluster is new. */
+  /** The superuser's password; used for a new cluster only. */
   password: string;
-  /** Data that nobody will miss: no fsync, and this folder, which holds the cluster's, is removed when it stops. */
+  /** Temporary data: no fsync, and this folder, which contains the cluster's, is removed at the stop. */
   throwAway?: string;
   /** @default 100 */
   maxConnections?: number;
-  /** PostgreSQL 15 or newer, in a place from which its user may run it. @default the one of the npm package */
+  /** PostgreSQL 15 or newer, which its user may run. @default the npm package's */
   programs?: Binaries;
-  /** Aborting ends a start under way, and leaves nothing running. */
+  /** Aborting stops a start, and leaves nothing running. */
   signal?: AbortSignal;
 }
 
@@ -40,15 +40,15 @@ export interface Cluster {
   url: string;
   port: number;
   pid: number;
-  /** Settles when the server has ended, whoever ended it. */
+  /** Resolves when the server has ended for any reason. */
   ended: Promise<void>;
-  /** Fast shutdown: open transactions are rolled back, clients cut. Idempotent. */
+  /** Fast shutdown: rolls back open transactions, disconnects clients. Idempotent. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a real PostgreSQL on loopback, on a free port, with password (SCRAM) log-in. It ends when this process ends,
- * however it ends: see watchdog.ts.
+ * Starts a real PostgreSQL on a free loopback port, with password (SCRAM) authentication. It always ends with this process:
+ * see watchdog.ts.
  */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const account = postgresAccount();
@@ -62,7 +62,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     try {
       return await launch(programs, account, options, port);
     } catch (error) {
-      // Somebody took the port between our look and PostgreSQL's bind.
+      // Another process took the port after the check.
       if (attempt < 5 && /address already in use/i.test(String(error))) continue;
       throw error;
     }
@@ -74,8 +74,8 @@ async function initialise(
   account: Account | undefined,
   options: ClusterOptions,
 ): Promise<void> {
-  // Made beside its place and moved there when whole: a start that is killed here leaves no half cluster behind, only
-  // a draft, which the next one sweeps away.
+  // Created under another name and renamed when complete. A killed start leaves only a draft, which the next start
+  // removes.
   const beside = dirname(options.folder);
   mkdirSync(beside, { recursive: true });
   for (const name of readdirSync(beside)) {
@@ -96,7 +96,7 @@ async function initialise(
       '--auth=scram-sha-256',
       '--encoding=UTF8',
       '--locale=C',
-      // PostgreSQL's own C.UTF-8 sorts alike on every machine, whatever locales it has installed. It came with 17.
+      // PostgreSQL's own C.UTF-8 (since 17) sorts the same on every machine, whatever locales are installed.
       ...(majorVersion(programs) < 17 ? [] : ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']),
       '--no-sync',
       '--no-instructions',
@@ -112,8 +112,8 @@ async function initialise(
 }
 
 function majorVersion({ initdb }: Binaries): number {
-  const said = execFileSync(initdb, ['--version'], { encoding: 'utf8' }); // initdb (PostgreSQL) 15.14 (Debian …)
-  return Number(/ (\d+)/.exec(said)?.[1]);
+  const version = execFileSync(initdb, ['--version'], { encoding: 'utf8' }); // initdb (PostgreSQL) 15.14 (Debian …)
+  return Number(/ (\d+)/.exec(version)?.[1]);
 }
 
 function run(file: string, args: string[], account: Account | undefined, signal?: AbortSignal) {
@@ -124,7 +124,7 @@ function run(file: string, args: string[], account: Account | undefined, signal?
       cwd: '/',
       env: quietEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Its own process group: a terminal's Ctrl-C is for us, who then end it in order.
+      // Its own process group, so that Ctrl-C reaches this process only, which stops PostgreSQL in order.
       detached: true,
     });
     const abort = () => child.kill('SIGTERM');
@@ -147,7 +147,7 @@ async function launch(
   port: number,
 ): Promise<Cluster> {
   const log = `${options.folder}.log`;
-  // Opened by us, written by PostgreSQL through the descriptor: it needs no right to the folder around it.
+  // Opened here and passed as a descriptor, so PostgreSQL's user needs no access to the folder.
   const logFile = openSync(log, 'w', 0o600);
   const settings = {
     listen_addresses: '127.0.0.1',
@@ -158,9 +158,9 @@ async function launch(
     timezone: 'UTC',
     log_timezone: 'UTC',
     jit: 'off',
-    // What a crash may cost on a development machine: the last moments' commits, never the cluster.
+    // On a development machine, a crash may lose the last commits, but not the cluster.
     synchronous_commit: 'off',
-    // No replica will ever read the log, so nothing is written for one.
+    // No replica reads the log, so nothing is written for one.
     wal_level: 'minimal',
     max_wal_senders: 0,
     ...(options.throwAway && { fsync: 'off', full_page_writes: 'off', autovacuum_naptime: '10min' }),
@@ -187,10 +187,10 @@ async function launch(
     child.once('error', () => ((over = true), resolve()));
     child.once('exit', () => ((over = true), resolve()));
   });
-  const said = () => readFileSync(log, 'utf8').trim().split('\n').slice(-20).join('\n');
+  const logEnd = () => readFileSync(log, 'utf8').trim().split('\n').slice(-20).join('\n');
   if (child.pid === undefined) {
     await ended;
-    throw new Error(`PostgreSQL (${programs.postgres}) cannot be started.`);
+    throw new Error(`PostgreSQL (${programs.postgres}) cannot be started. Run npm install again.`);
   }
   const guard = watchdog(child.pid, account, options.throwAway);
   let stopping: Promise<void> | undefined;
@@ -208,9 +208,9 @@ async function launch(
     while (!isReady(options.folder)) {
       if (over) {
         options.signal?.throwIfAborted();
-        throw new Error(`PostgreSQL did not start:\n${said()}`);
+        throw new Error(`PostgreSQL did not start:\n${logEnd()}`);
       }
-      if (Date.now() > deadline) throw new Error(`PostgreSQL was not ready within a minute:\n${said()}`);
+      if (Date.now() > deadline) throw new Error(`PostgreSQL was not ready within a minute:\n${logEnd()}`);
       await sleep(15);
     }
     options.signal?.throwIfAborted();
@@ -224,7 +224,7 @@ async function launch(
   return { url, port, pid: child.pid, ended, stop };
 }
 
-/** The eighth line of postmaster.pid is the server's own word on its state. */
+/** The eighth line of postmaster.pid is the server's state. */
 function isReady(folder: string): boolean {
   try {
     return readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')[7]?.trim() === 'ready';
@@ -233,7 +233,7 @@ function isReady(folder: string): boolean {
   }
 }
 
-/** Without the PG… variables of the person's own PostgreSQL, and with messages in the language that we read. */
+/** Without the PG… variables of the person's own PostgreSQL, and with English messages, which this file parses. */
 function quietEnvironment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
   return { ...Object.fromEntries(own), LC_ALL: 'C', LANG: 'C' };

@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { commandOf, isAlive } from '../processes.ts';
 
 /**
- * Makes way for a new start in a cluster's folder: ends a PostgreSQL that an earlier, killed run left in it, and removes
- * the pid file of one that is gone, in case its number now belongs to another process (PostgreSQL would then refuse).
+ * Prepares a cluster's folder for a start: stops a PostgreSQL that a killed run left there, and removes the pid file of an
+ * ended one, because PostgreSQL would not start if another process had that PID now.
  *
- * Call it only while holding the lock of the data directory: a PostgreSQL in there is then nobody's.
+ * Call it only with the lock of the data directory; then no running stack uses that PostgreSQL.
  *
- * @throws when the old server does not end within ten seconds.
+ * @throws if the old server does not end within ten seconds.
  */
 export async function endOrphan(folder: string): Promise<void> {
   const file = join(folder, 'postmaster.pid');
@@ -28,7 +28,9 @@ export async function endOrphan(folder: string): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (isAlive(pid)) {
     if (Date.now() > deadline) {
-      throw new Error(`A PostgreSQL of an earlier run (PID ${pid}) still uses ${folder} and does not end.`);
+      throw new Error(
+        `A PostgreSQL of an earlier run (PID ${pid}) still uses ${folder} and does not stop. Run: kill -9 ${pid}`,
+      );
     }
     await sleep(50);
   }

@@ -2,15 +2,15 @@ import { spawn } from 'node:child_process';
 import type { Account } from './account.ts';
 
 /**
- * Stays beside PostgreSQL and holds the other end of a pipe to us. We may be killed with SIGKILL and run no code any
- * more; the pipe closes all the same, and the watchdog then ends PostgreSQL, and removes `throwAway` when it is given.
+ * Runs beside PostgreSQL, with a pipe to this process. After a SIGKILL this process can run no code, but the pipe closes. The
+ * watchdog then stops PostgreSQL, and removes `throwAway` if given.
  */
 export function watchdog(
   pid: number,
   account: Account | undefined,
   throwAway?: string,
 ): { release(): Promise<void> } {
-  // `read` fails at the end of the pipe; a word through it means that we ended PostgreSQL ourselves.
+  // `read` fails when the pipe closes. A line on the pipe means that this process has stopped PostgreSQL itself.
   const script = `
     read -r word && exit 0
     kill -INT "$1" 2>/dev/null
@@ -31,7 +31,7 @@ export function watchdog(
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
-  child.stdin.on('error', () => {}); // it ended first
+  child.stdin.on('error', () => {}); // the watchdog ended first
   child.unref();
   return {
     async release() {

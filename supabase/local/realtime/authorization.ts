@@ -3,24 +3,24 @@ import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { sessionContext } from '../session-context.ts';
 import type { Claims } from './tokens.ts';
 
-/** Who wants into which private channel. */
+/** A request to join a private channel, or to send to it. */
 export interface Asker {
-  /** Without the `realtime:` before it. */
+  /** Without the prefix `realtime:`. */
   topic: string;
   claims: Claims;
-  /** The request's headers that begin with `x-`; policies see them. */
+  /** The request's headers that begin with `x-`, for policies. */
   headers: Record<string, string>;
 }
 
-/** What the policies on `realtime.messages` say. A policy that fails says no. */
+/** The result of the policies on `realtime.messages`. A policy that fails denies. */
 export interface Authorization {
   mayRead(asker: Asker): Promise<boolean>;
   mayWrite(asker: Asker): Promise<boolean>;
 }
 
 /**
- * As hosted does it: in a transaction that is rolled back, a message is put on the topic as superuser and looked for as
- * the one who asks (reading), or put there as the one who asks (writing).
+ * As on hosted: in a transaction that is rolled back, the superuser inserts a message for the topic, and the requesting role
+ * selects it (read), or inserts one itself (write).
  */
 export function createAuthorization(sql: Sql, log: (line: string) => void): Authorization {
   const settled = async (asker: Asker, probe: (transaction: TransactionSql) => Promise<boolean>) => {
@@ -43,7 +43,7 @@ export function createAuthorization(sql: Sql, log: (line: string) => void): Auth
     mayRead: (asker) =>
       settled(asker, async (transaction) => {
         const id = randomUUID();
-        // Sent together: one round trip.
+        // Sent together, in one round trip.
         const [, , found] = await Promise.all([
           insertProbe(transaction, id, asker.topic),
           become(transaction, asker),

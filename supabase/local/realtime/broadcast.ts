@@ -1,14 +1,14 @@
-/** What a channel's listeners get: an event with a payload, kept as it came, so that nothing is parsed on the way. */
+/** A message to a channel's clients: an event, and its payload as it arrived, without parsing. */
 export interface Broadcast {
   event: string;
-  /** JSON text, or bytes that only version 2.0.0 of the protocol can carry. */
+  /** JSON text, or bytes, which need version 2.0.0 of the protocol. */
   payload: string | Uint8Array;
-  /** `{ id }` of the row in realtime.messages, where the database sent it. */
+  /** `{ id }` of the row in realtime.messages, for messages from the database. */
   meta?: Record<string, unknown>;
 }
 
 /**
- * The largest payload, in bytes, as on hosted's free plan: what is lost there must not arrive here.
+ * The largest payload in bytes, as on hosted's free plan. Larger messages are lost there, so they must not arrive here.
  *
  * @see https://supabase.com/docs/guides/realtime/limits
  */

@@ -5,29 +5,29 @@ import type { Hub, Listener } from './hub.ts';
 import type { JoinConfig } from './join-config.ts';
 import { expired, TokenRefused, type Claims, type Tokens } from './tokens.ts';
 
-/** What a channel needs of the endpoint. */
+/** The parts of the endpoint that a channel uses. */
 export interface Services {
   hub: Hub;
   tokens: Tokens;
   authorization: Authorization;
 }
 
-/** What a channel needs of its socket. */
+/** The parts of its socket that a channel uses. */
 export interface Connection {
   readonly version: Version;
   readonly headers: Record<string, string>;
-  /** What the API key stands for. */
+  /** The claims of the API key. */
   readonly keyClaims: Claims;
   send(message: Message): void;
   deliver(frame: Encoded): void;
-  /** The channel has ended by itself. */
+  /** Called when the channel ends by itself. */
   ended(channel: Channel): void;
 }
 
-/** A token may live for years, a timer cannot; hosted looks again within the hour as well. */
+/** The longest timer. A token may live for years; hosted also checks again within the hour. */
 const LONGEST_TIMER_MS = 3_600_000;
 
-/** A joined channel of one socket: what it may do, for how long, and the answers to its client. */
+/** A joined channel of one socket: its rights, their expiry, and the answers to its client. */
 export class Channel implements Listener {
   readonly topic: string;
   readonly joinRef: string | null;
@@ -41,7 +41,7 @@ export class Channel implements Listener {
   #expiry: NodeJS.Timeout | undefined;
   #isOpen = false;
 
-  /** Made by {@link Channel.join} alone. */
+  /** Only {@link Channel.join} creates channels. */
   private constructor(
     connection: Connection,
     services: Services,
@@ -84,19 +84,19 @@ export class Channel implements Listener {
     return this.#connection.version;
   }
 
-  /** The topic as policies and messages in the database have it. */
+  /** The topic's name in the database. */
   get name(): string {
     return this.topic.slice('realtime:'.length);
   }
 
-  /** The join was answered: from here on messages flow. */
+  /** Call after the join was answered. From then on the channel receives messages. */
   open(): void {
     this.#isOpen = true;
     this.#services.hub.add(this);
     this.#watchExpiry();
   }
 
-  /** Nothing flows any more. Idempotent. */
+  /** Stops all messages. Idempotent. */
   close(): void {
     this.#isOpen = false;
     clearTimeout(this.#expiry);
@@ -115,7 +115,7 @@ export class Channel implements Listener {
     this.push('system', { extension, status, message, channel: this.name });
   }
 
-  /** @returns the answer, where there is one: a broadcast that is not allowed gets none, as on hosted. */
+  /** @returns the answer, if any. A forbidden broadcast gets none, as on hosted. */
   async send(broadcast: Broadcast): Promise<{ status: 'ok' | 'error'; response: unknown } | undefined> {
     if (this.isPrivate && !(this.#mayWrite ??= await this.#services.authorization.mayWrite(this.#asker)))
       return undefined;
@@ -133,9 +133,9 @@ export class Channel implements Listener {
       : { status: 'ok', response: {} };
   }
 
-  /** A newer token. One that allows less than the channel needs ends it. */
+  /** Takes a newer token. If its rights are too low, the channel ends. */
   async renew(token: unknown): Promise<void> {
-    // A key instead of a token: what a client without a session sends.
+    // A client without a session sends its key instead of a token.
     if (typeof token !== 'string' || token === this.#token || token.startsWith('sb_')) return;
     this.#token = token;
     this.#mayWrite = undefined;
@@ -171,7 +171,7 @@ export class Channel implements Listener {
   }
 }
 
-/** The answer to a join that cannot be. */
+/** The answer to a rejected join. */
 export class JoinRefused extends Error {
   override name = 'JoinRefused';
 }

@@ -12,17 +12,17 @@ interface Row {
 }
 
 /**
- * Carries the database's broadcasts to those who listen. `delivery.sql` notifies the id of each committed message; it is
- * read and passed on in the order of commits.
+ * Delivers the database's broadcasts to the channels. `delivery.sql` notifies the id of each committed message. Messages are
+ * read and delivered in the order of commits.
  *
- * @returns once it listens; the function ends it.
+ * @returns once it listens; call the function to stop.
  */
 export async function startDelivery(
   databaseUrl: string,
   hub: Hub,
   log: (line: string) => void,
 ): Promise<() => Promise<void>> {
-  // A connection of its own: no message waits behind other work.
+  // Its own connection, so that no message waits for other work.
   const sql = postgres(databaseUrl, {
     max: 1,
     onnotice: () => {},
@@ -32,7 +32,7 @@ export async function startDelivery(
   let running = false;
   let stopped = false;
 
-  // What comes while a read is under way is read with the next, all at once: a burst does not queue up.
+  // Messages that arrive during a read are read together by the next one, so a burst makes no queue.
   const drain = async () => {
     if (running) return;
     running = true;
@@ -42,13 +42,14 @@ export async function startDelivery(
       try {
         for (const row of await read(sql, ids)) pass(row, hub, log);
       } catch (error) {
-        if (!stopped) log(`Realtime: ${ids.length} messages are lost: ${(error as Error).message}`);
+        if (!stopped)
+          log(`Realtime: ${ids.length} messages could not be read and are lost: ${(error as Error).message}`);
       }
     }
     running = false;
   };
 
-  await read(sql, []); // connected and prepared, so that the first message is as quick as the others
+  await read(sql, []); // connects and prepares the statement, so that the first message is not slower
   await sql.listen('lastseen_realtime', (id) => {
     if (hub.isEmpty) return;
     waiting.push(id);
@@ -78,7 +79,7 @@ function pass(row: Row, hub: Hub, log: (line: string) => void): void {
   const size = payloadSize(broadcast);
   if (size > PAYLOAD_LIMIT)
     log(
-      `Realtime: a message on ${row.topic} is dropped, as hosted would: ${size} bytes, ${PAYLOAD_LIMIT} at most`,
+      `Realtime: a message on ${row.topic} was dropped, as on hosted: ${size} bytes, the limit is ${PAYLOAD_LIMIT}`,
     );
   else hub.publish(`realtime:${row.topic}`, row.private, broadcast);
 }

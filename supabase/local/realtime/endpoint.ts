@@ -14,18 +14,18 @@ import { Hub } from './hub.ts';
 import { Socket } from './socket.ts';
 import { createTokens } from './tokens.ts';
 
-/** Supabase Realtime, as far as the unmodified client needs it for broadcasts. */
+/** The part of Supabase Realtime that the unmodified client needs for broadcasts. */
 export interface RealtimeEndpoint {
   /** Answers a request under `/realtime/v1`. */
   fetch(request: Request): Promise<Response>;
-  /** Drops every socket and refuses new ones, as a network does that fails. */
+  /** Drops every socket and rejects new ones, like a failing network. */
   cut(): void;
   restore(): void;
   close(): Promise<void>;
 }
 
 export interface RealtimeOptions {
-  /** Whose `upgrade` requests are answered. */
+  /** The server with the `upgrade` requests. */
   server: Server;
   databaseUrl: string;
   keys: Keys;
@@ -36,7 +36,7 @@ const PATH = '/realtime/v1/websocket';
 /** Bytes, as on hosted. */
 const FRAME_LIMIT = 5_000_000;
 
-/** Once it returns, what the database sends is delivered. */
+/** Starts Realtime. After that, messages of the database are delivered. */
 export async function startRealtime({
   server,
   databaseUrl,
@@ -61,7 +61,7 @@ export async function startRealtime({
   let isCut = false;
 
   const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    stream.on('error', () => {}); // a client that is gone before it is answered
+    stream.on('error', () => {}); // the client may close the connection before the answer
     if (isCut) return stream.destroy();
     const url = URL.parse(request.url ?? '/', 'http://127.0.0.1');
     if (url?.pathname !== PATH) return refuse(stream, 404, 'Not Found', `The socket is at ${PATH}`);

@@ -10,7 +10,7 @@ export interface Frame {
   topic: string;
   event: string;
   payload: Record<string, unknown>;
-  /** Of a frame whose event is `broadcast`. */
+  /** For frames with the event `broadcast`. */
   broadcast?: Broadcast;
 }
 
@@ -23,7 +23,7 @@ export interface Message {
   payload: unknown;
 }
 
-/** A broadcast as it goes over the wire: the same bytes for every listener. */
+/** An encoded broadcast, the same bytes for every client. */
 export interface Encoded {
   data: Buffer;
   isBinary: boolean;
@@ -34,7 +34,7 @@ export class BadFrame extends Error {
   override name = 'BadFrame';
 }
 
-// Binary frames: a kind, the lengths of the texts that follow (a byte each), an encoding, the texts, the payload.
+// Binary frames: a kind, the lengths of the texts (a byte each), an encoding, the texts, the payload.
 const PUSH = 3;
 const BROADCAST = 4;
 const BINARY = 0;
@@ -67,7 +67,7 @@ function readPush(data: Buffer): Frame {
   }) as [string, string, string, string];
   if (offset > data.length) throw new BadFrame('a binary frame that ends too early');
   const body = data.subarray(offset);
-  if (data[6] === JSON_TEXT) parse(body.toString()); // or it would break every listener's client
+  if (data[6] === JSON_TEXT) parse(body.toString()); // invalid JSON would break every client
   return {
     joinRef: joinRef || null,
     ref: ref || null,
@@ -96,7 +96,7 @@ export function writeMessage(
   );
 }
 
-/** @returns undefined where this version cannot say it: bytes in 1.0.0. */
+/** @returns undefined if this version can't encode the payload: bytes in 1.0.0. */
 export function writeBroadcast(version: Version, topic: string, broadcast: Broadcast): Encoded | undefined {
   const { event, payload, meta } = broadcast;
   if (version === '2.0.0') {
@@ -109,7 +109,7 @@ export function writeBroadcast(version: Version, topic: string, broadcast: Broad
     }
   }
   if (typeof payload !== 'string') return undefined;
-  // The payload is JSON already: put in as it is, it need not be parsed and written once more.
+  // The payload is JSON text already, so it is inserted without parsing.
   const body =
     `{"type":"broadcast","event":${JSON.stringify(event)},"payload":${payload}` +
     `${meta ? `,"meta":${JSON.stringify(meta)}` : ''}}`;

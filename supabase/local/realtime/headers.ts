@@ -1,4 +1,4 @@
-/** The headers that policies see (`request.headers`): hosted passes on those that begin with `x-`. */
+/** The headers for policies (`request.headers`): as on hosted, those that begin with `x-`. */
 export function headersForPolicies(
   headers: Iterable<[string, string | string[] | undefined]>,
 ): Record<string, string> {

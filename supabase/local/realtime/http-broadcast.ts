@@ -9,7 +9,7 @@ const SINGLE = /^\/realtime\/v1\/api\/broadcast\/([^/]+)\/events\/([^/]+)$/;
 /** Bytes of a whole request. */
 const BODY_LIMIT = 4_000_000;
 
-/** Broadcasts that come by HTTP: a batch for any topics, or one, whose payload is the body. */
+/** Broadcasts by HTTP: a batch for any topics, or a single one with the body as its payload. */
 export async function handleBroadcast(request: Request, services: Services): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   const single = SINGLE.exec(pathname);
@@ -25,7 +25,7 @@ export async function handleBroadcast(request: Request, services: Services): Pro
   return sender.single(topic, event, searchParams.get('private') === 'true', body, request.headers);
 }
 
-/** The session's token where there is one, else the API key. */
+/** The session's token if there is one, else the API key. */
 async function whoAsks({ headers }: Request, { tokens }: Services): Promise<Claims | undefined> {
   const bearer = /^Bearer\s+(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
   const keyClaims = tokens.ofKey(headers.get('apikey')) ?? tokens.ofKey(bearer ?? null);
@@ -53,7 +53,7 @@ class Sender {
   readonly #services: Services;
   readonly #claims: Claims;
   readonly #headers: Record<string, string>;
-  /** What the policies said, by topic: a batch asks once. */
+  /** Results of the policies by topic, so that a batch checks each topic once. */
   readonly #mayWrite = new Map<string, Promise<boolean>>();
 
   constructor(services: Services, claims: Claims, headers: Record<string, string>) {
@@ -93,7 +93,7 @@ class Sender {
     if (!messages) return json(422, { errors: { messages: ['each needs a topic, an event and a payload'] } });
     if (messages.some(({ broadcast }) => payloadSize(broadcast) > PAYLOAD_LIMIT)) return tooLarge();
     for (const { topic, isPrivate, broadcast } of messages) {
-      // One that is not allowed is passed over, as on hosted.
+      // A forbidden message is skipped, as on hosted.
       if (!isPrivate || (await this.#allowed(topic))) this.#publish(topic, isPrivate, broadcast);
     }
     return accepted();
@@ -121,7 +121,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    return part; // a percent sign that means itself
+    return part; // a literal percent sign
   }
 }
 

@@ -1,16 +1,16 @@
 import type { Broadcast } from './broadcast.ts';
 import { writeBroadcast, type Encoded, type Version } from './frames.ts';
 
-/** A channel of a socket, as the hub sees it. */
+/** The part of a channel that the hub uses. */
 export interface Listener {
   readonly version: Version;
-  /** `realtime:` and the name. */
+  /** `realtime:` and the topic's name. */
   readonly topic: string;
   readonly isPrivate: boolean;
   deliver(frame: Encoded): void;
 }
 
-/** Who listens to what. A private topic and a public one of the same name are two. */
+/** The channels by topic. A private and a public topic with the same name are separate. */
 export class Hub {
   readonly #listeners = new Map<string, Set<Listener>>();
 
@@ -33,9 +33,9 @@ export class Hub {
   }
 
   /**
-   * Sends to all who listen, written once per version of the protocol.
+   * Sends a broadcast to all channels of a topic, encoded once per version of the protocol.
    *
-   * @param except who gets none: the sender.
+   * @param except the sender, which gets no copy.
    */
   publish(topic: string, isPrivate: boolean, broadcast: Broadcast, except?: Listener): void {
     const frames = new Map<Version, Encoded | undefined>();

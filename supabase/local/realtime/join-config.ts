@@ -1,24 +1,24 @@
-/** What a client asks for when it joins. */
+/** The options of a join. */
 export interface JoinConfig {
   isPrivate: boolean;
-  /** Its own broadcasts too. */
+  /** Receive its own broadcasts, too. */
   wantsOwn: boolean;
-  /** An answer to each of its broadcasts. */
+  /** Receive an answer to each of its broadcasts. */
   wantsAck: boolean;
-  /** The word that the database's messages flow. */
+  /** Receive a message when the database's messages are connected. */
   wantsReady: boolean;
   wantsPresence: boolean;
   postgresChanges: Record<string, unknown>[];
-  /** A session's token; without one the API key decides. */
+  /** A session's token. Without one, the API key decides. */
   token?: string;
 }
 
-/** Whatever is not as it should be counts as not asked for, as on hosted. */
+/** Ignores invalid options, as on hosted. */
 export function readJoinConfig(payload: Record<string, unknown>): JoinConfig {
   const config = object(payload.config);
   const broadcast = object(config.broadcast);
   const { access_token, user_token } = payload;
-  // A key in the token's place is what a client without a session sends; hosted then takes the socket's key.
+  // A client without a session sends its key as the token. As on hosted, the socket's key decides then.
   const isKey = [access_token, user_token].some(
     (token) => typeof token === 'string' && token.startsWith('sb_'),
   );

@@ -24,14 +24,14 @@ export interface SocketOptions {
 const CHANNEL_LIMIT = 100;
 /** Clients send a heartbeat every 25 s. */
 const IDLE_LIMIT_MS = 60_000;
-/** Bytes that a client may leave unread before it is given up: others' memory is not its buffer. */
+/** Limit of unread bytes. A client beyond it is disconnected, so that it can't use up memory. */
 const UNREAD_LIMIT = 16_000_000;
-/** Frames read but not yet handled: beyond it nothing more is read from the network. */
+/** Limit of frames that are read but not handled. Beyond it, reading from the network pauses. */
 const BACKLOG_LIMIT = 64;
 
 /**
- * One client. Its frames are handled one after the other, so a leave cannot overtake its join, and whoever sends
- * thousands of them waits for themselves.
+ * One client. Its frames are handled one after the other, so a leave cannot overtake its join, and a client that sends
+ * thousands delays only itself.
  */
 export class Socket implements Connection {
   readonly version: Version;
@@ -57,7 +57,7 @@ export class Socket implements Connection {
     this.#idle.unref();
     ws.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
     ws.on('close', () => this.#end());
-    ws.on('error', () => {}); // too large a frame, a broken one: `close` follows
+    ws.on('error', () => {}); // a frame is too large or invalid; `close` follows
   }
 
   send(message: Message): void {
@@ -129,7 +129,7 @@ export class Socket implements Connection {
     if (topic === 'realtime:') return refuse('TopicNameRequired: You must provide a topic name');
     const previous = this.#channels.get(topic);
     if (previous) {
-      // A client that joins again has forgotten the first time.
+      // A second join replaces the first.
       this.#channels.delete(topic);
       previous.close();
       this.#farewell(previous);
@@ -162,7 +162,7 @@ export class Socket implements Connection {
     this.#farewell(channel);
   }
 
-  /** The client takes it for its channel's end only with the join's ref. */
+  /** With the join's ref, because the client ignores other `phx_close` messages. */
   #farewell({ topic, joinRef }: Channel): void {
     this.send({ joinRef, ref: joinRef, topic, event: 'phx_close', payload: {} });
   }
@@ -172,7 +172,7 @@ export class Socket implements Connection {
   }
 }
 
-/** Not a late frame of an earlier life of the channel. */
+/** False for a late frame of an earlier join. */
 function isOf({ joinRef }: Frame, channel: Channel): boolean {
   return joinRef === null || joinRef === channel.joinRef;
 }

@@ -1,16 +1,16 @@
 import { errors, jwtVerify } from 'jose';
 import type { Keys } from '../keys.ts';
 
-/** Who asks. */
+/** The claims of a key or a session. */
 export interface Claims {
   role: string;
   sub?: string;
-  /** Seconds since 1970; an API key has none. */
+  /** Seconds since 1970; missing for an API key. */
   exp?: number;
   [claim: string]: unknown;
 }
 
-/** A token that does not count. The message is hosted's; `code` comes before it in the answer to a join. */
+/** An invalid token. The message is the same as on hosted; `code` precedes it in the answer to a join. */
 export class TokenRefused extends Error {
   override name = 'TokenRefused';
   readonly code: string;
@@ -21,7 +21,7 @@ export class TokenRefused extends Error {
 }
 
 export interface Tokens {
-  /** The claims that hosted's gateway gives to a request with this API key. */
+  /** The claims of an API key, as in hosted's gateway. */
   ofKey(key: string | null): Claims | undefined;
   /** @throws {TokenRefused} */
   verify(token: string): Promise<Claims>;

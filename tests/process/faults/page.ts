@@ -2,12 +2,12 @@ import { createClient } from '@supabase/supabase-js';
 import type { Sql } from 'postgres';
 import { expect } from 'vitest';
 import type { StackAddress } from '../../../supabase/local/stack.ts';
-import { applyMessage, fromSnapshot, type FleetState } from '../../../src/lib/fleet/fleet.ts';
-import { readSnapshot } from '../../../src/lib/fleet/message.ts';
-import type { Worker } from '../../../src/lib/fleet/worker.ts';
-import { joinFleet } from '../../../src/lib/realtime/channel.ts';
-import { follow, type Connection } from '../../../src/lib/realtime/follow.ts';
-import { SignedOut, type FleetSource } from '../../../src/lib/realtime/source.ts';
+import { applyMessage, fromSnapshot, type FleetState } from '../../../src/lib/rules/fleet-state.ts';
+import { readSnapshot } from '../../../src/lib/rules/message.ts';
+import type { Worker } from '../../../src/lib/rules/worker.ts';
+import { joinFleet } from '../../../src/lib/live/channel.ts';
+import { follow, type Connection } from '../../../src/lib/live/follow.ts';
+import { SignedOut, type FleetSource } from '../../../src/lib/live/source.ts';
 import { until } from '../../support/until.ts';
 
 /** What an open page holds: its own rules and its own client of Realtime, with no browser around them. */

@@ -1,17 +1,17 @@
 /**
- * The cookies of one site, name by name. A site that begins a session for every visitor without one (`npm run dev`
- * signs its visitor in) begins one for the crawler and not one for every page.
+ * The cookies of one site, by name. `npm run dev` signs in every visitor without a session; with these cookies, the
+ * crawler gets one session, and not one for every page.
  */
 export class Cookies {
   readonly #values = new Map<string, string>();
 
-  /** What to send with a request. */
+  /** The headers of a request. */
   get headers(): Record<string, string> {
     const cookie = [...this.#values].map(([name, value]) => `${name}=${value}`).join('; ');
     return cookie ? { cookie } : {};
   }
 
-  /** Takes over what a response sets, and drops what it takes back. */
+  /** Stores the cookies that a response sets, and removes those that it expires. */
   keep(response: Response): void {
     for (const line of response.headers.getSetCookie()) {
       const [, name, value] = /^\s*([^=;]+)=([^;]*)/.exec(line) ?? [];

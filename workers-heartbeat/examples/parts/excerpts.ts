@@ -3,7 +3,7 @@ const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"'
 /**
  * Short texts out of a rendered page, one per section: its heading and the first paragraph below it.
  *
- * @param most characters in each; a longer one is cut at a word and ends in "…"
+ * @param most characters in each; a longer text is cut at a word and ends in "…"
  */
 export function excerptsOf(html: string, most: number): string[] {
   return html.split(/(?=<h[1-6][\s>])/i).flatMap((section) => {
@@ -21,7 +21,7 @@ function plain(html: string): string {
     .trim();
 }
 
-/** A text of at most so many characters, cut between two words. */
+/** Cuts a text between two words, to at most `most` characters. */
 export function shorten(text: string, most: number): string {
   if (text.length <= most) return text;
   const cut = text.slice(0, most - 1);

@@ -1,11 +1,11 @@
 const REFERENCE = /(?:<(a)\b[^>]*?\shref\s*=|\s(?:href|src)\s*=|\bimport\s*\()\s*(?:"([^"]*)"|'([^']*)')/gi;
 const ENTITIES: Record<string, string> = { amp: '&', quot: '"', '#39': "'", '#x27': "'" };
 
-/** What a page refers to on its own site, each once: as paths with their query. */
+/** The references of a page to its own site, each once, as paths with their query. */
 export interface References {
-  /** Where its links lead. */
+  /** Targets of its links. */
   links: Set<string>;
-  /** What it loads: styles, scripts, pictures. */
+  /** Parts that it loads: styles, scripts, pictures. */
   parts: Set<string>;
 }
 
@@ -19,7 +19,7 @@ export function referencesIn(html: string, page: URL): References {
   return found;
 }
 
-/** Where a reference on a page leads, as a path of the page's own site; null for any other site or scheme. */
+/** The target of a reference, as a path on the page's own site; null for another site or scheme. */
 export function sameSite(reference: string, page: URL): string | null {
   const url = URL.parse(reference, page);
   return url?.origin === page.origin ? url.pathname + url.search : null;

@@ -1,6 +1,6 @@
 /**
- * An error in one line, for a terminal that five workers share. The page shows it too, as the worker's last error. What
- * `fetch` has to say ("fetch failed") is said by its cause.
+ * An error in one line, for a terminal that five workers share. The page also shows the line, as the worker's last error.
+ * Includes the cause, because `fetch` itself only says "fetch failed".
  */
 export function inOneLine(error: unknown): string {
   const { cause = error } = error as { cause?: unknown };

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** 1 is a speed that a person can follow on the page. Tests go faster. */
+/** 1 is slow enough to follow on the page. Tests use more. */
 export const speed = Number(process.env.SAMPLES_SPEED) || 1;
 
 /**
- * Waits for so many seconds, but not once the worker is told to finish up: a plain `setTimeout` here would hold
- * back its goodbye.
+ * Waits, but ends at once when the worker stops. A plain `setTimeout` would delay the stop.
  *
- * @returns true if the time went by, false if `signal` cut it short
+ * @returns true after the full time, false if `signal` ended it
  */
 export function pause(seconds: number, signal: AbortSignal): Promise<boolean> {
   return sleep((seconds * 1000) / speed, true, { signal }).catch(() => false);

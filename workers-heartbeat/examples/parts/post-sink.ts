@@ -1,7 +1,7 @@
 /**
- * The place that x-autopost posts to: a small HTTP server on this machine that behaves as badly as a social network's
- * API does. It allows so many posts in so many seconds (429 with Retry-After), has hiccups (503), and refuses
- * a post now and then (422). While the file `sink-down` lies in the samples' folder it answers 503 to everything.
+ * The service that x-autopost posts to: a small local HTTP server with the usual problems of such an API. It limits the rate
+ * (429 with Retry-After), fails sometimes (503), and rejects some posts (422). While the file `sink-down` exists in the
+ * samples' folder, it answers every request with 503.
  */
 import { existsSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
@@ -10,16 +10,16 @@ import { join } from 'node:path';
 import { speed } from './pause.ts';
 import { folder } from './samples.ts';
 
-/** x-autopost's own pace, one post in 4 s, runs into this limit now and then. */
+/** x-autopost sends one post in 4 s, and reaches this limit now and then. */
 const MOST_POSTS = 3;
 const WINDOW_SECONDS = 15;
 const HICCUP_EVERY = 13; // requests
-const REFUSE_EVERY = 17; // posts that got past the limits
+const REFUSE_EVERY = 17; // posts within the limit
 const MOST_BYTES = 4_096;
 
-/** Starts the sink on a free loopback port. It ends with the process and does not keep it alive. */
+/** Starts the service on a free loopback port. It ends with the process, and does not keep the process alive. */
 export async function startPostSink(): Promise<URL> {
-  const accepted: number[] = []; // when each post of the current window came, in seconds
+  const accepted: number[] = []; // times of the posts in the current window, in seconds
   let requests = 0;
   let judged = 0;
 

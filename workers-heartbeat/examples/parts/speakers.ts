@@ -1,17 +1,17 @@
 import type { Results } from './samples.ts';
 
-/** What lies on the table: what the other workers have found out so far. */
+/** The results of the other workers. */
 export type Table = Pick<Results, 'analysis' | 'crawl' | 'posts'>;
 
-/** Something that has been said. */
+/** One turn of a speaker. */
 export type Turn = Results['session']['turns'][number];
 
 export interface Speaker {
   name: string;
-  /** In the first round: what I know. */
+  /** In the first round: the speaker's own results. */
   report(table: Table): string;
-  /** In the rounds after it: what I have to say to the turn before mine. */
-  reply(table: Table, heard: Turn): string;
+  /** In later rounds: a reply to the turn before. */
+  reply(table: Table, last: Turn): string;
 }
 
 const librarian: Speaker = {
@@ -60,7 +60,7 @@ const publicist: Speaker = {
   },
 };
 
-/** They speak in this order, round after round. */
+/** The speakers in their order. */
 export const speakers = [librarian, scout, publicist];
 
 function count(number: number, of: string): string {

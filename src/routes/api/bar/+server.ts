@@ -1,13 +1,13 @@
-import { answer, answerAnyone } from '$lib/server/answer.ts';
-import { anyonesFor } from '$lib/server/anyones.ts';
-import { BAR_LASTS_S, readBar } from '$lib/server/bar.ts';
+import { answer, answerPublic } from '$lib/server/http/answer.ts';
+import { cachePublicly } from '$lib/server/http/public-cache.ts';
+import { BAR_LASTS_S, readBar } from '$lib/public/bar.server.ts';
 import type { RequestHandler } from './$types';
 
-/** The status line, for a page that shows it. */
+/** The status line's data. */
 export const GET: RequestHandler = async (event) => {
   const key = event.url.searchParams.get('key');
   const read = async () => (await readBar(event.locals.session, key)).bar;
-  const response = await (key === null ? answer(read) : answerAnyone(read));
-  if (key !== null && response.ok) anyonesFor(BAR_LASTS_S, event);
+  const response = await (key === null ? answer(read) : answerPublic(read));
+  if (key !== null && response.ok) cachePublicly(BAR_LASTS_S, event);
   return response;
 };

@@ -1,10 +1,11 @@
-import { fleetJson } from '$lib/fleet/fleet-json.ts';
-import { readSnapshot } from '$lib/fleet/message.ts';
-import { answer } from '$lib/server/answer.ts';
-import { readFleet, readFleetWith, Refused } from '$lib/server/fleet.ts';
+import { fleetJson } from '$lib/fleet-page/fleet-json.ts';
+import { readSnapshot } from '$lib/rules/message.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { readFleet, readFleetWith } from '$lib/server/database/fleet.ts';
+import { Refused } from '$lib/server/database/refusal.ts';
 import type { RequestHandler } from './$types';
 
-/** Every worker, and what its row means now, for members: with their session, or with their access token (docs/api.md). */
+/** Every worker with its health, for members with a session or an access token (docs/api.md). */
 export const GET: RequestHandler = ({ locals, request }) =>
   answer(async () => {
     const given = request.headers.get('authorization');

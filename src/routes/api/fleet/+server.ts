@@ -1,5 +1,5 @@
-import { answer } from '$lib/server/answer.ts';
-import { readFleet } from '$lib/server/fleet.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { readFleet } from '$lib/server/database/fleet.ts';
 import type { RequestHandler } from './$types';
 
 /** The snapshot, for a page that follows the fleet. */

@@ -1,8 +1,8 @@
-import { answer } from '$lib/server/answer.ts';
-import { Refused } from '$lib/server/fleet.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { Refused } from '$lib/server/database/refusal.ts';
 import type { RequestHandler } from './$types';
 
-/** A token for Realtime, good for a minute at least. The refresh token stays in its cookie. */
+/** A token for Realtime, valid for at least a minute. The refresh token stays in its cookie. */
 export const GET: RequestHandler = ({ locals }) =>
   answer(async () => {
     const token = await locals.session.token();

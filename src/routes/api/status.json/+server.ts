@@ -1,19 +1,19 @@
-import { answerAnyone, jsonAnswer } from '$lib/server/answer.ts';
-import { anyonesFor } from '$lib/server/anyones.ts';
-import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/server/public-status.ts';
+import { answerPublic, jsonAnswer } from '$lib/server/http/answer.ts';
+import { cachePublicly } from '$lib/server/http/public-cache.ts';
+import { PUBLIC_STATUS_LASTS_S, publicStatus } from '$lib/public/status.server.ts';
 import type { RequestHandler } from './$types';
 
-/** The public page as data, for anyone while it is on: docs/api.md. */
+/** The public page as data, for everybody while it is on: docs/api.md. */
 export const GET: RequestHandler = async (event) => {
   let off = false;
-  const response = await answerAnyone(async () => {
+  const response = await answerPublic(async () => {
     const status = await publicStatus();
     off = status === null;
     return status;
   });
   if (!response.ok) return response;
-  anyonesFor(PUBLIC_STATUS_LASTS_S, event);
-  // Pages of anyone may read it, as anyone may.
+  cachePublicly(PUBLIC_STATUS_LASTS_S, event);
+  // Public data, so pages of any site may read it.
   event.setHeaders({ 'access-control-allow-origin': '*' });
   return off ? jsonAnswer({ kind: 'off', message: 'There is no public page here' }, 404) : response;
 };

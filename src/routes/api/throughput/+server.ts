@@ -1,5 +1,5 @@
-import { answer, keptFor } from '$lib/server/answer.ts';
-import { readThroughput } from '$lib/server/history.ts';
+import { answer, keptFor } from '$lib/server/http/answer.ts';
+import { readThroughput } from '$lib/fleet-page/list/last-hour.server.ts';
 import type { RequestHandler } from './$types';
 
 /** Jobs a minute of the whole fleet over the last hour. */

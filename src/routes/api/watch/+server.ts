@@ -1,6 +1,6 @@
-import { answer } from '$lib/server/answer.ts';
-import { keepWatching } from '$lib/server/fleet.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { keepWatching } from '$lib/server/database/fleet.ts';
 import type { RequestHandler } from './$types';
 
-/** "Somebody watches": asked once a minute by every open page. */
+/** Reports a viewer. Every open page calls this about once a minute. */
 export const POST: RequestHandler = ({ locals }) => answer(() => keepWatching(locals.session));

@@ -1,27 +1,32 @@
-import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { refusal } from '$lib/server/fleet.ts';
-import { pause, unpause } from '$lib/server/worker-acts.ts';
-import { absolute } from '$lib/time/words.ts';
+import { ask } from '$lib/server/database/ask.ts';
+import type { Database } from '$lib/server/database/database.types.ts';
+import { orAdvice } from '$lib/server/http/advice.ts';
+import { fieldsOf, readForm, refuseForm, text, trimmed, type DatabaseAnswer } from '$lib/server/http/form.ts';
+import { absolute } from '$lib/time/wording.ts';
+import { pause, unpause } from '$lib/worker-page/commands/commands.server.ts';
+import { pauseForm } from '$lib/worker-page/commands/pause-until.server.ts';
+import { fail } from '@sveltejs/kit';
+import { z } from 'zod';
 import type { Actions, PageServerLoad } from './$types';
 
-export const load: PageServerLoad = async ({ locals, parent }) => {
-  await parent(); // says who may be here, in words
-  const { client } = locals.session;
-  const [known, settings] = await Promise.all([
-    client.from('hp_worker_group_health').select('*').order('worker_type'),
-    client.from('hp_worker_group').select('*'),
-  ]);
-  for (const { error: trouble, status } of [known, settings]) {
-    if (!trouble) continue;
-    const refused = refusal(status, trouble.code, trouble.message);
-    error(refused.status, await advice(refused, locals.session));
-  }
+type Tables = Database['public']['Tables'];
+type GroupHealthRow = Database['public']['Views']['hp_worker_group_health']['Row'];
+type GroupRow = Tables['hp_worker_group']['Row'];
+
+export const load: PageServerLoad = async ({ locals: { session }, parent }) => {
+  await parent(); // rejects people without access
+  const [known, settings] = await orAdvice(
+    session,
+    Promise.all([
+      ask<GroupHealthRow[]>(session.client.from('hp_worker_group_health').select('*').order('worker_type')),
+      ask<GroupRow[]>(session.client.from('hp_worker_group').select('*')),
+    ]),
+  );
   const now = Date.now();
   return {
-    groups: (known.data ?? []).map((group) => {
+    groups: known.map((group) => {
       const type = group.worker_type!;
-      const set = settings.data?.find(({ worker_type }) => worker_type === type);
+      const set = settings.find(({ worker_type }) => worker_type === type);
       const until = set?.paused_until ?? null;
       return {
         type,
@@ -35,7 +40,7 @@ export const load: PageServerLoad = async ({ locals, parent }) => {
         jobUrlTemplate: set?.job_url_template ?? '',
         restartHint: set?.restart_hint ?? '',
         intervalSeconds: set?.heartbeat_interval_s ?? null,
-        // The words are made here: a clock in the page would add to what every page loads.
+        // Formatted here, because a clock in the page would add to every page's code.
         paused:
           until && (until === 'infinity' || Date.parse(until) > now)
             ? {
@@ -48,103 +53,88 @@ export const load: PageServerLoad = async ({ locals, parent }) => {
   };
 };
 
-/** Who may write a group is asked by its policies, and by hp_pause. */
+const COUNTS = 'Desired and minimum must be whole numbers from 0 to 1,000,000.';
+const INTERVAL = 'The heartbeat interval must be from 1 to 3,600 seconds.';
+
+/** An empty field is null; other texts than numbers are rejected with the rule's message. */
+const figure = (rule: (number: z.ZodNumber) => z.ZodNumber, error: string) =>
+  trimmed
+    .transform((value) => (value === '' ? null : Number(value)))
+    .pipe(rule(z.number({ error })).nullable());
+const headcount = figure(
+  (number) => number.int({ error: COUNTS }).min(0, { error: COUNTS }).max(1e6, { error: COUNTS }),
+  COUNTS,
+);
+const note = (field: string) =>
+  trimmed
+    .refine((value) => value.length <= 500, { error: `${field} can have at most 500 characters.` })
+    .transform((value) => value || null);
+
+const groupName = z.object({ type: text });
+
+/** The rules of the table's checks, with messages for people. */
+const groupSettings = z
+  .object({
+    desired: headcount,
+    minimum: headcount,
+    heartbeat_interval_s: figure(
+      (number) => number.min(1, { error: INTERVAL }).max(3600, { error: INTERVAL }),
+      INTERVAL,
+    ),
+    description: note('The description'),
+    restart_hint: note('The start command'),
+    job_url_template: trimmed
+      .refine((value) => value === '' || /^https?:\/\/\S{1,1990}$/i.test(value), {
+        error: 'The job address must begin with http:// or https://, and have no spaces.',
+      })
+      .transform((value) => value || null),
+  })
+  .refine(({ desired, minimum }) => desired === null || minimum === null || minimum <= desired, {
+    error: 'The minimum must not be higher than the desired number.',
+  });
+
+/** The table's policies decide who may write a group, and hp_pause who may pause it. */
 export const actions: Actions = {
   save: async ({ request, locals }) => {
-    const form = await request.formData();
-    const type = text(form, 'type');
-    const row = {
-      desired: whole(form, 'desired'),
-      minimum: whole(form, 'minimum'),
-      description: text(form, 'description').trim() || null,
-      job_url_template: text(form, 'job_url_template').trim() || null,
-      restart_hint: text(form, 'restart_hint').trim() || null,
-      heartbeat_interval_s: figure(form, 'heartbeat_interval_s'),
-    };
-    const wrong = problem(row);
-    if (wrong) return fail(400, { type, message: wrong });
-    const { client } = locals.session;
-    const { error: trouble, status } = await client
-      .from('hp_worker_group')
-      .upsert({ worker_type: type, ...row });
-    return trouble ? refuse(type, trouble, status) : { type, done: `${type} is saved.` };
+    const fields = await fieldsOf(request);
+    const { type } = groupName.parse(fields);
+    const { data: row, error } = groupSettings.safeParse(fields);
+    if (error) return fail(400, { type, message: error.issues[0]!.message });
+    const answer = await locals.session.client.from('hp_worker_group').upsert({ worker_type: type, ...row });
+    return answer.error ? refuse(type, answer) : { type, done: `${type} is saved.` };
   },
   remove: async ({ request, locals }) => {
-    const type = text(await request.formData(), 'type');
-    const { client } = locals.session;
-    const {
-      error: trouble,
-      status,
-      count,
-    } = await client.from('hp_worker_group').delete({ count: 'exact' }).eq('worker_type', type);
-    if (trouble) return refuse(type, trouble, status);
-    if (!count) return fail(403, { type, message: 'Nothing was removed: only operators and owners may.' });
-    return { type, done: `${type} has no settings any more; its workers are as they were.` };
+    const { type } = await readForm(request, groupName);
+    const answer = await locals.session.client
+      .from('hp_worker_group')
+      .delete({ count: 'exact' })
+      .eq('worker_type', type);
+    if (answer.error) return refuse(type, answer);
+    if (!answer.count)
+      return fail(403, {
+        type,
+        message: 'Nothing was removed. Only operators and owners can remove settings.',
+      });
+    return { type, done: `The settings of ${type} are removed. Its workers are unchanged.` };
   },
   pause: async ({ request, locals }) => {
-    const form = await request.formData();
-    const type = text(form, 'type');
-    const came = await pause(locals.session, { type }, form);
-    return 'command' in came
+    const { type, ...form } = await readForm(request, groupName.extend(pauseForm.shape));
+    const result = await pause(locals.session, { type }, form);
+    return 'command' in result
       ? { type, done: `${type} is paused.` }
-      : fail(came.status, { type, ...came.data });
+      : fail(result.status, { type, ...result.data });
   },
   unpause: async ({ request, locals }) => {
-    const type = text(await request.formData(), 'type');
-    const came = await unpause(locals.session, { type });
-    return 'command' in came
-      ? { type, done: `${type} is not paused any more.` }
-      : fail(came.status, { type, ...came.data });
+    const { type } = await readForm(request, groupName);
+    const result = await unpause(locals.session, { type });
+    return 'command' in result
+      ? { type, done: `${type} is no longer paused.` }
+      : fail(result.status, { type, ...result.data });
   },
 };
 
-interface Edited {
-  desired: number | null;
-  minimum: number | null;
-  description: string | null;
-  job_url_template: string | null;
-  restart_hint: string | null;
-  heartbeat_interval_s: number | null;
-}
-
-/** What the table's checks would refuse, in words for people. */
-function problem(row: Edited): string | null {
-  const { desired, minimum, heartbeat_interval_s: interval } = row;
-  if (outside(desired, 0, 1e6) || outside(minimum, 0, 1e6))
-    return 'Desired and minimum are whole numbers from 0 to 1,000,000.';
-  if (minimum !== null && desired !== null && minimum > desired)
-    return 'The minimum is at most what is desired.';
-  if (outside(interval, 1, 3600)) return 'A heartbeat comes every 1 to 3,600 seconds.';
-  if ((row.description?.length ?? 0) > 500) return 'The description has at most 500 characters.';
-  if ((row.restart_hint?.length ?? 0) > 500) return 'The command to restart has at most 500 characters.';
-  if (row.job_url_template !== null && !/^https?:\/\/\S{1,1990}$/i.test(row.job_url_template))
-    return 'The address of a job begins with http:// or https:// and has no spaces.';
-  return null;
-}
-
-function outside(value: number | null, least: number, most: number): boolean {
-  return value !== null && !(value >= least && value <= most);
-}
-
-function refuse(type: string, { code }: { code: string }, status: number) {
-  if (status === 401) return fail(401, { type, message: 'Your session has ended. Sign in again.' });
-  if (status === 403 || code === '42501')
-    return fail(403, { type, message: 'Only operators and owners may edit groups.' });
-  return fail(502, { type, message: 'That did not work. Try again.' });
-}
-
-function text(form: FormData, field: string): string {
-  const value = form.get(field);
-  return typeof value === 'string' ? value : '';
-}
-
-/** NaN, which no range holds, for what is no number; null for nothing. */
-function figure(form: FormData, field: string): number | null {
-  const value = text(form, field).trim();
-  return value === '' ? null : Number(value);
-}
-
-function whole(form: FormData, field: string): number | null {
-  const value = figure(form, field);
-  return value === null || Number.isInteger(value) ? value : NaN;
+function refuse(type: string, answer: DatabaseAnswer) {
+  if (answer.error!.code === '42501')
+    return fail(403, { type, message: 'Only operators and owners can edit groups.' });
+  return refuseForm(answer, { type });
 }

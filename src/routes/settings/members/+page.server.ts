@@ -1,23 +1,22 @@
-import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { authSettings } from '$lib/server/auth-settings.ts';
-import { refusal } from '$lib/server/fleet.ts';
-import type { PostgrestError } from '@supabase/supabase-js';
+import { ask } from '$lib/server/database/ask.ts';
+import type { Database } from '$lib/server/database/database.types.ts';
+import { authSettings } from '$lib/server/auth/settings.ts';
+import { orAdvice } from '$lib/server/http/advice.ts';
+import { readForm, refuseForm, sentence, text, trimmed, type DatabaseAnswer } from '$lib/server/http/form.ts';
+import { z } from 'zod';
 import type { Actions, PageServerLoad } from './$types';
 
-export const load: PageServerLoad = async ({ locals, parent, url }) => {
-  await parent(); // says who may be here, in words
-  const [{ data, error: trouble, status }, { confirmsByItself }] = await Promise.all([
-    locals.session.client.rpc('hp_members'),
+type People = Database['public']['Functions']['hp_members']['Returns'];
+
+export const load: PageServerLoad = async ({ locals: { session }, parent, url }) => {
+  await parent(); // rejects people without access
+  const [people, { confirmsByItself }] = await Promise.all([
+    orAdvice(session, ask<People>(session.client.rpc('hp_members'))),
     authSettings(),
   ]);
-  if (trouble) {
-    const refused = refusal(status, trouble.code, trouble.message);
-    error(refused.status, await advice(refused, locals.session));
-  }
   return {
-    people: data.map((row) => ({
-      // Null for an invite: nobody has come yet. The types don't know that.
+    people: people.map((row) => ({
+      // Null for an invitation that nobody has accepted yet. The types don't contain that.
       userId: row.user_id as string | null,
       email: row.email,
       role: row.role,
@@ -29,49 +28,35 @@ export const load: PageServerLoad = async ({ locals, parent, url }) => {
   };
 };
 
+const invite = z.object({ email: trimmed, role: text });
+const member = z.object({ user: text, email: text, role: text });
+
 export const actions: Actions = {
   invite: async ({ request, locals }) => {
-    const form = await request.formData();
-    const email = text(form, 'email').trim();
-    const role = text(form, 'role');
-    const { error: trouble, status } = await locals.session.client.rpc('hp_invite_member', { email, role });
-    return trouble ? refuse(trouble, status) : { done: `${email} is invited.`, invited: true };
+    const { email, role } = await readForm(request, invite);
+    const answer = await locals.session.client.rpc('hp_invite_member', { email, role });
+    return answer.error ? refuse(answer) : { done: `${email} is invited.`, invited: true };
   },
   role: async ({ request, locals }) => {
-    const form = await request.formData();
-    const role = text(form, 'role');
-    const { error: trouble, status } = await locals.session.client.rpc('hp_set_member_role', {
-      user_id: text(form, 'user'),
-      role,
-    });
-    return trouble ? refuse(trouble, status) : { done: `${text(form, 'email')} is ${role} now.` };
+    const { user, email, role } = await readForm(request, member);
+    const answer = await locals.session.client.rpc('hp_set_member_role', { user_id: user, role });
+    return answer.error ? refuse(answer) : { done: `${email} now has the role ${role}.` };
   },
   remove: async ({ request, locals }) => {
-    const form = await request.formData();
-    const { error: trouble, status } = await locals.session.client.rpc('hp_remove_member', {
-      user_id: text(form, 'user'),
-    });
-    return trouble ? refuse(trouble, status) : { done: `${text(form, 'email')} is no member any more.` };
+    const { user, email } = await readForm(request, member);
+    const answer = await locals.session.client.rpc('hp_remove_member', { user_id: user });
+    return answer.error ? refuse(answer) : { done: `${email} is no longer a member.` };
   },
   withdraw: async ({ request, locals }) => {
-    const email = text(await request.formData(), 'email');
-    const { error: trouble, status } = await locals.session.client.rpc('hp_withdraw_invite', { email });
-    return trouble ? refuse(trouble, status) : { done: `The invite of ${email} is taken back.` };
+    const { email } = await readForm(request, member);
+    const answer = await locals.session.client.rpc('hp_withdraw_invite', { email });
+    return answer.error ? refuse(answer) : { done: `The invitation of ${email} is withdrawn.` };
   },
 };
 
-function text(form: FormData, field: string): string {
-  const value = form.get(field);
-  return typeof value === 'string' ? value : '';
-}
-
-function refuse({ code, message, hint }: PostgrestError, status: number) {
-  if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.' });
-  // Ours name what is wrong in words; others are not for people.
-  if (!code.startsWith('PT')) return fail(502, { message: 'That did not work. Try again.' });
-  const said = [message, hint]
-    .filter(Boolean)
-    .map((one) => one[0]!.toUpperCase() + one.slice(1).replace(/\.$/, ''))
-    .join('. ');
-  return fail(status, { message: `${said}.` });
+/** The error with its hint. */
+function refuse({ error, status }: DatabaseAnswer) {
+  const { code, message, hint } = error!;
+  const text = [message, hint ?? ''].filter(Boolean).map(sentence).join(' ');
+  return refuseForm({ error: { code, message: text }, status });
 }

@@ -1,35 +1,40 @@
-import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { refusal } from '$lib/server/fleet.ts';
-import { requireMember } from '$lib/server/member.ts';
-import { absolute } from '$lib/time/words.ts';
-import type { Session } from '$lib/server/session.ts';
+import { requireMember } from '$lib/server/auth/member.ts';
+import type { Session } from '$lib/server/auth/session.ts';
+import { ask } from '$lib/server/database/ask.ts';
+import type { Database } from '$lib/server/database/database.types.ts';
+import { orAdvice } from '$lib/server/http/advice.ts';
+import { readForm, refuseForm, several, text } from '$lib/server/http/form.ts';
+import { absolute } from '$lib/time/wording.ts';
+import { z } from 'zod';
 import type { Actions, PageServerLoad } from './$types';
 
-/** The Data API gives no more rows at once. */
+type Tables = Database['public']['Tables'];
+type Row<T extends keyof Tables> = Tables[T]['Row'];
+
+/** The Data API's limit of rows in a response. */
 const ROWS = 1000;
 
 export const load: PageServerLoad = async (event) => {
   await requireMember(event);
-  const { session } = event.locals;
-  const { client } = session;
-  const [settings, keys, workers] = await Promise.all([
-    read(
-      session,
-      client.from('hp_setting').select('key, value').in('key', ['public_page', 'frame_ancestors']),
-    ),
-    read(
-      session,
-      client.from('hp_embed_key').select('id, label, created_at, last_used_at').order('created_at'),
-    ),
-    allWorkers(session),
-  ]);
+  const { client } = event.locals.session;
+  const [settings, keys, workers] = await orAdvice(
+    event.locals.session,
+    Promise.all([
+      ask<Pick<Row<'hp_setting'>, 'key' | 'value'>[]>(
+        client.from('hp_setting').select('key, value').in('key', ['public_page', 'frame_ancestors']),
+      ),
+      ask<Pick<Row<'hp_embed_key'>, 'id' | 'label' | 'created_at' | 'last_used_at'>[]>(
+        client.from('hp_embed_key').select('id, label, created_at, last_used_at').order('created_at'),
+      ),
+      allWorkers(client),
+    ]),
+  );
   const setting = (key: string) => settings.find((one) => one.key === key)?.value;
   return {
     origin: event.url.origin,
     shown: setting('public_page') === true,
     sources: String(setting('frame_ancestors') ?? "'self'"),
-    // Words are made here: a page of settings adds nothing to what the fleet page loads.
+    // Formatted here, so that a settings page adds no code to the fleet page.
     keys: keys.map(({ id, label, created_at, last_used_at }) => ({
       id,
       label,
@@ -40,67 +45,44 @@ export const load: PageServerLoad = async (event) => {
   };
 };
 
+const publicPage = z.object({ shown: text, worker: several });
+const sites = z.object({ sources: text });
+const newKey = z.object({ label: text });
+const oldKey = z.object({ id: text });
+
 export const actions: Actions = {
   async show({ request, locals }) {
-    const form = await request.formData();
-    const workers = form.getAll('worker').map(String);
-    const { error: refused } = await locals.session.client.rpc('hp_set_public_page', {
-      shown: form.get('shown') === 'on',
-      workers,
-    });
-    return refused ? wrong('show', refused) : { saved: 'show' };
+    const { shown, worker: workers } = await readForm(request, publicPage);
+    const answer = await locals.session.client.rpc('hp_set_public_page', { shown: shown === 'on', workers });
+    return answer.error ? refuseForm(answer, { section: 'show' }) : { saved: 'show' };
   },
 
   async frame({ request, locals }) {
-    const sources = String((await request.formData()).get('sources') ?? '');
-    const { error: refused } = await locals.session.client.rpc('hp_set_frame_ancestors', { sources });
-    return refused ? wrong('frame', refused) : { saved: 'frame' };
+    const { sources } = await readForm(request, sites);
+    const answer = await locals.session.client.rpc('hp_set_frame_ancestors', { sources });
+    return answer.error ? refuseForm(answer, { section: 'frame' }) : { saved: 'frame' };
   },
 
   async create({ request, locals }) {
-    const label = String((await request.formData()).get('label') ?? '');
-    const { data, error: refused } = await locals.session.client.rpc('hp_create_embed_key', { label });
-    if (refused) return wrong('create', refused);
-    const { key } = data as { key: string };
-    return { saved: 'create', key };
+    const { label } = await readForm(request, newKey);
+    const answer = await locals.session.client.rpc('hp_create_embed_key', { label });
+    if (answer.error) return refuseForm(answer, { section: 'create' });
+    return { saved: 'create', key: (answer.data as { key: string }).key };
   },
 
   async revoke({ request, locals }) {
-    const id = String((await request.formData()).get('id') ?? '');
-    const { error: refused } = await locals.session.client.rpc('hp_revoke_embed_key', { id });
-    return refused ? wrong('revoke', refused) : { saved: 'revoke' };
+    const { id } = await readForm(request, oldKey);
+    const answer = await locals.session.client.rpc('hp_revoke_embed_key', { id });
+    return answer.error ? refuseForm(answer, { section: 'revoke' }) : { saved: 'revoke' };
   },
 };
 
-/** Which form it was, and what the database said: its refusals are written for people. */
-function wrong(section: string, { code, message }: { code: string; message: string }) {
-  const status = Number(/^PT(4\d\d)$/.exec(code)?.[1] ?? 503);
-  return fail(status, {
-    section,
-    message: status === 503 ? 'This could not be saved. Try again in a moment.' : message,
-  });
-}
-
-interface Answer<T> {
-  data: T | null;
-  error: { code: string; message: string } | null;
-  status: number;
-}
-
-async function read<T>(session: Session, question: PromiseLike<Answer<T>>): Promise<T> {
-  const { data, error: trouble, status } = await question;
-  if (!trouble && data) return data;
-  const refused = refusal(status, trouble?.code ?? '', trouble?.message ?? 'no answer');
-  error(refused.status, await advice(refused, session));
-}
-
-/** All of them: what is saved is which workers are public, and one that the form does not know would be none. */
-async function allWorkers(session: Session) {
-  const workers: { worker_name: string; is_public: boolean }[] = [];
+/** All workers, because saving the form makes every worker private that is not in it. */
+async function allWorkers(client: Session['client']) {
+  const workers: Pick<Row<'hp_worker_status'>, 'worker_name' | 'is_public'>[] = [];
   for (;;) {
-    const some = await read(
-      session,
-      session.client
+    const some = await ask<typeof workers>(
+      client
         .from('hp_worker_status')
         .select('worker_name, is_public')
         .order('worker_name')

@@ -1,24 +1,22 @@
-import { error, fail } from '@sveltejs/kit';
-import { advice } from '$lib/server/advice.ts';
-import { configuration } from '$lib/server/configuration.ts';
-import { refusal } from '$lib/server/fleet.ts';
-import type { PostgrestError } from '@supabase/supabase-js';
-import { ago, absolute, until } from '$lib/time/words.ts';
-import { shown, type Listed, type Made, type Token } from './wire.ts';
+import { ask } from '$lib/server/database/ask.ts';
+import { configuration } from '$lib/server/database/configuration.ts';
+import { orAdvice } from '$lib/server/http/advice.ts';
+import { readForm, refuseForm, text, trimmed, type DatabaseAnswer } from '$lib/server/http/form.ts';
+import { ago, absolute, until } from '$lib/time/wording.ts';
+import { z } from 'zod';
+import { visiblePattern, type Listed, type Made, type Token } from './wire.ts';
 import type { Actions, PageServerLoad } from './$types';
 
-export const load: PageServerLoad = async ({ locals, parent }) => {
-  await parent(); // says who may be here, in words
-  const { data, error: trouble, status } = await locals.session.client.rpc('hp_list_worker_tokens');
-  if (trouble) {
-    const refused = refusal(status, trouble.code, trouble.message);
-    error(refused.status, await advice(refused, locals.session));
-  }
-  const { tokens, unknown } = data as unknown as Listed;
-  return { tokens: tokens.map(inWords), unknown: { count: unknown.count, at: when(unknown.at) } };
+export const load: PageServerLoad = async ({ locals: { session }, parent }) => {
+  await parent(); // rejects people without access
+  const { tokens, unknown } = await orAdvice(
+    session,
+    ask<Listed>(session.client.rpc('hp_list_worker_tokens')),
+  );
+  return { tokens: tokens.map(inText), unknown: { count: unknown.count, at: when(unknown.at) } };
 };
 
-/** The words are made here: a clock in the page would add to what the fleet page loads, and nobody waits for these. */
+/** Formatted here, because a clock in the page would add to the fleet page's code, and these times need no updates. */
 function when(instant: string | null) {
   if (!instant) return null;
   const date = new Date(instant);
@@ -26,9 +24,9 @@ function when(instant: string | null) {
   return { at: instant, title: absolute(date), words: left > 0 ? until(left) : ago(-left) };
 }
 
-const inWords = (token: Token) => ({
+const inText = (token: Token) => ({
   ...token,
-  name_pattern: shown(token.name_pattern),
+  name_pattern: visiblePattern(token.name_pattern),
   created_at: when(token.created_at)!,
   last_used_at: when(token.last_used_at),
   expires_at: when(token.expires_at),
@@ -36,72 +34,56 @@ const inWords = (token: Token) => ({
   refused_at: when(token.refused_at),
 });
 
+const newToken = z.object({ label: trimmed, pattern: trimmed, lasts: text });
+const oldToken = z.object({ id: z.coerce.number().catch(0) });
+
 export const actions: Actions = {
   make: async ({ request, locals }) => {
-    const form = await request.formData();
-    const asked = { label: text(form, 'label').trim(), pattern: text(form, 'pattern').trim() };
-    const {
-      data,
-      error: trouble,
-      status,
-    } = await locals.session.client.rpc('hp_create_worker_token', {
-      label: asked.label,
-      name_pattern: asked.pattern,
-      expires_in: text(form, 'lasts') || undefined,
+    const { label, pattern, lasts } = await readForm(request, newToken);
+    const answer = await locals.session.client.rpc('hp_create_worker_token', {
+      label,
+      name_pattern: pattern,
+      expires_in: lasts || undefined,
     });
-    if (trouble) return refuse(trouble, status, asked);
-    const made = data as unknown as Made;
+    if (answer.error) return refuse(answer, { asked: { label, pattern } });
+    const made = answer.data as unknown as Made;
     const { url, publishableKey } = configuration();
     const lines = [
       `SUPABASE_URL=${url}`,
       `SUPABASE_PUBLISHABLE_KEY=${publishableKey}`,
       `HEARTBEAT_TOKEN=${made.token}`,
-      // With a pattern there are several workers, and each has its own name.
+      // A pattern is for several workers, and each has its own name.
       ...(made.name_pattern.includes('%') ? [] : [`WORKER_NAME=${made.name_pattern}`]),
     ];
     return {
       made: {
         id: made.token_id,
         label: made.label,
-        pattern: shown(made.name_pattern),
+        pattern: visiblePattern(made.name_pattern),
         lines: lines.join('\n'),
       },
     };
   },
   revoke: async ({ request, locals }) => {
-    const id = Number(text(await request.formData(), 'id'));
-    const {
-      data,
-      error: trouble,
-      status,
-    } = await locals.session.client.rpc('hp_revoke_worker_token', { token_id: id });
-    if (trouble) return refuse(trouble, status);
-    return { done: `The token for ${(data as { label: string }).label} is revoked.` };
+    const { id } = await readForm(request, oldToken);
+    const answer = await locals.session.client.rpc('hp_revoke_worker_token', { token_id: id });
+    if (answer.error) return refuse(answer);
+    return { done: `The token for ${(answer.data as { label: string }).label} is revoked.` };
   },
 };
 
-function text(form: FormData, field: string): string {
-  const value = form.get(field);
-  return typeof value === 'string' ? value : '';
-}
-
 function refuse(
-  { code, message }: PostgrestError,
-  status: number,
-  asked?: { label: string; pattern: string },
+  { error, status }: DatabaseAnswer,
+  back: { asked?: { label: string; pattern: string } } = {},
 ) {
-  if (status === 401) return fail(401, { message: 'Your session has ended. Sign in again.', asked });
-  // Ours name what is wrong in words; others are not for people.
-  if (!code.startsWith('PT')) return fail(502, { message: 'That did not work. Try again.', asked });
+  const { code, message } = error!;
   const field = message.split(' ', 1)[0]!;
-  const said = WORDS[field] ?? `${message[0]!.toUpperCase()}${message.slice(1)}.`;
-  return fail(status, { message: said, asked });
+  return refuseForm({ error: { code, message: TEXT[field] ?? message }, status }, back);
 }
 
-/** What is wrong, by the field that the database names. */
-const WORDS: Record<string, string> = {
-  label: 'Say in 1 to 100 characters what the token is for.',
-  name_pattern:
-    'Names must be like those of workers: letters, digits and @ : . _ / -, with * where any characters may stand.',
-  expires_in: 'A token may last for up to 10 years.',
+/** The error message for each field that the database names. */
+const TEXT: Record<string, string> = {
+  label: 'Describe in 1 to 100 characters what the token is for.',
+  name_pattern: 'Worker names can have letters, digits and @ : . _ / -. Use * for any characters.',
+  expires_in: 'A token can last up to 10 years.',
 };

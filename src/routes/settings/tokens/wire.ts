@@ -1,4 +1,4 @@
-/** A token as `hp_list_worker_tokens()` tells of it; instants are ISO 8601. */
+/** A token from `hp_list_worker_tokens()`; times are ISO 8601. */
 export interface Token {
   token_id: number;
   /** Its first ten characters. */
@@ -6,7 +6,7 @@ export interface Token {
   label: string;
   /** `%` stands for any characters. */
   name_pattern: string;
-  /** An owner's address; null where it was made with the secret key, or its maker's account is gone. */
+  /** The address of the owner who made it; null if made with the secret key, or if the account is gone. */
   created_by: string | null;
   by_secret_key: boolean;
   created_at: string;
@@ -20,13 +20,13 @@ export interface Token {
 }
 
 export interface Listed {
-  /** The valid ones first. */
+  /** Valid tokens first. */
   tokens: Token[];
-  /** Tries with tokens that begin like none of these. */
+  /** Attempts with tokens that begin like none of these. */
   unknown: { count: number; at: string | null };
 }
 
-/** What `hp_create_worker_token()` answers, this once. */
+/** The result of `hp_create_worker_token()`, shown once. */
 export interface Made {
   token: string;
   token_id: number;
@@ -35,6 +35,6 @@ export interface Made {
 }
 
 /** A pattern as people write it. */
-export function shown(pattern: string): string {
+export function visiblePattern(pattern: string): string {
   return pattern.replaceAll('%', '*');
 }

@@ -1,7 +1,7 @@
-import { answer } from '$lib/server/answer.ts';
-import { readWorker } from '$lib/server/worker.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { readWorker } from '$lib/worker-page/worker.server.ts';
 import type { RequestHandler } from './$types';
 
-/** All that the page of one worker shows, for one that is open. */
+/** The data of one worker page, for an open page. */
 export const GET: RequestHandler = ({ locals, params }) =>
   answer(() => readWorker(locals.session, params.name));

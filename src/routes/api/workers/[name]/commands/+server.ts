@@ -1,18 +1,24 @@
-import { answer, jsonAnswer } from '$lib/server/answer.ts';
-import { ofKnown, readCommands } from '$lib/server/worker.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { queryOf } from '$lib/server/http/query.ts';
+import { ofKnown, readCommands } from '$lib/worker-page/worker.server.ts';
+import { z } from 'zod';
 import type { RequestHandler } from './$types';
 
-/** `?before=<id>`: a page of what was asked of the worker earlier. */
-export const GET: RequestHandler = ({ locals, params, url }) => {
-  const before = url.searchParams.get('before') || null;
-  if (before && !/^\d{1,15}$/.test(before))
-    return jsonAnswer({ kind: 'invalid', message: 'before must be the id of a command' }, 400);
-  return answer(() =>
-    ofKnown(
+const wanted = z.object({
+  before: z
+    .string()
+    .regex(/^(\d{1,15})?$/, { error: 'before must be the id of a command' })
+    .optional(),
+});
+
+/** `?before=<id>`: a page of the worker's earlier commands. */
+export const GET: RequestHandler = ({ locals, params, url }) =>
+  answer(async () => {
+    const { before } = queryOf(url, wanted);
+    return ofKnown(
       locals.session,
       params.name,
-      async () => readCommands(locals.session, params.name, before ? Number(before) : undefined),
+      () => readCommands(locals.session, params.name, before ? Number(before) : undefined),
       ({ list }) => list.length > 0,
-    ),
-  );
-};
+    );
+  });

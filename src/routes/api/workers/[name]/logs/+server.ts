@@ -1,31 +1,31 @@
-import { answer, jsonAnswer } from '$lib/server/answer.ts';
-import { fileNameOf, logText, logsWanted, readLogs } from '$lib/server/logs.ts';
-import { ofKnown } from '$lib/server/worker.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { queryOf } from '$lib/server/http/query.ts';
+import { fileNameOf, logsWanted, logText, readLogs } from '$lib/worker-page/log/log.server.ts';
+import { ofKnown } from '$lib/worker-page/worker.server.ts';
 import type { RequestHandler } from './$types';
 
 /**
- * `?limit=100&level=warn&search=timeout&before=4711`: lines of a worker's log, the oldest first. `&format=txt`: all that
- * is kept and fits the level and the search, as a file.
+ * `?limit=100&level=warn&search=timeout&before=4711`: lines of a worker's log, oldest first. `&format=txt`: all stored
+ * lines that match the level and the search, as a file.
  */
-export const GET: RequestHandler = async ({ locals, params, url }) => {
-  const wanted = logsWanted(url.searchParams);
-  if (!wanted)
-    return jsonAnswer({ kind: 'broken', message: 'level must be debug, info, warn or error' }, 400);
+export const GET: RequestHandler = async ({ locals: { session }, params: { name }, url }) => {
   if (url.searchParams.get('format') !== 'txt')
-    return answer(() =>
-      ofKnown(
-        locals.session,
-        params.name,
-        () => readLogs(locals.session, params.name, wanted),
-        (log) => (log as { lines: unknown[] }).lines.length > 0,
-      ),
-    );
+    return answer(async () => {
+      const wanted = queryOf(url, logsWanted);
+      return ofKnown(
+        session,
+        name,
+        () => readLogs(session, name, wanted),
+        ({ lines }) => lines.length > 0,
+      );
+    });
   let text = '';
   const answered = await answer(async () => {
+    const wanted = queryOf(url, logsWanted);
     text = await ofKnown(
-      locals.session,
-      params.name,
-      () => logText(locals.session, params.name, wanted),
+      session,
+      name,
+      () => logText(session, name, wanted),
       (found) => found !== '',
     );
     return null;
@@ -34,7 +34,7 @@ export const GET: RequestHandler = async ({ locals, params, url }) => {
   return new Response(text, {
     headers: {
       'content-type': 'text/plain; charset=utf-8',
-      'content-disposition': `attachment; filename="${fileNameOf(params.name, '.log.txt')}"`,
+      'content-disposition': `attachment; filename="${fileNameOf(name, '.log.txt')}"`,
     },
   });
 };

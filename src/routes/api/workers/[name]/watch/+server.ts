@@ -1,7 +1,7 @@
-import { answer } from '$lib/server/answer.ts';
-import { keepWatchingWorker } from '$lib/server/worker.ts';
+import { answer } from '$lib/server/http/answer.ts';
+import { keepWatchingWorker } from '$lib/worker-page/worker.server.ts';
 import type { RequestHandler } from './$types';
 
-/** "Somebody watches this worker": asked once a minute by its open page. */
+/** Reports a viewer of this worker. Its open page calls this about once a minute. */
 export const POST: RequestHandler = ({ locals, params }) =>
   answer(() => keepWatchingWorker(locals.session, params.name));

@@ -1,7 +1,0 @@
-/** What the server answers to a form: the record of what was asked, or why not. */
-export interface Said {
-  /** For `readCommand`. */
-  readonly command?: unknown;
-  readonly message?: string;
-  readonly hint?: string | null;
-}

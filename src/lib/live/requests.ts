@@ -1,0 +1,55 @@
+import { readSnapshot, type Snapshot } from '../rules/message.ts';
+import { maybe, number, record, text, type Shape } from '../rules/wire-reader.ts';
+import { SignedOut } from './source.ts';
+
+/** A request that takes longer is aborted and repeated. */
+const TIME_LIMIT_MS = 15_000;
+
+const watchAnswer = record({ now: text, tick_at: maybe(text) });
+const session = record({ accessToken: text, expiresAt: number });
+
+/** @throws {SignedOut} */
+export async function fetchSnapshot(): Promise<Snapshot> {
+  return readSnapshot(await request('/api/fleet'));
+}
+
+/** @throws {SignedOut} */
+export async function postWatch(): Promise<{ now: Date; tickAt: Date | null }> {
+  const answer = watchAnswer(await request('/api/watch', { method: 'POST' }));
+  return { now: new Date(answer.now), tickAt: answer.tick_at ? new Date(answer.tick_at) : null };
+}
+
+/**
+ * Returns the access token for Realtime, and fetches a new one before it expires.
+ *
+ * @returns a function that returns a token valid for at least a minute; it throws {@link SignedOut}
+ */
+export function tokenKeeper(): () => Promise<string> {
+  let token: Shape<typeof session> | null = null;
+  let pending: Promise<string> | null = null;
+  return () => {
+    if (token && token.expiresAt * 1000 - Date.now() > RENEW_BEFORE_MS)
+      return Promise.resolve(token.accessToken);
+    return (pending ??= request('/api/session')
+      .then((answer) => (token = session(answer)).accessToken)
+      .finally(() => (pending = null)));
+  };
+}
+
+/**
+ * realtime-js requests a token at every heartbeat (25 s), and a channel with an expired token is closed. The server renews a
+ * session in its last 90 s; before that it would return the same token.
+ */
+const RENEW_BEFORE_MS = 75_000;
+
+export async function request(path: string, init?: RequestInit): Promise<unknown> {
+  const response = await fetch(path, {
+    ...init,
+    headers: { accept: 'application/json' },
+    signal: AbortSignal.timeout(TIME_LIMIT_MS),
+  });
+  const { status } = response;
+  if (status === 401 || status === 403) throw new SignedOut(`${path}: ${status}`, status === 403);
+  if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
+  return response.json();
+}

@@ -1,0 +1,167 @@
+import { groupRow, toGroup, toGroupSettings, type GoneGroup, type GroupSettings } from './group.ts';
+import { anything, list, maybe, number, record, safeText, text, type Shape } from './wire-reader.ts';
+import { STATUSES, toDate, toWorker, workerRow, type Status, type Worker } from './worker.ts';
+
+/** The server's state when it sent the message. */
+export interface Header {
+  /** Changes when the database is restored; the viewer's state is then invalid. */
+  readonly generation: string;
+  readonly now: Date;
+  /** The server had received everything up to this time. Silence is measured up to here. */
+  readonly heardUntil: Date;
+  readonly workers: number;
+  readonly groups: number;
+  /** The highest revision of all workers and groups. */
+  readonly revision: number;
+  readonly tickAt: Date | null;
+  /** The intended period of the tick. */
+  readonly tickEverySeconds: number;
+  readonly watchingSince: Date | null;
+  readonly impairedSince: Date | null;
+  /** The factor by which all intervals are stretched to keep the fleet under its limit; 1: not stretched. */
+  readonly stretch: number;
+  /** That limit; null if not reported. */
+  readonly beatsPerSecond: number | null;
+}
+
+/** A plain beat: the values that change without a transition. */
+export interface Beat {
+  readonly workerId: number;
+  readonly revision: number;
+  readonly status: Status;
+  readonly heardAt: Date;
+  readonly jobsProcessed: number;
+  readonly errorCount: number;
+  readonly jobsActive: number;
+  readonly lastRunAt: Date | null;
+  readonly lastRunProcessed: number | null;
+  readonly lastRunErrors: number | null;
+  /** Null: the activity has not changed. */
+  readonly activity: null | {
+    readonly since: Date | null;
+    readonly text: string | null;
+    readonly jobId: string | null;
+    readonly jobType: string | null;
+  };
+}
+
+export interface Message {
+  readonly part: number;
+  readonly parts: number;
+  /** Null in a transition. */
+  readonly header: Header | null;
+  readonly workers: readonly Worker[];
+  readonly groups: readonly (GroupSettings | GoneGroup)[];
+  readonly beats: readonly Beat[];
+}
+
+export interface Snapshot {
+  readonly header: Header;
+  readonly workers: readonly Worker[];
+  readonly groups: readonly GroupSettings[];
+}
+
+const headerWire = record({
+  generation: text,
+  now: text,
+  heard_until: maybe(text),
+  workers: number,
+  groups: maybe(number),
+  revision: number,
+  tick_at: maybe(text),
+  tick_every_s: maybe(number),
+  watching_since: maybe(text),
+  impaired_since: maybe(text),
+  stretch: maybe(number),
+  beats_per_second: maybe(number),
+});
+
+const messageWire = record({
+  part: number,
+  parts: number,
+  header: maybe(headerWire),
+  workers: maybe(list(workerRow)),
+  groups: maybe(list(groupRow)),
+  beats: maybe(list(list(anything))),
+});
+
+const snapshotWire = record({ header: headerWire, workers: list(workerRow), groups: maybe(list(groupRow)) });
+
+/** The snapshot on the wire, also in the page's data. */
+export type SnapshotWire = Shape<typeof snapshotWire>;
+
+/** @throws if it is not a snapshot of docs/wire.md */
+export function readSnapshot(wire: unknown): Snapshot {
+  const { header, workers, groups } = snapshotWire(wire);
+  return {
+    header: toHeader(header),
+    workers: workers.map(toWorker),
+    groups: (groups ?? []).map(toGroupSettings),
+  };
+}
+
+/** @throws if it is not a message of docs/wire.md */
+export function readMessage(wire: unknown): Message {
+  const { part, parts, header, workers, groups, beats } = messageWire(wire);
+  const head = header ? toHeader(header) : null;
+  return {
+    part,
+    parts,
+    header: head,
+    workers: (workers ?? []).map(toWorker),
+    groups: (groups ?? []).map(toGroup),
+    // Times in beats count back from header.now, so beats need a header.
+    beats: head ? (beats ?? []).map((beat) => toBeat(beat, head.now)) : [],
+  };
+}
+
+function toHeader(wire: Shape<typeof headerWire>): Header {
+  const now = new Date(wire.now);
+  return {
+    generation: wire.generation,
+    now,
+    heardUntil: toDate(wire.heard_until) ?? now,
+    workers: wire.workers,
+    groups: wire.groups ?? 0,
+    revision: wire.revision,
+    tickAt: toDate(wire.tick_at),
+    tickEverySeconds: wire.tick_every_s ?? 5,
+    watchingSince: toDate(wire.watching_since),
+    impairedSince: toDate(wire.impaired_since),
+    stretch: wire.stretch ?? 1,
+    beatsPerSecond: wire.beats_per_second ?? null,
+  };
+}
+
+/** Reads a tuple cell by cell, which takes less code than a schema for tuples. */
+function toBeat(tuple: readonly unknown[], now: Date): Beat {
+  const number = (index: number) => {
+    const value = tuple[index];
+    if (typeof value !== 'number') throw new TypeError(`cell ${index} of a beat is ${value}, not a number`);
+    return value;
+  };
+  const numberOrNull = (index: number) => (tuple[index] == null ? null : number(index));
+  const text = (index: number) => (tuple[index] == null ? null : safeText(String(tuple[index])));
+  const before = (index: number) => new Date(now.getTime() - number(index));
+  return {
+    workerId: number(0),
+    revision: number(1),
+    status: STATUSES[number(2)] ?? 'unknown',
+    heardAt: before(3),
+    jobsProcessed: number(4),
+    errorCount: number(5),
+    jobsActive: number(6),
+    lastRunAt: tuple[7] == null ? null : before(7),
+    lastRunProcessed: numberOrNull(8),
+    lastRunErrors: numberOrNull(9),
+    activity:
+      tuple.length > 10
+        ? {
+            since: tuple[10] == null ? null : before(10),
+            text: text(11),
+            jobId: text(12),
+            jobType: text(13),
+          }
+        : null,
+  };
+}
