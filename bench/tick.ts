@@ -27,7 +27,7 @@ interface Tick {
   kilobytes: number;
 }
 
-/** The server's own pulse in the large: a fleet that beats while a page is open, ticked as pg_cron does it. */
+/** The server's own monitor in the large: a fleet that beats while a page is open, ticked as pg_cron does it. */
 export const tick: Figure = {
   name: 'tick',
   about: 'hp_tick with 10,000 workers, watched',

@@ -144,27 +144,12 @@ describe('a command', () => {
     expect(await command(asked.id)).toMatchObject({ state: 'done', message: null });
   });
 
-  it('is looked for by beats only while one is open', async () => {
-    const fresh = await createDatabase();
-    const open = async () => (await fresh.sql`select commands_open from hp_private.pulse`)[0]!.commands_open;
-    const worker = await alive('only', {}, fresh.sql);
-    const [row] = await fresh.sql`select hp_request_command('only', 'beat', 'a look') as c`;
-    expect(await open()).toBe(true);
-    await worker.send();
-    await fresh.sql`select hp_tick()`;
-    expect(await open()).toBe(true);
-    await told(worker, row!.c.id, 'done');
-    await fresh.sql`select hp_tick()`;
-    expect(await open()).toBe(false);
-    await fresh.drop();
-  });
-
-  it('nudges its process by an empty message on a topic of its own', async () => {
-    const worker = await alive('nudged');
-    await ask('bob', 'nudged', 'beat');
+  it('wakes its process up by an empty message on a topic of its own', async () => {
+    const worker = await alive('woken');
+    await ask('bob', 'woken', 'beat');
     const messages = await db.sql`
-      select event, private, payload - 'id' as payload from realtime.messages where topic = ${`hp:nudge:${worker.instance}`}`;
-    expect(messages).toEqual([{ event: 'nudge', private: true, payload: {} }]);
+      select event, private, payload - 'id' as payload from realtime.messages where topic = ${`hp:wake-up:${worker.instance}`}`;
+    expect(messages).toEqual([{ event: 'wake-up', private: true, payload: {} }]);
   });
 
   it('for workers of a batch comes with the answer of its own worker', async () => {
@@ -517,7 +502,7 @@ describe('the audit log', () => {
     const old = await ask('bob', 'kept', 'restart', { reason: '' });
     const young = await ask('bob', 'kept', 'reboot');
     await db.sql`update hp_worker_command set requested_at = now() - interval '366 days' where message like 'reason is%' and worker_name = 'kept'`;
-    await db.sql`update hp_private.pulse set pruned_at = null`;
+    await db.sql`update hp_private.monitor set pruned_at = null`;
     await tick(later(0));
     expect([old.status, young.status]).toEqual(['400', '400']);
     expect(await db.sql`select command from hp_worker_command where worker_name = 'kept'`).toMatchObject([

@@ -64,21 +64,21 @@ describe('an inline upsert with the secret key', () => {
   });
 
   it('of last_heartbeat alone revives a worker, of stopped alone ends it', async () => {
-    await upsert({ worker_name: 'pulse', status: 'idle', current_status: 'x' });
-    await upsert({ worker_name: 'pulse', status: 'stopped' });
-    expect(await row('pulse')).toMatchObject({
+    await upsert({ worker_name: 'monitor', status: 'idle', current_status: 'x' });
+    await upsert({ worker_name: 'monitor', status: 'stopped' });
+    expect(await row('monitor')).toMatchObject({
       status: 'stopped',
       lease_expires_at: null,
       current_status: null,
     });
-    await upsert({ worker_name: 'pulse', last_heartbeat: '2001-01-01' });
-    const worker = await row('pulse');
+    await upsert({ worker_name: 'monitor', last_heartbeat: '2001-01-01' });
+    const worker = await row('monitor');
     expect(worker.status).toBe('running');
     expect(worker.lease_expires_at - worker.last_heartbeat).toBe(150_000);
-    await upsert({ worker_name: 'pulse', status: 'stopped', last_heartbeat: '2001-01-01' });
-    expect((await row('pulse')).status).toBe('stopped');
+    await upsert({ worker_name: 'monitor', status: 'stopped', last_heartbeat: '2001-01-01' });
+    expect((await row('monitor')).status).toBe('stopped');
     const changes =
-      await db.sql`select to_value from hp_worker_event where worker_name = 'pulse' and type = 'status' order by id`;
+      await db.sql`select to_value from hp_worker_event where worker_name = 'monitor' and type = 'status' order by id`;
     expect(changes.map((e) => e.to_value)).toEqual(['idle', 'stopped', 'running', 'stopped']);
   });
 

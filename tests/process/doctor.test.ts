@@ -214,13 +214,13 @@ describe('npm run doctor', () => {
         ]);
       },
     );
-    const nudge = 'workers listen for their nudge';
+    const wakeUp = 'workers listen for their wake-up';
     await whileBroken(
-      `alter policy "${nudge}" on realtime.messages rename to "another"`,
-      `alter policy "another" on realtime.messages rename to "${nudge}"`,
+      `alter policy "${wakeUp}" on realtime.messages rename to "another"`,
+      `alter policy "another" on realtime.messages rename to "${wakeUp}"`,
       async () => {
         const found = await look();
-        expect(found.filter(({ says }) => says.includes(nudge))).toEqual([
+        expect(found.filter(({ says }) => says.includes(wakeUp))).toEqual([
           expect.objectContaining({ level: 'warning', says: expect.stringContaining('commands wait') }),
         ]);
       },
@@ -308,7 +308,7 @@ describe('npm run doctor, about a tick that nobody runs', () => {
   let still: TestStack;
   beforeAll(async () => {
     still = await startTestStack({ tickEvery: 0 });
-    await still.database.sql`update hp_private.pulse set tick_at = now() - interval '10 minutes'`;
+    await still.database.sql`update hp_private.monitor set tick_at = now() - interval '10 minutes'`;
     // As pg_cron has it.
     await still.database.sql.unsafe(`create schema cron;
       create table cron.job (jobid bigint, jobname text, schedule text, active boolean);

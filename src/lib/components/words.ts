@@ -28,7 +28,7 @@ export const LEVEL_WORDS: Readonly<Record<Level, string>> = {
  */
 export function statusWord({ status, jobsActive }: Worker, { rule, level }: Health): string {
   if (rule === 'paused') return 'Paused';
-  if (rule === 'not-watched') return 'Not watched';
+  if (rule === 'not-monitored') return 'Not monitored';
   if (rule === 'silent') return 'Silent';
   if (rule === 'overdue' && level === 'critical') return 'Overdue';
   if (rule === 'draining') return jobsActive > 0 ? 'Draining' : 'Drained';

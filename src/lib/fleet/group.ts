@@ -99,7 +99,7 @@ function isNews(group: GroupSettings | GoneGroup, known: GroupSettings | undefin
 /** What a group's settings and the number of its living workers mean together. */
 export interface GroupHealth {
   readonly level: Level;
-  readonly rule: 'paused' | 'below-minimum' | 'below-desired' | 'not-watched' | 'fine';
+  readonly rule: 'paused' | 'below-minimum' | 'below-desired' | 'not-monitored' | 'fine';
   /** Why, in words, for people: "4/5 running, minimum 3". Empty when there is nothing to explain. */
   readonly reason: string;
 }
@@ -126,8 +126,8 @@ export function groupHealth(
   if (alive + unsure < (minimum ?? 0)) return { level: 'critical', rule: 'below-minimum', reason };
   if (alive + unsure < (desired ?? 0)) return { level: 'warning', rule: 'below-desired', reason };
   if (alive < Math.max(minimum ?? 0, desired ?? 0)) {
-    const since = watch.impairedSince ? `, not watched since ${absolute(watch.impairedSince)}` : '';
-    return { level: 'unknown', rule: 'not-watched', reason: reason + since };
+    const since = watch.impairedSince ? `, not monitored since ${absolute(watch.impairedSince)}` : '';
+    return { level: 'unknown', rule: 'not-monitored', reason: reason + since };
   }
   return fine;
 }

@@ -19,7 +19,7 @@ export type Rule =
   | 'paused'
   | 'stopped'
   | 'never-reported'
-  | 'not-watched'
+  | 'not-monitored'
   | 'crashed'
   | 'stopped-but-expected'
   | 'silent'
@@ -110,7 +110,11 @@ function unknown(worker: Worker, { at, impairedSince }: Watch): Health | null {
   // A scheduled worker is vouched for while its process has ended, too.
   const vouched = claimsLife(worker) || waits(worker);
   if (impairedSince && vouched && worker.leaseExpiresAt && worker.leaseExpiresAt <= at) {
-    return { level: 'unknown', rule: 'not-watched', reason: `not watched since ${absolute(impairedSince)}` };
+    return {
+      level: 'unknown',
+      rule: 'not-monitored',
+      reason: `not monitored since ${absolute(impairedSince)}`,
+    };
   }
   return null;
 }

@@ -58,7 +58,7 @@ export function lastRunWords(worker: Worker, now: number): string | null {
 }
 
 /** Nobody can say what it does now. */
-const GONE: readonly Health['rule'][] = ['never-reported', 'not-watched', 'crashed', 'silent'];
+const GONE: readonly Health['rule'][] = ['never-reported', 'not-monitored', 'crashed', 'silent'];
 const FAILED: readonly Health['rule'][] = ['error', 'run-errors', 'breaker-open'];
 
 const grouped = new Intl.NumberFormat('en');

@@ -357,6 +357,7 @@ export type Database = {
           lease_expires_at: string | null;
           log_line: number;
           logs_dropped: number;
+          parts: string[] | null;
           pid: number | null;
           registered_at: string;
           runtime: string | null;
@@ -381,6 +382,7 @@ export type Database = {
           lease_expires_at?: string | null;
           log_line?: number;
           logs_dropped?: number;
+          parts?: string[] | null;
           pid?: number | null;
           registered_at: string;
           runtime?: string | null;
@@ -404,6 +406,7 @@ export type Database = {
           lease_expires_at?: string | null;
           log_line?: number;
           logs_dropped?: number;
+          parts?: string[] | null;
           pid?: number | null;
           registered_at?: string;
           runtime?: string | null;
@@ -524,6 +527,7 @@ export type Database = {
           metadata_at: string | null;
           name_conflict_since: string | null;
           next_run_at: string | null;
+          parts: string[] | null;
           paused_reason: string | null;
           paused_until: string | null;
           pid: number | null;
@@ -599,6 +603,7 @@ export type Database = {
           metadata_at?: string | null;
           name_conflict_since?: string | null;
           next_run_at?: string | null;
+          parts?: string[] | null;
           paused_reason?: string | null;
           paused_until?: string | null;
           pid?: number | null;
@@ -673,6 +678,7 @@ export type Database = {
           metadata_at?: string | null;
           name_conflict_since?: string | null;
           next_run_at?: string | null;
+          parts?: string[] | null;
           paused_reason?: string | null;
           paused_until?: string | null;
           pid?: number | null;

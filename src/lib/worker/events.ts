@@ -1,7 +1,7 @@
 import { anything, number, maybe, oneOf, record, said, text } from '../fleet/shape.ts';
 import { toLastExit, type LastExit } from '../fleet/worker.ts';
 
-export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'watch'] as const;
+export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'monitor'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** A transition of the worker, or of the watch over all of them, as it was written down. */

@@ -85,7 +85,7 @@ const BREAKER_TITLES: Record<string, { title: string; level: Level }> = {
 
 const WATCH_TITLES: Record<string, { title: string; level: Level }> = {
   impaired: { title: 'Lastseen’s own watch was impaired', level: 'unknown' },
-  watching: { title: 'Lastseen watches again', level: 'healthy' },
+  monitoring: { title: 'Lastseen watches again', level: 'healthy' },
   lost: { title: 'Those who had fallen silent together were given up', level: 'critical' },
 };
 
@@ -130,7 +130,7 @@ function words(event: WorkerEvent): Pick<Entry, 'level' | 'title' | 'reason' | '
       return to === 'ended'
         ? { title: 'Name conflict ended', level: 'healthy', reason, more }
         : { title: 'Name conflict', level: 'warning', reason, more };
-    case 'watch':
+    case 'monitor':
       return {
         ...(WATCH_TITLES[to ?? ''] ?? { title: 'Lastseen’s own watch', level: 'unknown' }),
         reason,

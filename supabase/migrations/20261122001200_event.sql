@@ -1,0 +1,275 @@
+-- What changed: the revision of a worker moves when its state changes, and every transition leaves an event.
+
+insert into public.hp_setting (key, value, description) values
+  ('event_days', '90', 'Days for which events are kept.'),
+  ('events_per_hour', '1000', 'Events that are kept of one worker an hour; what comes above that only shows in its row.')
+on conflict (key) do nothing;
+
+-- Append-only history of transitions. A row says what changed, when it counts from, and what was lost with it.
+create table if not exists public.hp_worker_event (
+  id bigint generated always as identity
+    constraint hp_worker_event_pkey primary key,
+  worker_name text
+    constraint hp_worker_event_worker_name_check check (char_length(worker_name) <= 128),
+  at timestamptz not null,
+  recorded_at timestamptz not null default now(),
+  type text not null
+    constraint hp_worker_event_type_check check (type in ('status', 'breaker', 'instance', 'conflict', 'monitor')),
+  from_value text,
+  to_value text,
+  reason text,
+  instance_id uuid,
+  epoch bigint,
+  details jsonb not null default '{}'
+);
+
+create index if not exists hp_worker_event_worker_name_at_idx on public.hp_worker_event (worker_name, at desc);
+create index if not exists hp_worker_event_at_idx on public.hp_worker_event (at desc);
+
+alter table public.hp_worker_event enable row level security;
+
+drop policy if exists "members read every event" on public.hp_worker_event;
+create policy "members read every event" on public.hp_worker_event
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_worker_event from anon, authenticated, service_role;
+grant select on table public.hp_worker_event to authenticated, service_role;
+-- note: nobody may insert, update or delete; events are written by triggers and by the tick.
+
+comment on table public.hp_worker_event is 'Transitions of workers, kept for as many days as the setting event_days says.';
+comment on column public.hp_worker_event.id is 'Order of writing.';
+comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the whole watch. No foreign key: history outlives its worker.';
+comment on column public.hp_worker_event.at is 'When it happened: for silence the deadline that passed, not the tick that saw it.';
+comment on column public.hp_worker_event.recorded_at is 'When the row was written.';
+comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), watch (our own outage).';
+comment on column public.hp_worker_event.from_value is 'Value before.';
+comment on column public.hp_worker_event.to_value is 'Value after.';
+comment on column public.hp_worker_event.reason is 'Why, in words.';
+comment on column public.hp_worker_event.instance_id is 'The process concerned.';
+comment on column public.hp_worker_event.epoch is 'Its epoch.';
+comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
+
+-- An event of the watch itself belongs to no worker.
+create or replace function hp_private.monitor_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
+returns bigint
+language plpgsql set search_path = ''
+as $$
+declare
+  v_id bigint;
+begin
+  insert into public.hp_worker_event (at, type, from_value, to_value, reason, details)
+  values (monitor_event.at, 'monitor', monitor_event.from_value, monitor_event.to_value, monitor_event.reason, monitor_event.details)
+  returning id into v_id;
+  return v_id;
+end
+$$;
+
+-- State is everything that a message must carry whole; what moves with every beat travels in a tuple instead.
+-- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds. Of CPU, memory and
+-- a blocked event loop only the level counts (over 80 %, over 95 %; over 1 s).
+create or replace function hp_private.tg_hp_worker_status__revision() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if (
+    (old.status is distinct from new.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or old.status_reason is distinct from new.status_reason
+    or old.circuit_breaker_state is distinct from new.circuit_breaker_state
+    or old.circuit_breaker_failures is distinct from new.circuit_breaker_failures
+    or old.circuit_breaker_reason is distinct from new.circuit_breaker_reason
+    or old.last_error is distinct from new.last_error
+    or old.instance_id is distinct from new.instance_id
+    or old.heartbeat_interval_s is distinct from new.heartbeat_interval_s
+    or old.poll_interval_s is distinct from new.poll_interval_s
+    or old.schedule is distinct from new.schedule
+    or (old.next_run_at is null) is distinct from (new.next_run_at is null)
+    or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
+    or (old.event_loop_blocked_ms > 1000) is distinct from (new.event_loop_blocked_ms > 1000)
+    or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
+    or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
+    or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
+    or (old.memory_percent > 80) is distinct from (new.memory_percent > 80)
+    or (old.memory_percent > 95) is distinct from (new.memory_percent > 95)
+    or old.version is distinct from new.version
+    or old.parts is distinct from new.parts
+    or old.hostname is distinct from new.hostname
+    or old.description is distinct from new.description
+    or old.worker_type is distinct from new.worker_type
+    or old.kind is distinct from new.kind
+    or old.expected is distinct from new.expected
+    or old.is_public is distinct from new.is_public
+    or old.paused_until is distinct from new.paused_until
+    or old.paused_reason is distinct from new.paused_reason
+    or old.seen_at is distinct from new.seen_at
+    or old.draining is distinct from new.draining
+    or old.interval_override_s is distinct from new.interval_override_s
+    or old.requested_interval_s is distinct from new.requested_interval_s
+    or old.grace_s is distinct from new.grace_s
+    or old.max_run_s is distinct from new.max_run_s
+    or old.late_after_intervals is distinct from new.late_after_intervals
+    or old.lost_after_intervals is distinct from new.lost_after_intervals
+    or old.name_conflict_since is distinct from new.name_conflict_since
+    or old.worker_name is distinct from new.worker_name
+  ) is not true then
+    return new;
+  end if;
+  new.revision := nextval('hp_private.revision_seq');
+  new.updated_at := clock_timestamp();
+  if (new.status is distinct from old.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or new.circuit_breaker_state is distinct from old.circuit_breaker_state
+    or new.instance_id is distinct from old.instance_id
+    or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
+  then
+    new.transitioned_at := clock_timestamp();
+    -- Whoever has seen its trouble has not seen this.
+    new.seen_at := null;
+    new.seen_by := null;
+  end if;
+  return new;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__event() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_old public.hp_worker_status;
+  v_old_status text;
+  v_old_breaker text;
+  v_paused boolean;
+begin
+  if tg_op = 'UPDATE' then
+    v_old := old;
+  end if;
+  v_old_status := coalesce(v_old.status, 'unknown');
+  v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+
+  -- A worker has a few in an hour, one that crashes over and over some hundred; whoever stole its token might write millions.
+  -- note: asked only of one whose last transition was within the minute, for a tick may find ten thousand silent at once;
+  -- and in an if of its own, for a condition with a query in it costs the same whether or not that is run.
+  if v_old.transitioned_at > now() - interval '1 minute' then
+    if coalesce(hp_private.setting('events_per_hour'), 1000) <= (
+      select count(*) from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
+    then
+      if new.status in ('stopped', 'crashed') then
+        perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+      end if;
+      return null;
+    end if;
+  end if;
+
+  -- Whoever tells people of trouble leaves these out.
+  if new.paused_until > now() or exists (
+    select from public.hp_worker_group g where g.worker_type = new.worker_type and g.paused_until > now())
+  then
+    v_paused := true;
+  end if;
+
+  if new.instance_id is distinct from v_old.instance_id then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch)
+    values (new.worker_name, now(), 'instance', v_old.instance_id, new.instance_id,
+      case when v_old.epoch > new.epoch then 'the newer process ended' end, new.instance_id, new.epoch);
+  end if;
+
+  -- A worker whose every second run fails would otherwise fill the table: one error, and one way out of it, a minute.
+  if new.status is distinct from v_old_status
+    and not (v_old_status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
+    and not ('error' in (v_old_status, new.status) and exists (
+      select from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
+        and (e.from_value = 'error') = (v_old_status = 'error') and (e.to_value = 'error') = (new.status = 'error')
+        and new.status not in ('stopping', 'stopped', 'crashed')))
+  then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+    values (new.worker_name, new.status_since, 'status', v_old_status, new.status,
+      case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
+      new.instance_id, new.epoch,
+      jsonb_strip_nulls(jsonb_build_object(
+        'current_status', v_old.current_status, 'current_job_id', v_old.current_job_id,
+        'current_job_type', v_old.current_job_type, 'paused', v_paused,
+        'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
+  end if;
+
+  if new.status in ('stopped', 'crashed') then
+    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+  end if;
+
+  if new.circuit_breaker_state is distinct from v_old_breaker then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+    values (new.worker_name,
+      -- Told later than an hour after, it counts from then on: else what is told late would be without a limit.
+      greatest(coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
+        now() - interval '59 minutes'),
+      'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
+      jsonb_strip_nulls(jsonb_build_object(
+        'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));
+  end if;
+
+  if (new.name_conflict_since is null) is distinct from (v_old.name_conflict_since is null) then
+    insert into public.hp_worker_event (worker_name, at, type, to_value, reason, instance_id, epoch)
+    values (new.worker_name, now(), 'conflict', case when new.name_conflict_since is null then 'ended' else 'began' end,
+      case when new.name_conflict_since is not null then 'two live processes report under this name' end,
+      new.instance_id, new.epoch);
+  end if;
+  return null;
+end
+$$;
+
+-- note: without a condition here. PostgreSQL reads a trigger's condition from its text in every statement, and this one is
+-- 14 kB of it; so the function asks (a beat in a call of its own takes 11 % less CPU so, one of a hundred the same).
+create or replace trigger _500_revision before update on public.hp_worker_status
+  for each row execute function hp_private.tg_hp_worker_status__revision();
+create or replace trigger _500_event after update on public.hp_worker_status
+  for each row when (old.transitioned_at is distinct from new.transitioned_at)
+  execute function hp_private.tg_hp_worker_status__event();
+create or replace trigger _500_first_event after insert on public.hp_worker_status
+  for each row when (new.status <> 'unknown')
+  execute function hp_private.tg_hp_worker_status__event();
+
+-- What happened to a worker, the latest first, and what happened to the watch itself: a gap in which nobody looked
+-- explains why nothing else is told of that time.
+create or replace function public.hp_worker_events(
+  worker_name text, before timestamptz default null, before_id bigint default null, kinds text[] default null,
+  max_count integer default 50
+) returns setof public.hp_worker_event
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_most constant integer := least(greatest(coalesce(max_count, 50), 1), 200);
+begin
+  if current_user = 'authenticated' then
+    if not hp_private.is_member() then
+      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+    end if;
+  end if;
+  return query
+    select found.* from (
+      (select e.* from public.hp_worker_event e
+        where e.worker_name = hp_worker_events.worker_name
+          and (before is null or (e.at, e.id) < (before, coalesce(before_id, 0)))
+          and (kinds is null or e.type = any (kinds))
+        order by e.at desc, e.id desc limit v_most)
+      union all
+      (select e.* from public.hp_worker_event e
+        where e.worker_name is null
+          and (before is null or (e.at, e.id) < (before, coalesce(before_id, 0)))
+          and (kinds is null or e.type = any (kinds))
+        order by e.at desc, e.id desc limit v_most)
+    ) found
+    order by found.at desc, found.id desc limit v_most;
+end
+$$;
+
+revoke all on function
+  hp_private.monitor_event, hp_private.tg_hp_worker_status__revision, hp_private.tg_hp_worker_status__event
+from public;
+revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
+grant execute on function public.hp_worker_events to authenticated, service_role;
+
+comment on function hp_private.monitor_event is 'Writes an event of the watch itself; returns its id.';
+comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
+comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
+comment on function public.hp_worker_events is 'Events of a worker and of the watch, the latest first; before and before_id continue after the last one told. Errors: PT403 not a member.';
