@@ -79,7 +79,9 @@ async function setAsMigrated(sql: Sql): Promise<void> {
   await sql`delete from public.hp_setting`;
   for (const file of await readdir(folder)) {
     const text = await readFile(new URL(file, folder), 'utf8');
-    for (const [insert] of text.matchAll(/^insert into public\.hp_setting [^;]*;/gm))
+    for (const [insert] of text.matchAll(
+      /^insert into public\.hp_setting [^]*?^on conflict \(key\) do nothing;/gm,
+    ))
       await sql.unsafe(insert);
   }
 }

@@ -5,6 +5,7 @@ create table if not exists hp_private.monitor (
     constraint monitor_id_check check (id),
   generation uuid not null default gen_random_uuid(),
   tick_at timestamptz,
+  overdue_after interval not null default '10 seconds',
   ticking_since timestamptz not null default now(),
   watching_since timestamptz not null default now(),
   gap_ended_at timestamptz,
@@ -37,6 +38,7 @@ comment on table hp_private.monitor is 'State of the watch itself, one row.';
 comment on column hp_private.monitor.id is 'Always true: there is one row.';
 comment on column hp_private.monitor.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
 comment on column hp_private.monitor.tick_at is 'When the tick last ran.';
+comment on column hp_private.monitor.overdue_after is 'How long after it beats and open pages run the next one, where nobody else has: as of its settings.';
 comment on column hp_private.monitor.ticking_since is 'Since when the tick has run without a gap.';
 comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet was last heard again after it fell silent together; silence before it is nobody''s fault.';
 comment on column hp_private.monitor.gap_ended_at is 'When the tick last came late, by more than three of its periods.';

@@ -166,56 +166,127 @@ begin
 end
 $$;
 
--- Reads the beats of a request. Nearly always all of them are fine, so they are read together first, and one by one
--- only when that fails. errors is null, or holds the error of each bad beat at its place.
-create or replace function hp_private.read_beats(raw jsonb, out beats hp_private.beat[], out errors jsonb[])
+-- What one beat is answered whose field is wrong. error: that of hp_private.beat_error().
+create or replace function hp_private.refusal(worker_name text, error jsonb) returns jsonb
+language sql immutable set search_path = ''
+return jsonb_build_object('worker_name', worker_name, 'ok', false, 'error', error);
+
+-- The same where a request holds a beat that can't be read: one by one, with the answers of those that are refused.
+create or replace function hp_private.read_each_beat(raw jsonb, out beats hp_private.beat[], out answers jsonb[])
 language plpgsql set search_path = ''
 as $$
 declare
   v_place bigint;
   v_raw jsonb;
   v_beat hp_private.beat;
-  v_error jsonb;
+  v_misfit jsonb;
+begin
+  answers := array_fill(null::jsonb, array[jsonb_array_length(raw)]);
+  for v_raw, v_place in select r.value, r.ordinality from jsonb_array_elements(raw) with ordinality r loop
+    v_misfit := hp_private.beat_misfit(v_raw);
+    v_beat := null;
+    if v_misfit is null then
+      v_beat := jsonb_populate_record(null::hp_private.beat, v_raw);
+    else
+      if jsonb_typeof(v_raw -> 'worker_name') = 'string' then
+        v_beat.worker_name := left(v_raw ->> 'worker_name', 128);
+      end if;
+      answers[v_place] := hp_private.refusal(v_beat.worker_name, v_misfit);
+    end if;
+    beats[v_place] := v_beat;
+  end loop;
+end
+$$;
+
+-- Reads the beats of a request; whether they are in range is for hp_private.refuse_beats(). Nearly always all of them can be
+-- read, so they are read together. answers: null, or as many as there are beats, with those of the refused. repeats: whether
+-- a worker is named twice.
+create or replace function hp_private.read_beats(
+  raw jsonb, out beats hp_private.beat[], out answers jsonb[], out repeats boolean, out leases boolean, out more boolean
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_beat hp_private.beat;
 begin
   begin
-    select array_agg(jsonb_populate_record(null::hp_private.beat, case
-        when r.value ->> 'status' = 'active' then r.value || '{"status": "processing"}' else r.value
-      end) order by r.ordinality)
-    into read_beats.beats
-    from jsonb_array_elements(raw) with ordinality r;
+    -- Most calls bring one: without a query this takes half of the time.
+    if jsonb_array_length(raw) = 1 then
+      v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
+      beats := array[v_beat];
+      repeats := false;
+      leases := v_beat.leases is not null;
+      more := num_nonnulls(v_beat.commands, v_beat.logs) > 0;
+      return;
+    end if;
+    beats := (select array_agg(b) from jsonb_populate_recordset(null::hp_private.beat, raw) b);
   exception when others then
-    for v_raw, v_place in select r.value, r.ordinality from jsonb_array_elements(raw) with ordinality r loop
-      v_error := hp_private.beat_misfit(v_raw);
-      v_beat := null;
-      if v_error is null then
-        v_beat := jsonb_populate_record(null::hp_private.beat, v_raw);
-        if v_beat.status = 'active' then
-          v_beat.status := 'processing';
-        end if;
-      else
-        errors[v_place] := v_error;
-        if jsonb_typeof(v_raw -> 'worker_name') = 'string' then
-          v_beat.worker_name := left(v_raw ->> 'worker_name', 128);
-        end if;
-      end if;
-      read_beats.beats[v_place] := v_beat;
-    end loop;
+    select r.beats, r.answers into read_beats.beats, read_beats.answers from hp_private.read_each_beat(raw) r;
   end;
+  select count(distinct b.worker_name) < count(b.worker_name), bool_or(b.leases is not null),
+    bool_or(num_nonnulls(b.commands, b.logs) > 0)
+  into repeats, leases, more
+  from unnest(beats) b;
+end
+$$;
 
-  for v_place in 1 .. cardinality(read_beats.beats) loop
-    v_error := case when errors[v_place] is null then hp_private.beat_problem(read_beats.beats[v_place]) end;
-    if v_error is not null then
-      errors[v_place] := v_error;
+-- Refuses the beats that are out of range, or of names that the caller may not speak for: answers them, and takes them out of
+-- beats. Every beat comes by here before it is applied, but for those that hp_private.apply_steady() takes.
+create or replace function hp_private.refuse_beats(
+  inout beats hp_private.beat[], inout answers jsonb[], names_like text
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_beat hp_private.beat;
+  v_error jsonb;
+begin
+  for v_place in 1 .. cardinality(answers) loop
+    v_beat := beats[v_place];
+    if answers[v_place] is null then
+      if v_beat.status = 'active' then
+        v_beat.status := 'processing';
+        beats[v_place] := v_beat;
+      end if;
+      v_error := hp_private.beat_problem(v_beat);
+      if v_error is null and v_beat.worker_name not like names_like then
+        v_error := hp_private.beat_error('worker_name',
+          format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
+      end if;
+      continue when v_error is null;
+      answers[v_place] := hp_private.refusal(v_beat.worker_name, v_error);
+    end if;
+    if not (answers[v_place] ->> 'ok')::boolean then
+      beats[v_place] := null;
     end if;
   end loop;
 end
 $$;
 
+-- Whether the caller may speak for none of these beats.
+create or replace function hp_private.all_foreign(beats hp_private.beat[], names_like text) returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  for v_place in 1 .. cardinality(beats) loop
+    if (beats[v_place].worker_name not like names_like) is not true then
+      return false;
+    end if;
+  end loop;
+  return true;
+end
+$$;
+
 revoke all on function
-  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.read_beats
+  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
+  hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
 from public;
 
 comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
 comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
 comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
-comment on function hp_private.read_beats is 'Beats of a request, and what is wrong with each.';
+comment on function hp_private.refusal is 'The answer of a beat that is refused.';
+comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';
+comment on function hp_private.read_beats is 'Beats of a request, the answers of those that can''t be read, and what they bring besides.';
+comment on function hp_private.refuse_beats is 'Refuses the beats that are out of range or of foreign names.';
+comment on function hp_private.all_foreign is 'Whether no beat is of a name that the caller may speak for.';

@@ -64,73 +64,6 @@ begin
 end
 $$;
 
--- State is everything that a message must carry whole; what moves with every beat travels in a tuple instead.
--- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds. Of CPU, memory and
--- a blocked event loop only the level counts (over 80 %, over 95 %; over 1 s).
-create or replace function hp_private.tg_hp_worker_status__revision() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  if (
-    (old.status is distinct from new.status
-      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
-    or old.status_reason is distinct from new.status_reason
-    or old.circuit_breaker_state is distinct from new.circuit_breaker_state
-    or old.circuit_breaker_failures is distinct from new.circuit_breaker_failures
-    or old.circuit_breaker_reason is distinct from new.circuit_breaker_reason
-    or old.last_error is distinct from new.last_error
-    or old.instance_id is distinct from new.instance_id
-    or old.heartbeat_interval_s is distinct from new.heartbeat_interval_s
-    or old.poll_interval_s is distinct from new.poll_interval_s
-    or old.schedule is distinct from new.schedule
-    or (old.next_run_at is null) is distinct from (new.next_run_at is null)
-    or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
-    or (old.event_loop_blocked_ms > 1000) is distinct from (new.event_loop_blocked_ms > 1000)
-    or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
-    or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
-    or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
-    or (old.memory_percent > 80) is distinct from (new.memory_percent > 80)
-    or (old.memory_percent > 95) is distinct from (new.memory_percent > 95)
-    or old.version is distinct from new.version
-    or old.parts is distinct from new.parts
-    or old.hostname is distinct from new.hostname
-    or old.description is distinct from new.description
-    or old.worker_type is distinct from new.worker_type
-    or old.kind is distinct from new.kind
-    or old.expected is distinct from new.expected
-    or old.is_public is distinct from new.is_public
-    or old.paused_until is distinct from new.paused_until
-    or old.paused_reason is distinct from new.paused_reason
-    or old.seen_at is distinct from new.seen_at
-    or old.draining is distinct from new.draining
-    or old.interval_override_s is distinct from new.interval_override_s
-    or old.requested_interval_s is distinct from new.requested_interval_s
-    or old.grace_s is distinct from new.grace_s
-    or old.max_run_s is distinct from new.max_run_s
-    or old.late_after_intervals is distinct from new.late_after_intervals
-    or old.lost_after_intervals is distinct from new.lost_after_intervals
-    or old.name_conflict_since is distinct from new.name_conflict_since
-    or old.worker_name is distinct from new.worker_name
-  ) is not true then
-    return new;
-  end if;
-  new.revision := nextval('hp_private.revision_seq');
-  new.updated_at := clock_timestamp();
-  if (new.status is distinct from old.status
-      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
-    or new.circuit_breaker_state is distinct from old.circuit_breaker_state
-    or new.instance_id is distinct from old.instance_id
-    or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
-  then
-    new.transitioned_at := clock_timestamp();
-    -- Whoever has seen its trouble has not seen this.
-    new.seen_at := null;
-    new.seen_by := null;
-  end if;
-  return new;
-end
-$$;
-
 create or replace function hp_private.tg_hp_worker_status__event() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -218,10 +151,6 @@ begin
 end
 $$;
 
--- note: without a condition here. PostgreSQL reads a trigger's condition from its text in every statement, and this one is
--- 14 kB of it; so the function asks (a beat in a call of its own takes 11 % less CPU so, one of a hundred the same).
-create or replace trigger _500_revision before update on public.hp_worker_status
-  for each row execute function hp_private.tg_hp_worker_status__revision();
 create or replace trigger _500_event after update on public.hp_worker_status
   for each row when (old.transitioned_at is distinct from new.transitioned_at)
   execute function hp_private.tg_hp_worker_status__event();
@@ -264,12 +193,11 @@ end
 $$;
 
 revoke all on function
-  hp_private.monitor_event, hp_private.tg_hp_worker_status__revision, hp_private.tg_hp_worker_status__event
+  hp_private.monitor_event, hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
 comment on function hp_private.monitor_event is 'Writes an event of the watch itself; returns its id.';
-comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
 comment on function public.hp_worker_events is 'Events of a worker and of the watch, the latest first; before and before_id continue after the last one told. Errors: PT403 not a member.';

@@ -7,6 +7,7 @@ as $$
 declare
   v_monitor hp_private.monitor;
   v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
+  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
   v_viewed boolean;
   v_digest boolean;
   v_judged record;
@@ -59,7 +60,9 @@ begin
     or v_judged.impaired_since is distinct from v_monitor.impaired_since or v_judged.watching_since > v_monitor.watching_since);
   select * into v_pace from hp_private.pace_fleet(v_monitor.stretch, at);
   update hp_private.monitor p set
-    tick_at = tick.at, ticking_since = v_monitor.ticking_since, watching_since = v_judged.watching_since,
+    tick_at = tick.at,
+    overdue_after = least(2 * v_tick_every, case when v_viewed then v_digest_every end),
+    ticking_since = v_monitor.ticking_since, watching_since = v_judged.watching_since,
     impaired_since = v_judged.impaired_since, gap_ended_at = v_monitor.gap_ended_at, gap_s = v_monitor.gap_s,
     digest_at = case when v_digest then tick.at else p.digest_at end,
     live_workers = v_pace.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
@@ -76,17 +79,13 @@ begin
 end
 $$;
 
--- A page needs its digests even where a scheduler calls but once a minute.
-create or replace function hp_private.tick_if_overdue(tick_at timestamptz, at timestamptz) returns void
+-- The tick stores after how long the next one is overdue: two periods, or a digest's where somebody watches, for a page needs
+-- its digests even where a scheduler calls but once a minute.
+create or replace function hp_private.tick_if_overdue(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  -- note: the settings are looked up only past the shortest period that they are likely to have.
-  if tick_at is null or (tick_at < at - interval '2 seconds' and tick_at < at - least(
-    2 * make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision),
-    (select make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision)
-      from hp_private.monitor p where p.viewed_until > tick_if_overdue.at)))
-  then
+  if (select (p.tick_at + p.overdue_after > tick_if_overdue.at) is not true from hp_private.monitor p) then
     perform hp_private.tick(at);
   end if;
 end
@@ -108,10 +107,11 @@ begin
     raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
   end if;
   update hp_private.monitor p
-  set viewed_until = now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision)
+  set viewed_until = now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision),
+    overdue_after = least(p.overdue_after, make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision))
   where p.id
   returning * into v_monitor;
-  perform hp_private.tick_if_overdue(v_monitor.tick_at, now());
+  perform hp_private.tick_if_overdue(now());
   return jsonb_build_object('now', now(), 'viewed_until', v_monitor.viewed_until, 'tick_at', v_monitor.tick_at);
 end
 $$;

@@ -1,15 +1,17 @@
 -- What workers call. An array of beats in, an answer per beat out, in the same order; the format is docs/wire.md.
 
--- The beats that would add more workers or processes than their token may, the latest in the call first, and their answers.
+-- Refuses the beats that would add more workers or processes than their token may, the latest in the call first.
 create or replace function hp_private.refuse_added(
-  token_id bigint, beats hp_private.beat[], answers jsonb[], at timestamptz
-) returns table (place bigint, answer jsonb)
+  inout beats hp_private.beat[], inout answers jsonb[], token_id bigint, at timestamptz
+)
 language plpgsql set search_path = ''
 as $$
 declare
   v_names text[];
   v_instances uuid[];
   v_over record;
+  v_place bigint;
+  v_error jsonb;
 begin
   select array_agg(distinct b.worker_name) filter (where not exists (
       select from public.hp_worker_status w where w.worker_name = b.worker_name)),
@@ -33,17 +35,121 @@ begin
     select array_agg(n.instance) from (
       select b.instance_id as instance from unnest(beats) with ordinality b where b.instance_id = any (v_instances)
       group by b.instance_id order by min(b.ordinality) desc limit v_over.processes) n);
-  return query
-    select b.ordinality, jsonb_build_object('worker_name', b.worker_name, 'ok', false, 'error', case
+  for v_place, v_error in
+    select b.ordinality, case
       when b.worker_name = any (v_names) then hp_private.beat_error('worker_name', format(
         'is new, and its worker token has added as many workers as it may within an hour, %s '
         '(setting token_new_names_per_hour)', coalesce(hp_private.setting('token_new_names_per_hour'), 1000)))
       else hp_private.beat_error('instance_id', format(
         'is new, and its worker token has added as many processes as it may within an hour, %s '
         '(setting token_new_processes_per_hour)', coalesce(hp_private.setting('token_new_processes_per_hour'), 5000)))
-    end)
+    end
     from unnest(beats) with ordinality b
-    where answers[b.ordinality] is null and (b.worker_name = any (v_names) or b.instance_id = any (v_instances));
+    where answers[b.ordinality] is null and (b.worker_name = any (v_names) or b.instance_id = any (v_instances))
+  loop
+    answers[v_place] := hp_private.refusal(beats[v_place].worker_name, v_error);
+    beats[v_place] := null;
+  end loop;
+end
+$$;
+
+-- Everyone who writes several workers locks them in the order of their names (unsorted: 11 to 16 deadlocks in 6 s). New names
+-- are inserted before, in that order too: whoever waits for another's new name then holds no lock that the other wants
+-- (inserted after the locks: 15 deadlocks in 40 s with 14 clients). So all that may refuse a new name comes here as well.
+create or replace function hp_private.lock_workers(
+  inout beats hp_private.beat[], inout answers jsonb[], at timestamptz, names_like text, token_id bigint
+)
+language plpgsql set search_path = ''
+-- note: as for hp_private.apply_steady().
+set plan_cache_mode = 'force_generic_plan' set jit = 'off' set enable_seqscan = 'off' set enable_hashjoin = 'off'
+set enable_mergejoin = 'off'
+as $$
+begin
+  if exists (
+    select from unnest(beats) b where not exists (
+      select from public.hp_worker_status w where w.worker_name = b.worker_name and w.instance_id = b.instance_id))
+  then
+    select r.beats, r.answers into lock_workers.beats, lock_workers.answers
+    from hp_private.refuse_beats(beats, coalesce(answers, array_fill(null::jsonb, array[cardinality(beats)])), names_like) r;
+    if token_id is not null then
+      select r.beats, r.answers into lock_workers.beats, lock_workers.answers
+      from hp_private.refuse_added(beats, answers, token_id, at) r;
+    end if;
+    -- An instance belongs to one worker: a name that hp_private.admit_beat() will refuse for that must not be made.
+    insert into public.hp_worker_status (worker_name, expected)
+    select n.worker_name, coalesce(n.expected, true)
+    from (
+      select distinct on (b.instance_id) b.worker_name, b.expected, b.ordinality from unnest(beats) with ordinality b
+      where b.worker_name is not null and not exists (
+          select from public.hp_worker_instance i where i.instance_id = b.instance_id and i.worker_name <> b.worker_name)
+      order by b.instance_id, b.worker_name, b.ordinality
+    ) n
+    where not exists (select from public.hp_worker_status w where w.worker_name = n.worker_name)
+    order by n.worker_name, n.ordinality
+    on conflict do nothing;
+  end if;
+  perform from public.hp_worker_status w where w.worker_name = any (array(select b.worker_name from unnest(beats) b))
+  order by w.worker_name for no key update;
+end
+$$;
+
+-- Beats that say more than "still alive", or come from an instance that does not hold its worker's row.
+create or replace function hp_private.apply_others(
+  inout beats hp_private.beat[], inout answers jsonb[], repeats boolean, at timestamptz, stretch double precision,
+  group_intervals jsonb, names_like text, token_id bigint
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_place bigint;
+  v_answer jsonb;
+begin
+  select r.beats, r.answers into apply_others.beats, apply_others.answers
+  from hp_private.refuse_beats(beats, answers, names_like) r;
+  -- A worker that is twice in one call goes one beat after the other.
+  if not repeats then
+    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(beats, at, stretch, group_intervals) a loop
+      answers[v_place] := v_answer;
+    end loop;
+  end if;
+  -- Of several, hp_private.lock_workers() has refused before it locked any.
+  if token_id is not null and cardinality(beats) = 1 and answers[1] is null then
+    select r.beats, r.answers into apply_others.beats, apply_others.answers
+    from hp_private.refuse_added(beats, answers, token_id, at) r;
+  end if;
+  for v_place in
+    select b.ordinality from unnest(beats) with ordinality b
+    where answers[b.ordinality] is null order by b.worker_name, b.ordinality
+  loop
+    answers[v_place] := hp_private.admit_beat(beats[v_place], at, stretch, group_intervals);
+  end loop;
+end
+$$;
+
+-- What beats bring besides, and what their workers are answered besides: leases, logs, commands, followers.
+create or replace function hp_private.answer_more(
+  beats hp_private.beat[], inout answers jsonb[], leases boolean, more boolean, commands_open boolean, followed boolean,
+  activity_every_s double precision, at timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+begin
+  if leases then
+    answers := hp_private.answer_leases(beats, answers, at);
+  end if;
+  if more then
+    answers := hp_private.store_logs(beats, answers, at);
+    answers := hp_private.take_reports(beats, answers, at);
+  end if;
+  if commands_open then
+    answers := hp_private.answer_commands(beats, answers, at);
+  end if;
+  if followed then
+    answers := hp_private.answer_followed(beats, answers, activity_every_s, at);
+    if more then
+      perform hp_private.send_logs(array(select b.worker_name from unnest(beats) b where b.worker_name is not null), at);
+    end if;
+  end if;
 end
 $$;
 
@@ -56,136 +162,65 @@ language plpgsql set search_path = '' set application_name = 'lastseen own write
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_count integer;
+  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
+  v_read record;
   v_beats hp_private.beat[];
-  v_errors jsonb[];
   v_answers jsonb[];
-  v_names text[];
-  v_distinct integer;
-  v_leases boolean;
-  v_more boolean;
   v_monitor record;
-  v_pacing jsonb := '{}';
-  v_left integer;
-  v_place bigint;
-  v_answer jsonb;
-  v_misplaced boolean := false;
+  v_pacing jsonb;
 begin
-  if jsonb_typeof(raw) is distinct from 'array' then
+  if v_count is null then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
       using errcode = 'PT400';
-  end if;
-  v_count := jsonb_array_length(raw);
-  if v_count not between 1 and 1000 then
+  elsif v_count not between 1 and 1000 then
     raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
   end if;
 
-  select p.tick_at, p.viewed_until, p.activity_every_s, p.stretch, p.followed_until,
+  select (p.tick_at + p.overdue_after > heartbeat.at) is not true as overdue, coalesce(p.viewed_until > heartbeat.at, false) as viewed, p.activity_every_s, p.stretch,
+    coalesce(p.followed_until > heartbeat.at, false) as followed,
     -- By the partial index of open commands: as fast as a flag.
     exists (select from public.hp_worker_command c where c.state in ('requested', 'delivered', 'acknowledged')) as commands_open,
     (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
       where g.heartbeat_interval_s is not null) as group_intervals
   into v_monitor
   from hp_private.monitor p;
-  select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
-  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
-    bool_or(b.commands is not null or b.logs is not null)
-  into v_names, v_distinct, v_leases, v_more
-  from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
-
-  -- A misplaced name must not cost the others of its process. Looking through the names is cheap; through the beats not.
-  if names_like is not null then
-    if v_errors is null and v_count = 1 then
-      v_misplaced := v_names[1] not like names_like;
-    else
-      v_misplaced := v_errors is not null or exists (select from unnest(v_names) n where n not like names_like);
-    end if;
-  end if;
-  if v_misplaced then
-    v_left := v_count;
-    for v_place in
-      select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name not like names_like
-    loop
-      v_errors[v_place] := hp_private.beat_error('worker_name',
-        format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
-      v_left := v_left - 1;
-    end loop;
-    if v_left = 0 then
-      return null;
-    end if;
-    select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
-      bool_or(b.commands is not null or b.logs is not null)
-    into v_names, v_distinct, v_leases, v_more
-    from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
+  v_read := hp_private.read_beats(raw);
+  v_beats := v_read.beats;
+  v_answers := v_read.answers;
+  if names_like is not null and hp_private.all_foreign(v_beats, names_like) then
+    return null;
   end if;
 
-  -- Everyone who writes several workers locks them in the order of their names (unsorted: 11 to 16 deadlocks in 6 s).
   if v_count > 1 then
-    perform from public.hp_worker_status w where w.worker_name = any (v_names)
-    order by w.worker_name for no key update;
+    select l.beats, l.answers into v_beats, v_answers
+    from hp_private.lock_workers(v_beats, v_answers, at, names_like, token_id) l;
+  end if;
+  if not v_read.repeats then
+    v_answers := hp_private.apply_steady(
+      v_beats, v_answers, at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like);
+  end if;
+  if v_read.repeats or array_position(v_answers, null) is not null then
+    select o.beats, o.answers into v_beats, v_answers
+    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[v_count])), v_read.repeats, at,
+      coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like, token_id) o;
   end if;
 
-  v_answers := array_fill(null::jsonb, array[v_count]);
-  v_left := v_count;
-  if v_errors is not null then
-    for v_place in select g from generate_series(1, v_count) g where v_errors[g] is not null loop
-      v_answers[v_place] := jsonb_build_object(
-        'worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error', v_errors[v_place]);
-      v_beats[v_place] := null;
-      v_left := v_left - 1;
-    end loop;
+  if v_read.leases or v_read.more or v_monitor.commands_open or v_monitor.followed then
+    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_monitor.commands_open,
+      v_monitor.followed, v_monitor.activity_every_s, at);
   end if;
-
-  -- A worker that is twice in one call takes the slow way below, one beat after the other.
-  if v_distinct = cardinality(v_names) then
-    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(
-        v_beats, at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals) a
-    loop
-      v_answers[v_place] := v_answer;
-      v_left := v_left - 1;
-    end loop;
-  end if;
-  -- Workers and processes that are new, of which a token may add so many. Only beats that hold no row come this far.
-  if v_left > 0 and token_id is not null then
-    for v_place, v_answer in select r.place, r.answer from hp_private.refuse_added(token_id, v_beats, v_answers, at) r loop
-      v_answers[v_place] := v_answer;
-      v_beats[v_place] := null;
-      v_left := v_left - 1;
-    end loop;
-  end if;
-  if v_left > 0 then
-    for v_place in
-      select b.ordinality from unnest(v_beats) with ordinality b
-      where v_answers[b.ordinality] is null order by b.worker_name, b.ordinality
-    loop
-      v_answers[v_place] := hp_private.admit_beat(
-        v_beats[v_place], at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals);
-    end loop;
-  end if;
-
-  if v_leases then
-    v_answers := hp_private.answer_leases(v_beats, v_answers, at);
-  end if;
-  if v_more then
-    v_answers := hp_private.store_logs(v_beats, v_answers, at);
-    v_answers := hp_private.take_reports(v_beats, v_answers, at);
-  end if;
-  if v_monitor.commands_open then
-    v_answers := hp_private.answer_commands(v_beats, v_answers, at);
-  end if;
-  if v_monitor.followed_until > at then
-    v_answers := hp_private.answer_followed(v_beats, v_answers, v_monitor.activity_every_s, at);
-    if v_more then
-      perform hp_private.send_logs(v_names, at);
-    end if;
-  end if;
-
-  if v_monitor.viewed_until > at then
-    v_pacing := hp_private.send_changes(v_names, v_began, v_monitor.activity_every_s);
+  if v_monitor.viewed then
+    v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
+      v_began, v_monitor.activity_every_s);
   end if;
   -- A project without a cron still lives: the beats themselves run an overdue tick.
-  perform hp_private.tick_if_overdue(v_monitor.tick_at, at);
+  if v_monitor.overdue then
+    perform hp_private.tick_if_overdue(at);
+  end if;
 
+  if v_pacing is null then
+    return to_jsonb(v_answers);
+  end if;
   return (
     select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
     from unnest(v_answers) with ordinality u (answer, place));
@@ -216,10 +251,15 @@ begin
 end
 $$;
 
-revoke all on function hp_private.refuse_added, hp_private.heartbeat from public;
+revoke all on function
+  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.heartbeat
+from public;
 revoke all on function public.hp_heartbeat from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat to anon, service_role;
 
-comment on function hp_private.refuse_added is 'Beats that would add more than their token may, by their places, with their answers.';
+comment on function hp_private.refuse_added is 'Refuses beats that would add more than their token may.';
+comment on function hp_private.lock_workers is 'Makes the workers of new names and locks all workers of a request, in the order of their names.';
+comment on function hp_private.apply_others is 'Applies the beats that apply_steady() left, or refuses them.';
+comment on function hp_private.answer_more is 'Takes what beats bring besides, and adds to the answers what waits for their workers.';
 comment on function hp_private.heartbeat is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';

@@ -158,6 +158,7 @@ describe('the tick', () => {
 
   it('is run by beats when an open page waits for its digest, however rare its own period is', async () => {
     await db.sql`update hp_setting set value = '60' where key = 'tick_every_s'`;
+    await db.sql`select hp_tick()`;
     const late = () => db.sql`update hp_private.monitor set tick_at = now() - interval '11 seconds'`;
     const ticked = async () =>
       (await db.sql`select tick_at > now() - interval '5 seconds' as is from hp_private.monitor`)[0]!
