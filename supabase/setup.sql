@@ -68,6 +68,41 @@ return case
   else coalesce(hp_private.member_role(), 'stranger')
 end;
 
+create or replace function hp_private.may_operate() returns boolean
+language sql stable set search_path = ''
+return hp_private.caller_role() in ('operator', 'owner', 'secret key');
+
+create or replace function hp_private.require_member() returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() = 'stranger' then
+    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
+      hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_operator(action text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if not hp_private.may_operate() then
+    raise exception 'only an operator or an owner may %', action using errcode = 'PT403';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_owner(action text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() not in ('owner', 'secret key') then
+    raise exception 'only an owner may %', action using errcode = 'PT403';
+  end if;
+end
+$$;
+
 create or replace function hp_private.refuse(status integer, message text, hint text, wait_s integer) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -82,28 +117,19 @@ begin
 end
 $$;
 
-create or replace function hp_private.only_members() returns void
+create or replace function hp_private.require_signed_in_owner() returns void
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
+  if hp_private.caller_role() <> 'owner' then
+    raise exception 'only an owner may see or change members' using errcode = 'PT403';
   end if;
 end
 $$;
 
-create or replace function hp_private.require_owner() returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
-  if coalesce(hp_private.member_role(), '') <> 'owner' then
-    raise exception 'only an owner may do that' using errcode = 'PT403';
-  end if;
-end
-$$;
+create or replace function hp_private.lock_members() returns void
+language sql set search_path = ''
+return pg_advisory_xact_lock(hashtextextended('hp_member', 0));
 
 create or replace function hp_private.require_role_name(role text) returns void
 language plpgsql immutable set search_path = ''
@@ -120,7 +146,7 @@ create or replace function hp_private.tg_hp_member__one_at_a_time() returns trig
 language plpgsql set search_path = ''
 as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
+  perform hp_private.lock_members();
   return null;
 end
 $$;
@@ -187,10 +213,7 @@ as $$
 declare
   v_user_id uuid;
 begin
-  if hp_add_member.role is null or hp_add_member.role not in ('viewer', 'operator', 'owner') then
-    raise exception 'role is %; it must be viewer, operator or owner', coalesce(hp_add_member.role, 'null')
-      using errcode = 'PT400';
-  end if;
+  perform hp_private.require_role_name(hp_add_member.role);
 
   select u.id into v_user_id from auth.users u where lower(u.email) = lower(trim(hp_add_member.email));
   if v_user_id is null then
@@ -229,9 +252,7 @@ returns table (user_id uuid, email text, role text, pending boolean, since times
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  if coalesce(hp_private.member_role(), '') <> 'owner' then
-    raise exception 'only an owner may see the members' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_signed_in_owner();
   return query
     select m.user_id, u.email::text, m.role, false, m.created_at, u.last_sign_in_at, m.user_id = auth.uid()
     from public.hp_member m join auth.users u on u.id = m.user_id
@@ -247,7 +268,8 @@ as $$
 declare
   v_email constant text := lower(trim(hp_invite_member.email));
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   perform hp_private.require_role_name(hp_invite_member.role);
   if v_email is null or v_email !~ '^[^@\s]+@[^@\s]+$' or char_length(v_email) > 254 then
     raise exception 'email is not an address' using errcode = 'PT400';
@@ -264,7 +286,8 @@ create or replace function public.hp_withdraw_invite(email text) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   delete from public.hp_member_invite i where i.email = lower(trim(hp_withdraw_invite.email));
   if not found then
     raise exception 'no invite waits for %', left(hp_withdraw_invite.email, 254) using errcode = 'PT404';
@@ -276,7 +299,8 @@ create or replace function public.hp_set_member_role(user_id uuid, role text) re
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   perform hp_private.require_role_name(hp_set_member_role.role);
   update public.hp_member m set role = hp_set_member_role.role where m.user_id = hp_set_member_role.user_id;
   if not found then
@@ -289,7 +313,8 @@ create or replace function public.hp_remove_member(user_id uuid) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   delete from public.hp_member m where m.user_id = hp_remove_member.user_id;
   if not found then
     raise exception 'there is no such member' using errcode = 'PT404';
@@ -398,8 +423,9 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.refuse,
-  hp_private.only_members, hp_private.require_owner, hp_private.require_role_name,
+  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.may_operate,
+  hp_private.require_member, hp_private.require_operator, hp_private.require_owner, hp_private.refuse,
+  hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
   hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
 from public;
@@ -412,16 +438,20 @@ grant execute on function
   hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function hp_private.only_members to authenticated, service_role;
+grant execute on function hp_private.member_role, hp_private.caller_role, hp_private.require_member to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 
 comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
 comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
 comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
-comment on function hp_private.caller_role is 'As what the caller asks: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
+comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
+comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
+comment on function hp_private.require_owner is 'Refuses the action to everybody but owners and the secret key. Error: PT403.';
 comment on function hp_private.refuse is 'Sets the response''s status and returns the body that says why.';
-comment on function hp_private.only_members is 'Refuses whoever is signed in and no member. Errors: PT403.';
-comment on function hp_private.require_owner is 'Refuses whoever is no owner. Changes of members wait for each other here. Error: PT403.';
+comment on function hp_private.require_signed_in_owner is 'Refuses everybody but owners who are signed in. Error: PT403.';
+comment on function hp_private.lock_members is 'Lets one change of members at a time go ahead, until its transaction ends.';
 comment on function hp_private.require_role_name is 'Refuses what is no role. Error: PT400.';
 comment on function hp_private.tg_hp_member__one_at_a_time is 'Lets one change of members at a time go ahead.';
 comment on function hp_private.tg_hp_member__keep_an_owner is 'Refuses to leave no owner. Error: PT409.';
@@ -2100,11 +2130,7 @@ declare
   v_token text;
   v_made public.hp_worker_token;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may make worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('make worker tokens');
   if coalesce(char_length(v_label), 0) not between 1 and 100 then
     raise exception 'label is % characters long; it must be 1 to 100', coalesce(char_length(v_label), 0)
       using errcode = 'PT400';
@@ -2135,11 +2161,7 @@ as $$
 declare
   v_token public.hp_worker_token;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may revoke worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('revoke worker tokens');
   update public.hp_worker_token t set revoked_at = coalesce(t.revoked_at, now())
   where t.token_id = hp_revoke_worker_token.token_id
   returning t.* into v_token;
@@ -2154,11 +2176,7 @@ create or replace function public.hp_list_worker_tokens() returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may see worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('see worker tokens');
   return jsonb_build_object(
     'tokens', (
       select coalesce(jsonb_agg(jsonb_build_object(
@@ -2602,20 +2620,28 @@ insert into public.hp_setting (key, value, description) values
   ('token_leases_per_worker', '100', 'Job leases that a worker may hold at a time where it reports with a worker token.')
 on conflict (key) do nothing;
 
+create or replace view hp_private.process_lease with (security_invoker = true) as
+select w.worker_name, w.instance_id,
+  case when not (w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat) then
+    greatest(case when w.kind = 'resident' then w.lease_expires_at end,
+      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+  end as lease_until
+from public.hp_worker_status w
+union all
+select i.worker_name, i.instance_id,
+  greatest(i.lease_expires_at, i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+from public.hp_worker_instance i join public.hp_worker_status w on w.worker_name = i.worker_name
+where i.ended_at is null and w.instance_id is distinct from i.instance_id;
+
+revoke all on table hp_private.process_lease from public, anon, authenticated, service_role;
+
+comment on view hp_private.process_lease is 'Until when the last beat of each process vouches for it; null where it has ended.';
+
 create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
 language sql stable set search_path = ''
 return (
-  select case
-    when w.instance_id is distinct from instance_lease.instance_id then (
-      select greatest(i.lease_expires_at,
-        i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-      from public.hp_worker_instance i
-      where i.instance_id = instance_lease.instance_id and i.worker_name = w.worker_name and i.ended_at is null)
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end
-  from public.hp_worker_status w where w.worker_name = instance_lease.worker_name);
+  select p.lease_until from hp_private.process_lease p
+  where p.worker_name = instance_lease.worker_name and p.instance_id = instance_lease.instance_id);
 
 create or replace function hp_private.release_leases_of(worker_name text, instance_id uuid) returns void
 language sql set search_path = ''
@@ -2631,16 +2657,8 @@ language sql stable set search_path = ''
 begin atomic
   select l.key, l.worker_name, l.instance_id, l.token
   from public.hp_job_lease l
-  join public.hp_worker_status w on w.worker_name = l.worker_name
-  left join public.hp_worker_instance i on i.instance_id = l.instance_id and i.worker_name = w.worker_name
-    and i.ended_at is null and w.instance_id is distinct from l.instance_id
-  where coalesce(case
-    when w.instance_id is distinct from l.instance_id then greatest(i.lease_expires_at,
-      i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end, '-infinity') <= dead_leases.at;
+  left join hp_private.process_lease p on p.worker_name = l.worker_name and p.instance_id = l.instance_id
+  where coalesce(p.lease_until, '-infinity') <= dead_leases.at;
 end;
 
 create or replace function hp_private.release_leases(at timestamptz) returns integer
@@ -2801,11 +2819,7 @@ create or replace function public.hp_release_dead_worker_leases() returns intege
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') not in ('operator', 'owner')
-  then
-    raise exception 'only an operator or an owner may release leases' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('release leases');
   return hp_private.release_leases(now());
 end
 $$;
@@ -3055,11 +3069,7 @@ as $$
 declare
   v_most constant integer := least(greatest(coalesce(max_count, 50), 1), 200);
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   return query
     select found.* from (
       (select e.* from public.hp_worker_event e
@@ -3090,6 +3100,10 @@ comment on function hp_private.tg_hp_worker_status__event is 'Writes the events 
 comment on function public.hp_worker_events is 'Events of a worker and of the watch, the latest first; before and before_id continue after the last one told. Errors: PT403 not a member.';
 
 -- 20261122001300_command.sql
+create or replace function hp_private.commands() returns text[]
+language sql immutable set search_path = ''
+return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];
+
 create table if not exists public.hp_worker_command (
   id bigint generated always as identity
     constraint hp_worker_command_pkey primary key,
@@ -3100,8 +3114,7 @@ create table if not exists public.hp_worker_command (
   instance_id uuid,
   command text not null
     constraint hp_worker_command_command_check check (
-      command in ('restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level',
-        'pause', 'unpause', 'seen')
+      command = any (hp_private.commands()) or command in ('pause', 'unpause', 'seen')
       or (state = 'refused' and char_length(command) <= 64)),
   args jsonb not null default '{}'
     constraint hp_worker_command_args_check check (pg_column_size(args) <= 2048),
@@ -3112,6 +3125,7 @@ create table if not exists public.hp_worker_command (
   state text not null
     constraint hp_worker_command_state_check check (
       state in ('requested', 'delivered', 'acknowledged', 'done', 'failed', 'expired', 'refused')),
+  open boolean generated always as (state in ('requested', 'delivered', 'acknowledged')) stored,
   requested_by uuid,
   requested_as text not null
     constraint hp_worker_command_requested_as_check check (
@@ -3132,8 +3146,7 @@ create table if not exists public.hp_worker_command (
 create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
 create index if not exists hp_worker_command_worker_type_idx on public.hp_worker_command (worker_type, id desc)
   where worker_name is null;
-create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id)
-  where state in ('requested', 'delivered', 'acknowledged');
+create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id) where open;
 create index if not exists hp_worker_command_refused_idx on public.hp_worker_command (requested_by, requested_at desc)
   where state = 'refused';
 
@@ -3145,7 +3158,7 @@ create policy "members read every command" on public.hp_worker_command
 
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
 grant select (
-    id, worker_name, worker_type, instance_id, command, args, reason, state, requested_as, requested_at, delivered_at,
+    id, worker_name, worker_type, instance_id, command, args, reason, state, open, requested_as, requested_at, delivered_at,
     acknowledged_at, instance_ended_at, new_instance_id, finished_at, expires_at, message, tries
   ) on table public.hp_worker_command to authenticated;
 grant select on table public.hp_worker_command to service_role;
@@ -3159,6 +3172,7 @@ comment on column public.hp_worker_command.command is 'What was asked. pause, un
 comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
 comment on column public.hp_worker_command.reason is 'Why, in the words of who asked.';
 comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker is at it. done, failed, expired (not heard in time), refused (by the database or by the worker).';
+comment on column public.hp_worker_command.open is 'Whether it is under way: requested, delivered or acknowledged.';
 comment on column public.hp_worker_command.requested_by is 'Auth user who asked; null for the secret key.';
 comment on column public.hp_worker_command.requested_as is 'As what they asked.';
 comment on column public.hp_worker_command.requested_at is 'When.';
@@ -3187,7 +3201,7 @@ end;
 
 create or replace function hp_private.command_state(command public.hp_worker_command, reader_as text) returns jsonb
 language sql stable set search_path = ''
-return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries')
+return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
   || jsonb_build_object('requested_by', hp_private.requester(command, reader_as))
   || case when command.tries > 1 then jsonb_build_object('tries', command.tries) else '{}' end;
 
@@ -3254,14 +3268,12 @@ declare
   v_problem text;
   v_hint text;
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may give commands';
-  elsif hp_request_command.command is null or hp_request_command.command not in (
-    'restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level')
-  then
-    v_problem := format('command is %s; it must be one of restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level',
-      coalesce(left(hp_request_command.command, 64), 'missing'));
+  elsif hp_request_command.command is null or hp_request_command.command <> all (hp_private.commands()) then
+    v_problem := format('command is %s; it must be one of %s',
+      coalesce(left(hp_request_command.command, 64), 'missing'), array_to_string(hp_private.commands(), ', '));
   elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
     v_problem := hp_private.reason_problem(hp_request_command.reason, true);
   elsif jsonb_typeof(v_args) <> 'object' then
@@ -3281,7 +3293,7 @@ begin
     v_vouched := hp_private.instance_lease(v_worker.worker_name, v_instance);
     select * into v_open from public.hp_worker_command c
     where c.worker_name = v_worker.worker_name and c.instance_id = v_instance
-      and c.state in ('requested', 'delivered', 'acknowledged')
+      and c.open
       and (c.command in ('restart', 'stop') or (c.command = hp_request_command.command and c.args = v_args))
     order by c.id limit 1;
 
@@ -3340,9 +3352,7 @@ declare
     else (select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name)
   end;
 begin
-  if v_as = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   return (
     select jsonb_build_object(
       'commands', coalesce(jsonb_agg(hp_private.command_state(p.command, v_as) order by (p.command).id desc)
@@ -3439,7 +3449,7 @@ begin atomic
     select c.id, e.how, e.ended_at
     from unnest(instances, hows, ends) e (instance_id, how, ended_at)
     join public.hp_worker_command c on c.instance_id = e.instance_id
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null
+    where c.open and c.instance_ended_at is null
     order by c.id for update of c skip locked
   )
   update public.hp_worker_command c set
@@ -3503,7 +3513,7 @@ begin
       select b.ordinality as place, c.id, c.command, c.args, c.reason, c.state
       from unnest(answer_commands.beats) with ordinality b
       join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
-      where c.state in ('requested', 'delivered') and c.expires_at > answer_commands.at
+      where c.open and c.state <> 'acknowledged' and c.expires_at > answer_commands.at
         and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
       for update of c skip locked
     ),
@@ -3559,7 +3569,7 @@ begin
           + greatest(case when w.instance_id = c.instance_id then w.last_heartbeat else i.last_heartbeat end, p.ticking_since) as until
       ) silent
     ) g
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null and g.how is not null
+    where c.open and c.instance_ended_at is null and g.how is not null
   ) e;
   if v_ended.instances is not null then
     perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
@@ -3567,7 +3577,7 @@ begin
 
   with late as materialized (
     select c.id from public.hp_worker_command c
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.expires_at <= at
+    where c.open and c.expires_at <= at
     order by c.id for update skip locked
   )
   update public.hp_worker_command c set
@@ -3584,7 +3594,7 @@ end
 $$;
 
 revoke all on function
-  hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.reason_problem,
+  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.reason_problem,
   hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
@@ -3593,6 +3603,7 @@ revoke all on function
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
+comment on function hp_private.commands is 'What a worker may be asked to do.';
 comment on function hp_private.requester is 'Who asked for a command, in words that the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
 comment on function hp_private.refuse_command is 'Records a refused try, sets the response''s status and returns the body that says why.';
@@ -3640,7 +3651,7 @@ declare
   v_status integer := 400;
   v_problem text;
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := format('only an operator or an owner may %s workers', command);
   elsif (set_pause.worker_name is null) = (set_pause.worker_type is null) then
@@ -3724,7 +3735,7 @@ declare
   v_status integer := 400;
   v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may mark a trouble as seen';
   elsif v_problem is null then
@@ -3756,9 +3767,7 @@ declare
   v_worker public.hp_worker_status;
   v_monitor hp_private.monitor;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may stop a worker' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('stop a worker');
   if char_length(hp_stop_worker.reason) > 500 then
     raise exception 'reason is % characters long; at most 500', char_length(hp_stop_worker.reason)
       using errcode = 'PT400';
@@ -3953,11 +3962,7 @@ declare
     coalesce(array_position(array['debug', 'info', 'warn', 'error'], hp_worker_logs.level), 1):];
   v_search constant text := lower(left(coalesce(hp_worker_logs.search, ''), 200));
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   if hp_worker_logs.level is not null and hp_worker_logs.level not in ('debug', 'info', 'warn', 'error') then
     raise exception 'level is %; it must be debug, info, warn or error', left(hp_worker_logs.level, 64) using errcode = 'PT400';
   end if;
@@ -4314,7 +4319,7 @@ declare
   v_to timestamptz;
   v_today date := (at at time zone 'UTC')::date;
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   select s.step_s, s.count into v_step_s, v_count
   from (values ('1h', 60, 60), ('24h', 300, 288), ('7d', 3600, 168), ('90d', 21600, 360)) s (range, step_s, count)
   where s.range = worker_history.range;
@@ -4364,7 +4369,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   if worker_ids is null or cardinality(worker_ids) > 200 then
     raise exception 'worker_ids %; it must be an array of at most 200',
       case when worker_ids is null then 'is missing' else 'holds ' || cardinality(worker_ids) end using errcode = 'PT400';
@@ -4398,7 +4403,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   return (
     select jsonb_build_object('at', jsonb_agg(extract(epoch from m.at)::bigint order by m.at), 'step_s', 60,
       'jobs', jsonb_agg(b.jobs order by m.at))
@@ -4861,12 +4866,7 @@ create or replace function public.hp_fleet() returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
-        hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
-    end if;
-  end if;
+  perform hp_private.require_member();
   return (
     select jsonb_build_object(
       'header', hp_private.fleet_header(now()),
@@ -4886,11 +4886,7 @@ declare
   v_most_beside constant integer := 20;
   v_worker public.hp_worker_status;
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   select w.* into v_worker from public.hp_worker_status w where w.worker_name = hp_worker_page.worker_name;
   return jsonb_build_object(
     'header', hp_private.fleet_header(now()),
@@ -4969,9 +4965,7 @@ declare
   v_before timestamptz;
   v_log_id bigint;
 begin
-  if hp_private.caller_role() = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   select * into v_worker from public.hp_worker_status w where w.worker_name = hp_watch_worker.worker_name;
   if not found then
     raise exception 'there is no worker named %', left(hp_watch_worker.worker_name, 128) using errcode = 'PT404';
@@ -5263,10 +5257,7 @@ create or replace function public.hp_set_public_page(shown boolean, workers text
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may change the public page' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('change the public page');
   if hp_set_public_page.shown is null or hp_set_public_page.workers is null then
     raise exception '% is missing', case when hp_set_public_page.shown is null then 'shown' else 'workers' end
       using errcode = 'PT400';
@@ -5354,11 +5345,10 @@ begin
       select u.key_hash from public.hp_embed_key u
       where u.key_hash = v_hash and (u.last_used_at is null or u.last_used_at < now() - interval '1 minute')
       for update skip locked);
-  elsif coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    if auth.uid() is null then
-      raise exception 'neither a session nor an embed key' using errcode = 'PT401';
-    end if;
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+  elsif auth.role() = 'anon' then
+    raise exception 'neither a session nor an embed key' using errcode = 'PT401';
+  else
+    perform hp_private.require_member();
   end if;
   return hp_private.bar(now());
 end
@@ -5372,10 +5362,7 @@ declare
   v_key constant text := 'lsb_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
   v_id uuid;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may make embed keys' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('make embed keys');
   if coalesce(char_length(v_label), 0) not between 1 and 100 then
     raise exception 'label is % characters long; 1 to 100', coalesce(char_length(v_label), 0) using errcode = 'PT400';
   end if;
@@ -5389,10 +5376,7 @@ create or replace function public.hp_revoke_embed_key(id uuid) returns boolean
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may revoke embed keys' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('revoke embed keys');
   delete from public.hp_embed_key k where k.id = hp_revoke_embed_key.id;
   return found;
 end
@@ -5405,10 +5389,7 @@ declare
   v_sources constant text[] := regexp_split_to_array(trim(hp_set_frame_ancestors.sources), '\s+');
   v_wrong text;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may say who embeds the status line' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('say who embeds the status line');
   if coalesce(cardinality(v_sources), 0) not between 1 and 20 or char_length(hp_set_frame_ancestors.sources) > 2000 then
     raise exception 'sources must be 1 to 20, with spaces between them' using errcode = 'PT400';
   end if;
@@ -6107,7 +6088,7 @@ begin
     < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
   delete from public.hp_worker_command c
   where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
-    and c.state not in ('requested', 'delivered', 'acknowledged');
+    and not c.open;
   perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then
     perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
@@ -6121,9 +6102,7 @@ as $$
 declare
   v_names text[];
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may remove workers' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('remove workers');
   if older_than is null or older_than < interval '0' then
     raise exception 'older_than is %; it must be an interval from 0 up', coalesce(older_than::text, 'null')
       using errcode = 'PT400';
@@ -6244,9 +6223,7 @@ as $$
 declare
   v_monitor hp_private.monitor;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   update hp_private.monitor p
   set viewed_until = now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision)
   where p.id
@@ -6401,7 +6378,7 @@ begin
   end if;
 
   select p.tick_at, p.viewed_until, p.activity_every_s, p.stretch, p.followed_until,
-    exists (select from public.hp_worker_command c where c.state in ('requested', 'delivered', 'acknowledged')) as commands_open,
+    exists (select from public.hp_worker_command c where c.open) as commands_open,
     (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
       where g.heartbeat_interval_s is not null) as group_intervals
   into v_monitor

@@ -122,11 +122,7 @@ declare
   v_token text;
   v_made public.hp_worker_token;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may make worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('make worker tokens');
   if coalesce(char_length(v_label), 0) not between 1 and 100 then
     raise exception 'label is % characters long; it must be 1 to 100', coalesce(char_length(v_label), 0)
       using errcode = 'PT400';
@@ -160,11 +156,7 @@ as $$
 declare
   v_token public.hp_worker_token;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may revoke worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('revoke worker tokens');
   update public.hp_worker_token t set revoked_at = coalesce(t.revoked_at, now())
   where t.token_id = hp_revoke_worker_token.token_id
   returning t.* into v_token;
@@ -180,11 +172,7 @@ create or replace function public.hp_list_worker_tokens() returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may see worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('see worker tokens');
   return jsonb_build_object(
     'tokens', (
       select coalesce(jsonb_agg(jsonb_build_object(

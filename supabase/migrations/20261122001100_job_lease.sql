@@ -44,23 +44,31 @@ insert into public.hp_setting (key, value, description) values
   ('token_leases_per_worker', '100', 'Job leases that a worker may hold at a time where it reports with a worker token.')
 on conflict (key) do nothing;
 
--- Until when the last beat of an instance vouches for it, or null for one that has said goodbye or is not known. Not
+-- Until when the last beat of a process vouches for it; null once it has said goodbye, no row for one that is not known. Not
 -- simply lease_expires_at: that of a scheduled worker lasts for a whole run, beats or none, and a stop by hand ends it,
 -- though the process may live for all that the person knows. What was promised is kept until the silence has lasted.
+create or replace view hp_private.process_lease with (security_invoker = true) as
+select w.worker_name, w.instance_id,
+  case when not (w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat) then
+    greatest(case when w.kind = 'resident' then w.lease_expires_at end,
+      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+  end as lease_until
+from public.hp_worker_status w
+union all
+select i.worker_name, i.instance_id,
+  greatest(i.lease_expires_at, i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+from public.hp_worker_instance i join public.hp_worker_status w on w.worker_name = i.worker_name
+where i.ended_at is null and w.instance_id is distinct from i.instance_id;
+
+revoke all on table hp_private.process_lease from public, anon, authenticated, service_role;
+
+comment on view hp_private.process_lease is 'Until when the last beat of each process vouches for it; null where it has ended.';
+
 create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
 language sql stable set search_path = ''
 return (
-  select case
-    when w.instance_id is distinct from instance_lease.instance_id then (
-      select greatest(i.lease_expires_at,
-        i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-      from public.hp_worker_instance i
-      where i.instance_id = instance_lease.instance_id and i.worker_name = w.worker_name and i.ended_at is null)
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end
-  from public.hp_worker_status w where w.worker_name = instance_lease.worker_name);
+  select p.lease_until from hp_private.process_lease p
+  where p.worker_name = instance_lease.worker_name and p.instance_id = instance_lease.instance_id);
 
 -- Its own last words release what an instance holds.
 create or replace function hp_private.release_leases_of(worker_name text, instance_id uuid) returns void
@@ -71,24 +79,15 @@ begin atomic
     and hp_private.instance_lease(l.worker_name, l.instance_id) is null;
 end;
 
--- The leases of instances that nothing vouches for any more: instance_lease for all at once, which to call for each costs
--- a tick of thousands of leases more than all else that it does.
+-- All at once: to ask instance_lease() for each costs a tick of thousands of leases more than all else that it does.
 create or replace function hp_private.dead_leases(at timestamptz)
 returns table (key text, worker_name text, instance_id uuid, token bigint)
 language sql stable set search_path = ''
 begin atomic
   select l.key, l.worker_name, l.instance_id, l.token
   from public.hp_job_lease l
-  join public.hp_worker_status w on w.worker_name = l.worker_name
-  left join public.hp_worker_instance i on i.instance_id = l.instance_id and i.worker_name = w.worker_name
-    and i.ended_at is null and w.instance_id is distinct from l.instance_id
-  where coalesce(case
-    when w.instance_id is distinct from l.instance_id then greatest(i.lease_expires_at,
-      i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end, '-infinity') <= dead_leases.at;
+  left join hp_private.process_lease p on p.worker_name = l.worker_name and p.instance_id = l.instance_id
+  where coalesce(p.lease_until, '-infinity') <= dead_leases.at;
 end;
 
 -- Removes the leases of instances that nothing vouches for any more: order, not safety, for a claim looks for itself.
@@ -263,11 +262,7 @@ create or replace function public.hp_release_dead_worker_leases() returns intege
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') not in ('operator', 'owner')
-  then
-    raise exception 'only an operator or an owner may release leases' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('release leases');
   return hp_private.release_leases(now());
 end
 $$;

@@ -240,11 +240,7 @@ as $$
 declare
   v_most constant integer := least(greatest(coalesce(max_count, 50), 1), 200);
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   return query
     select found.* from (
       (select e.* from public.hp_worker_event e

@@ -3,6 +3,12 @@
 --
 -- A command is for one process. A new process of the same worker never gets what the old one was asked: a restart that
 -- followed a worker from process to process would never end.
+
+-- What a worker may be asked to do. The heartbeat module knows the same (docs/wire.md).
+create or replace function hp_private.commands() returns text[]
+language sql immutable set search_path = ''
+return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];
+
 create table if not exists public.hp_worker_command (
   id bigint generated always as identity
     constraint hp_worker_command_pkey primary key,
@@ -13,8 +19,7 @@ create table if not exists public.hp_worker_command (
   instance_id uuid,
   command text not null
     constraint hp_worker_command_command_check check (
-      command in ('restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level',
-        'pause', 'unpause', 'seen')
+      command = any (hp_private.commands()) or command in ('pause', 'unpause', 'seen')
       or (state = 'refused' and char_length(command) <= 64)),
   args jsonb not null default '{}'
     constraint hp_worker_command_args_check check (pg_column_size(args) <= 2048),
@@ -25,6 +30,7 @@ create table if not exists public.hp_worker_command (
   state text not null
     constraint hp_worker_command_state_check check (
       state in ('requested', 'delivered', 'acknowledged', 'done', 'failed', 'expired', 'refused')),
+  open boolean generated always as (state in ('requested', 'delivered', 'acknowledged')) stored,
   requested_by uuid,
   requested_as text not null
     constraint hp_worker_command_requested_as_check check (
@@ -45,8 +51,7 @@ create table if not exists public.hp_worker_command (
 create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
 create index if not exists hp_worker_command_worker_type_idx on public.hp_worker_command (worker_type, id desc)
   where worker_name is null;
-create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id)
-  where state in ('requested', 'delivered', 'acknowledged');
+create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id) where open;
 -- What was refused to somebody lately, so that a flood of tries is counted rather than kept.
 create index if not exists hp_worker_command_refused_idx on public.hp_worker_command (requested_by, requested_at desc)
   where state = 'refused';
@@ -60,7 +65,7 @@ create policy "members read every command" on public.hp_worker_command
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
 -- note: not requested_by: hp_worker_commands() says who it was as far as the reader may know.
 grant select (
-    id, worker_name, worker_type, instance_id, command, args, reason, state, requested_as, requested_at, delivered_at,
+    id, worker_name, worker_type, instance_id, command, args, reason, state, open, requested_as, requested_at, delivered_at,
     acknowledged_at, instance_ended_at, new_instance_id, finished_at, expires_at, message, tries
   ) on table public.hp_worker_command to authenticated;
 grant select on table public.hp_worker_command to service_role;
@@ -75,6 +80,7 @@ comment on column public.hp_worker_command.command is 'What was asked. pause, un
 comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
 comment on column public.hp_worker_command.reason is 'Why, in the words of who asked.';
 comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker is at it. done, failed, expired (not heard in time), refused (by the database or by the worker).';
+comment on column public.hp_worker_command.open is 'Whether it is under way: requested, delivered or acknowledged.';
 comment on column public.hp_worker_command.requested_by is 'Auth user who asked; null for the secret key.';
 comment on column public.hp_worker_command.requested_as is 'As what they asked.';
 comment on column public.hp_worker_command.requested_at is 'When.';
@@ -105,7 +111,7 @@ end;
 -- A command as pages get it. reader_as: null where it is told to many.
 create or replace function hp_private.command_state(command public.hp_worker_command, reader_as text) returns jsonb
 language sql stable set search_path = ''
-return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries')
+return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
   || jsonb_build_object('requested_by', hp_private.requester(command, reader_as))
   || case when command.tries > 1 then jsonb_build_object('tries', command.tries) else '{}' end;
 
@@ -179,14 +185,12 @@ declare
   v_problem text;
   v_hint text;
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may give commands';
-  elsif hp_request_command.command is null or hp_request_command.command not in (
-    'restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level')
-  then
-    v_problem := format('command is %s; it must be one of restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level',
-      coalesce(left(hp_request_command.command, 64), 'missing'));
+  elsif hp_request_command.command is null or hp_request_command.command <> all (hp_private.commands()) then
+    v_problem := format('command is %s; it must be one of %s',
+      coalesce(left(hp_request_command.command, 64), 'missing'), array_to_string(hp_private.commands(), ', '));
   elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
     v_problem := hp_private.reason_problem(hp_request_command.reason, true);
   elsif jsonb_typeof(v_args) <> 'object' then
@@ -206,7 +210,7 @@ begin
     v_vouched := hp_private.instance_lease(v_worker.worker_name, v_instance);
     select * into v_open from public.hp_worker_command c
     where c.worker_name = v_worker.worker_name and c.instance_id = v_instance
-      and c.state in ('requested', 'delivered', 'acknowledged')
+      and c.open
       and (c.command in ('restart', 'stop') or (c.command = hp_request_command.command and c.args = v_args))
     order by c.id limit 1;
 
@@ -268,9 +272,7 @@ declare
     else (select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name)
   end;
 begin
-  if v_as = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   return (
     select jsonb_build_object(
       'commands', coalesce(jsonb_agg(hp_private.command_state(p.command, v_as) order by (p.command).id desc)
@@ -377,7 +379,7 @@ begin atomic
     select c.id, e.how, e.ended_at
     from unnest(instances, hows, ends) e (instance_id, how, ended_at)
     join public.hp_worker_command c on c.instance_id = e.instance_id
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null
+    where c.open and c.instance_ended_at is null
     order by c.id for update of c skip locked
   )
   update public.hp_worker_command c set
@@ -446,7 +448,7 @@ begin
       select b.ordinality as place, c.id, c.command, c.args, c.reason, c.state
       from unnest(answer_commands.beats) with ordinality b
       join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
-      where c.state in ('requested', 'delivered') and c.expires_at > answer_commands.at
+      where c.open and c.state <> 'acknowledged' and c.expires_at > answer_commands.at
         and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
       -- What is locked is being expired by the tick, or is told by the next beat.
       for update of c skip locked
@@ -506,7 +508,7 @@ begin
           + greatest(case when w.instance_id = c.instance_id then w.last_heartbeat else i.last_heartbeat end, p.ticking_since) as until
       ) silent
     ) g
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null and g.how is not null
+    where c.open and c.instance_ended_at is null and g.how is not null
   ) e;
   if v_ended.instances is not null then
     perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
@@ -514,7 +516,7 @@ begin
 
   with late as materialized (
     select c.id from public.hp_worker_command c
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.expires_at <= at
+    where c.open and c.expires_at <= at
     order by c.id for update skip locked
   )
   update public.hp_worker_command c set
@@ -531,7 +533,7 @@ end
 $$;
 
 revoke all on function
-  hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.reason_problem,
+  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.reason_problem,
   hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
@@ -540,6 +542,7 @@ revoke all on function
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
+comment on function hp_private.commands is 'What a worker may be asked to do.';
 comment on function hp_private.requester is 'Who asked for a command, in words that the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
 comment on function hp_private.refuse_command is 'Records a refused try, sets the response''s status and returns the body that says why.';

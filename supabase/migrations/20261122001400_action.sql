@@ -39,7 +39,7 @@ declare
   v_status integer := 400;
   v_problem text;
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := format('only an operator or an owner may %s workers', command);
   elsif (set_pause.worker_name is null) = (set_pause.worker_type is null) then
@@ -127,7 +127,7 @@ declare
   v_status integer := 400;
   v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may mark a trouble as seen';
   elsif v_problem is null then
@@ -162,9 +162,7 @@ declare
   v_monitor hp_private.monitor;
 begin
   -- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may stop a worker' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('stop a worker');
   if char_length(hp_stop_worker.reason) > 500 then
     raise exception 'reason is % characters long; at most 500', char_length(hp_stop_worker.reason)
       using errcode = 'PT400';

@@ -307,7 +307,7 @@ declare
   v_to timestamptz;
   v_today date := (at at time zone 'UTC')::date;
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   select s.step_s, s.count into v_step_s, v_count
   from (values ('1h', 60, 60), ('24h', 300, 288), ('7d', 3600, 168), ('90d', 21600, 360)) s (range, step_s, count)
   where s.range = worker_history.range;
@@ -357,7 +357,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   if worker_ids is null or cardinality(worker_ids) > 200 then
     raise exception 'worker_ids %; it must be an array of at most 200',
       case when worker_ids is null then 'is missing' else 'holds ' || cardinality(worker_ids) end using errcode = 'PT400';
@@ -392,7 +392,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   return (
     select jsonb_build_object('at', jsonb_agg(extract(epoch from m.at)::bigint order by m.at), 'step_s', 60,
       'jobs', jsonb_agg(b.jobs order by m.at))

@@ -8,13 +8,7 @@ create or replace function public.hp_fleet() returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 begin
-  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
-        hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
-    end if;
-  end if;
+  perform hp_private.require_member();
   return (
     select jsonb_build_object(
       'header', hp_private.fleet_header(now()),
@@ -41,11 +35,7 @@ declare
   v_most_beside constant integer := 20;
   v_worker public.hp_worker_status;
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   select w.* into v_worker from public.hp_worker_status w where w.worker_name = hp_worker_page.worker_name;
   return jsonb_build_object(
     'header', hp_private.fleet_header(now()),
@@ -131,9 +121,7 @@ declare
   v_before timestamptz;
   v_log_id bigint;
 begin
-  if hp_private.caller_role() = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   select * into v_worker from public.hp_worker_status w where w.worker_name = hp_watch_worker.worker_name;
   if not found then
     raise exception 'there is no worker named %', left(hp_watch_worker.worker_name, 128) using errcode = 'PT404';

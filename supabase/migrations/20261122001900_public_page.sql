@@ -62,10 +62,7 @@ create or replace function public.hp_set_public_page(shown boolean, workers text
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may change the public page' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('change the public page');
   if hp_set_public_page.shown is null or hp_set_public_page.workers is null then
     raise exception '% is missing', case when hp_set_public_page.shown is null then 'shown' else 'workers' end
       using errcode = 'PT400';
@@ -162,11 +159,10 @@ begin
       select u.key_hash from public.hp_embed_key u
       where u.key_hash = v_hash and (u.last_used_at is null or u.last_used_at < now() - interval '1 minute')
       for update skip locked);
-  elsif coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    if auth.uid() is null then
-      raise exception 'neither a session nor an embed key' using errcode = 'PT401';
-    end if;
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+  elsif auth.role() = 'anon' then
+    raise exception 'neither a session nor an embed key' using errcode = 'PT401';
+  else
+    perform hp_private.require_member();
   end if;
   return hp_private.bar(now());
 end
@@ -181,10 +177,7 @@ declare
   v_key constant text := 'lsb_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
   v_id uuid;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may make embed keys' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('make embed keys');
   if coalesce(char_length(v_label), 0) not between 1 and 100 then
     raise exception 'label is % characters long; 1 to 100', coalesce(char_length(v_label), 0) using errcode = 'PT400';
   end if;
@@ -199,10 +192,7 @@ create or replace function public.hp_revoke_embed_key(id uuid) returns boolean
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may revoke embed keys' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('revoke embed keys');
   delete from public.hp_embed_key k where k.id = hp_revoke_embed_key.id;
   return found;
 end
@@ -217,10 +207,7 @@ declare
   v_sources constant text[] := regexp_split_to_array(trim(hp_set_frame_ancestors.sources), '\s+');
   v_wrong text;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may say who embeds the status line' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('say who embeds the status line');
   if coalesce(cardinality(v_sources), 0) not between 1 and 20 or char_length(hp_set_frame_ancestors.sources) > 2000 then
     raise exception 'sources must be 1 to 20, with spaces between them' using errcode = 'PT400';
   end if;

@@ -51,7 +51,7 @@ begin
     < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
   delete from public.hp_worker_command c
   where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
-    and c.state not in ('requested', 'delivered', 'acknowledged');
+    and not c.open;
   perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then
     perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
@@ -66,9 +66,7 @@ as $$
 declare
   v_names text[];
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may remove workers' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('remove workers');
   if older_than is null or older_than < interval '0' then
     raise exception 'older_than is %; it must be an interval from 0 up', coalesce(older_than::text, 'null')
       using errcode = 'PT400';
