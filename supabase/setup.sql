@@ -509,6 +509,10 @@ revoke all on function hp_private.setting from public;
 comment on function hp_private.setting is 'The number stored under a key of hp_setting, or null.';
 
 -- 20261122000300_worker.sql
+create or replace function hp_private.statuses() returns text[]
+language sql immutable set search_path = ''
+return array['unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'];
+
 create table if not exists public.hp_worker_status (
   worker_name text
     constraint hp_worker_status_pkey primary key
@@ -839,8 +843,9 @@ comment on column public.hp_worker_instance.last_exit is 'Its last words.';
 comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that has come; a line that is sent again is known by it.';
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, as it says.';
 
-revoke all on function hp_private.tg_hp_worker_status__number from public;
+revoke all on function hp_private.statuses, hp_private.tg_hp_worker_status__number from public;
 
+comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
 
 -- 20261122000400_group.sql
@@ -1051,12 +1056,7 @@ return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
 
 create or replace function hp_private.in_words(span interval) returns text
 language sql immutable set search_path = ''
-return case
-  when extract(epoch from span) < 120 then round(extract(epoch from span)) || ' seconds'
-  when extract(epoch from span) < 7200 then round(extract(epoch from span) / 60) || ' minutes'
-  when extract(epoch from span) < 172800 then round(extract(epoch from span) / 3600) || ' hours'
-  else round(extract(epoch from span) / 86400) || ' days'
-end;
+return hp_private.words_lasting(extract(epoch from span)::double precision * 1000);
 
 create or replace function hp_private.monitored_ms(worker public.hp_worker_status, watching_since timestamptz)
 returns double precision
@@ -1389,7 +1389,7 @@ comment on function hp_private.words_count is '"1 minute", "2 minutes".';
 comment on function hp_private.words_lasting is 'How long something has lasted, in words, rounded down.';
 comment on function hp_private.words_span is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
 comment on function hp_private.words_instant is 'An instant for people.';
-comment on function hp_private.in_words is 'A span of time for people.';
+comment on function hp_private.in_words is 'How long an interval lasts, in words, rounded down.';
 comment on function hp_private.monitored_ms is 'Since when a resident''s silence counts, in milliseconds since 1970.';
 comment on function hp_private.is_overdue is 'Whether a scheduled worker should have begun, or ended, its run by now.';
 comment on function hp_private.is_alive is 'Whether the last beat still vouches for a worker.';
@@ -1605,8 +1605,7 @@ begin
   with recent as materialized (
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
       concat('[', w.worker_id, ',', w.revision, ',',
-        array_position(array[
-          'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'], w.status) - 1, ',',
+        array_position(hp_private.statuses(), w.status) - 1, ',',
         coalesce(((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint::text, 'null'), ',',
         w.jobs_processed, ',', w.error_count, ',', w.jobs_active, ',',
         coalesce(((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint::text, 'null'), ',',
@@ -2970,29 +2969,53 @@ begin
 end
 $$;
 
+create or replace function hp_private.status_event(old public.hp_worker_status, new public.hp_worker_status, paused boolean)
+returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_from constant text := coalesce(old.status, 'unknown');
+begin
+  if new.status = v_from
+    or (v_from in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
+    or ('error' in (v_from, new.status) and new.status not in ('stopping', 'stopped', 'crashed') and exists (
+      select from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
+        and (e.from_value = 'error') = (v_from = 'error') and (e.to_value = 'error') = (new.status = 'error')))
+  then
+    return;
+  end if;
+  insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+  values (new.worker_name, new.status_since, 'status', v_from, new.status,
+    case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
+    new.instance_id, new.epoch,
+    jsonb_strip_nulls(jsonb_build_object(
+      'current_status', old.current_status, 'current_job_id', old.current_job_id,
+      'current_job_type', old.current_job_type, 'paused', paused,
+      'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
+end
+$$;
+
 create or replace function hp_private.tg_hp_worker_status__event() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 declare
   v_old public.hp_worker_status;
-  v_old_status text;
-  v_old_breaker text;
+  v_breaker_before text;
   v_paused boolean;
 begin
   if tg_op = 'UPDATE' then
     v_old := old;
   end if;
-  v_old_status := coalesce(v_old.status, 'unknown');
-  v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+  if new.status in ('stopped', 'crashed') then
+    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+  end if;
 
   if v_old.transitioned_at > now() - interval '1 minute' then
     if coalesce(hp_private.setting('events_per_hour'), 1000) <= (
       select count(*) from public.hp_worker_event e
       where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
     then
-      if new.status in ('stopped', 'crashed') then
-        perform hp_private.release_leases_of(new.worker_name, new.instance_id);
-      end if;
       return null;
     end if;
   end if;
@@ -3009,34 +3032,15 @@ begin
       case when v_old.epoch > new.epoch then 'the newer process ended' end, new.instance_id, new.epoch);
   end if;
 
-  if new.status is distinct from v_old_status
-    and not (v_old_status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
-    and not ('error' in (v_old_status, new.status) and exists (
-      select from public.hp_worker_event e
-      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
-        and (e.from_value = 'error') = (v_old_status = 'error') and (e.to_value = 'error') = (new.status = 'error')
-        and new.status not in ('stopping', 'stopped', 'crashed')))
-  then
-    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
-    values (new.worker_name, new.status_since, 'status', v_old_status, new.status,
-      case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
-      new.instance_id, new.epoch,
-      jsonb_strip_nulls(jsonb_build_object(
-        'current_status', v_old.current_status, 'current_job_id', v_old.current_job_id,
-        'current_job_type', v_old.current_job_type, 'paused', v_paused,
-        'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
-  end if;
+  perform hp_private.status_event(v_old, new, v_paused);
 
-  if new.status in ('stopped', 'crashed') then
-    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
-  end if;
-
-  if new.circuit_breaker_state is distinct from v_old_breaker then
+  v_breaker_before := coalesce(v_old.circuit_breaker_state, 'closed');
+  if new.circuit_breaker_state <> v_breaker_before then
     insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
     values (new.worker_name,
       greatest(coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
         now() - interval '59 minutes'),
-      'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
+      'breaker', v_breaker_before, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
       jsonb_strip_nulls(jsonb_build_object(
         'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));
   end if;
@@ -3089,13 +3093,15 @@ end
 $$;
 
 revoke all on function
-  hp_private.monitor_event, hp_private.tg_hp_worker_status__revision, hp_private.tg_hp_worker_status__event
+  hp_private.monitor_event, hp_private.tg_hp_worker_status__revision, hp_private.status_event,
+  hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
 comment on function hp_private.monitor_event is 'Writes an event of the watch itself; returns its id.';
 comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
+comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
 comment on function public.hp_worker_events is 'Events of a worker and of the watch, the latest first; before and before_id continue after the last one told. Errors: PT403 not a member.';
 
@@ -3250,6 +3256,65 @@ return case
   when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
 end;
 
+create or replace function hp_private.request_problem(command text, reason text, args jsonb) returns text
+language sql immutable set search_path = ''
+return case
+  when command is null or command <> all (hp_private.commands()) then
+    format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
+  when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
+  when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
+    then 'args must be {"level": "debug"}, "info", "warn" or "error"'
+  when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
+end;
+
+create or replace function hp_private.target_problem(
+  worker public.hp_worker_status, worker_name text, instance_id uuid, command text, args jsonb,
+  out status integer, out problem text, out hint text
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_open public.hp_worker_command;
+begin
+  status := 409;
+  if worker.worker_name is null then
+    status := 404;
+    problem := format('there is no worker named %s', left(coalesce(target_problem.worker_name, 'null'), 128));
+    return;
+  elsif target_problem.instance_id is null then
+    problem := 'this worker writes to the table directly and can''t receive commands';
+    hint := 'Commands need the heartbeat module.';
+    return;
+  elsif target_problem.instance_id is distinct from worker.instance_id and not exists (
+    select from public.hp_worker_instance i
+    where i.instance_id = target_problem.instance_id and i.worker_name = worker.worker_name)
+  then
+    problem := 'that process belongs to another worker';
+    return;
+  elsif coalesce(hp_private.instance_lease(worker.worker_name, target_problem.instance_id), '-infinity') <= now() then
+    problem := case
+      when target_problem.instance_id is distinct from worker.instance_id then 'that process has ended'
+      when worker.kind = 'scheduled' then 'no process of this worker is running now'
+      else 'no process of this worker is alive'
+    end;
+    hint := (
+      select replace(g.restart_hint, '{worker_name}', worker.worker_name)
+      from public.hp_worker_group g where g.worker_type = worker.worker_type);
+    return;
+  end if;
+
+  select * into v_open from public.hp_worker_command c
+  where c.worker_name = worker.worker_name and c.instance_id = target_problem.instance_id and c.open
+    and (c.command in ('restart', 'stop') or (c.command = target_problem.command and c.args = target_problem.args))
+  order by c.id limit 1;
+  if v_open.command = target_problem.command or (found and target_problem.command not in ('beat', 'log_level')) then
+    problem := format('%s was requested at %s UTC and is under way', v_open.command,
+      to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
+  end if;
+end
+$$;
+
 create or replace function public.hp_request_command(
   worker_name text, command text, reason text, args jsonb default '{}', instance_id uuid default null
 ) returns jsonb
@@ -3261,8 +3326,6 @@ declare
   v_args constant jsonb := coalesce(hp_request_command.args, '{}');
   v_worker public.hp_worker_status;
   v_instance uuid;
-  v_vouched timestamptz;
-  v_open public.hp_worker_command;
   v_command public.hp_worker_command;
   v_status integer := 400;
   v_problem text;
@@ -3271,57 +3334,16 @@ begin
   if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may give commands';
-  elsif hp_request_command.command is null or hp_request_command.command <> all (hp_private.commands()) then
-    v_problem := format('command is %s; it must be one of %s',
-      coalesce(left(hp_request_command.command, 64), 'missing'), array_to_string(hp_private.commands(), ', '));
-  elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
-    v_problem := hp_private.reason_problem(hp_request_command.reason, true);
-  elsif jsonb_typeof(v_args) <> 'object' then
-    v_problem := 'args must be an object';
-  elsif hp_request_command.command = 'log_level'
-    and (v_args - 'level' <> '{}' or coalesce(v_args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
-  then
-    v_problem := 'args must be {"level": "debug"}, "info", "warn" or "error"';
-  elsif hp_request_command.command <> 'log_level' and v_args <> '{}' then
-    v_problem := format('args must be {}: %s takes none', hp_request_command.command);
+  else
+    v_problem := hp_private.request_problem(hp_request_command.command, hp_request_command.reason, v_args);
   end if;
-
   if v_problem is null then
     select * into v_worker from public.hp_worker_status w
     where w.worker_name = hp_request_command.worker_name for no key update;
     v_instance := coalesce(hp_request_command.instance_id, v_worker.instance_id);
-    v_vouched := hp_private.instance_lease(v_worker.worker_name, v_instance);
-    select * into v_open from public.hp_worker_command c
-    where c.worker_name = v_worker.worker_name and c.instance_id = v_instance
-      and c.open
-      and (c.command in ('restart', 'stop') or (c.command = hp_request_command.command and c.args = v_args))
-    order by c.id limit 1;
-
-    v_status := 409;
-    if v_worker.worker_name is null then
-      v_status := 404;
-      v_problem := format('there is no worker named %s', left(coalesce(hp_request_command.worker_name, 'null'), 128));
-    elsif v_instance is null then
-      v_problem := 'it reports by plain writes, and takes no commands';
-      v_hint := 'Commands need the heartbeat module.';
-    elsif hp_request_command.instance_id is not null and hp_request_command.instance_id is distinct from v_worker.instance_id
-      and not exists (select from public.hp_worker_instance i
-        where i.instance_id = hp_request_command.instance_id and i.worker_name = v_worker.worker_name)
-    then
-      v_problem := 'that process is none of this worker';
-    elsif coalesce(v_vouched, '-infinity') <= now() then
-      v_problem := case
-        when v_instance is distinct from v_worker.instance_id then 'that process has ended'
-        when v_worker.kind = 'scheduled' then 'no process of it is running now'
-        else 'no process of it is alive'
-      end;
-      v_hint := (select replace(g.restart_hint, '{worker_name}', v_worker.worker_name) from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
-    elsif v_open.id is not null and (v_open.command = hp_request_command.command or hp_request_command.command not in ('beat', 'log_level')) then
-      v_problem := format('%s was asked for at %s UTC and is under way', v_open.command,
-        to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
-    end if;
+    select p.status, p.problem, p.hint into v_status, v_problem, v_hint
+    from hp_private.target_problem(v_worker, hp_request_command.worker_name, v_instance, hp_request_command.command, v_args) p;
   end if;
-
   if v_problem is not null then
     return hp_private.refuse_command(hp_request_command.worker_name, null, hp_request_command.instance_id,
       hp_request_command.command, v_args, hp_request_command.reason, v_status, v_problem, v_hint);
@@ -3594,7 +3616,7 @@ end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.reason_problem,
+  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
   hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
@@ -3608,6 +3630,8 @@ comment on function hp_private.requester is 'Who asked for a command, in words t
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
 comment on function hp_private.refuse_command is 'Records a refused try, sets the response''s status and returns the body that says why.';
 comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
+comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
+comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
 comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';

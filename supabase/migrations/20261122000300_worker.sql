@@ -1,3 +1,10 @@
+-- Workers and their processes.
+
+-- What a worker may be, in the order of the codes in messages (docs/wire.md). A beat reports all but unknown.
+create or replace function hp_private.statuses() returns text[]
+language sql immutable set search_path = ''
+return array['unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'];
+
 -- The table that users query: one row per worker, what it last said and what the tick found out.
 --
 -- A beat is one HOT update: no index on a column that a beat changes, and half of each page left
@@ -348,6 +355,7 @@ comment on column public.hp_worker_instance.last_exit is 'Its last words.';
 comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that has come; a line that is sent again is known by it.';
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, as it says.';
 
-revoke all on function hp_private.tg_hp_worker_status__number from public;
+revoke all on function hp_private.statuses, hp_private.tg_hp_worker_status__number from public;
 
+comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';

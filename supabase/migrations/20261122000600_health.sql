@@ -67,17 +67,9 @@ create or replace function hp_private.words_instant(at timestamptz) returns text
 language sql stable set search_path = ''
 return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
 
--- Who has fallen silent. A resident's lease runs out some intervals after its last beat, a scheduled worker's at its next
--- run and grace, or at the end of its longest allowed run. Whoever is then not heard is marked crashed, as of that deadline,
--- unless the silence may be ours (truth rule 3).
 create or replace function hp_private.in_words(span interval) returns text
 language sql immutable set search_path = ''
-return case
-  when extract(epoch from span) < 120 then round(extract(epoch from span)) || ' seconds'
-  when extract(epoch from span) < 7200 then round(extract(epoch from span) / 60) || ' minutes'
-  when extract(epoch from span) < 172800 then round(extract(epoch from span) / 3600) || ' hours'
-  else round(extract(epoch from span) / 86400) || ' days'
-end;
+return hp_private.words_lasting(extract(epoch from span)::double precision * 1000);
 
 -- Since when a resident's silence counts. A request of the heartbeat module may hang for 10 s, which is more than the lease of
 -- a short interval; the tick excuses it for as long (hp_private.patience).
@@ -431,7 +423,7 @@ comment on function hp_private.words_count is '"1 minute", "2 minutes".';
 comment on function hp_private.words_lasting is 'How long something has lasted, in words, rounded down.';
 comment on function hp_private.words_span is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
 comment on function hp_private.words_instant is 'An instant for people.';
-comment on function hp_private.in_words is 'A span of time for people.';
+comment on function hp_private.in_words is 'How long an interval lasts, in words, rounded down.';
 comment on function hp_private.monitored_ms is 'Since when a resident''s silence counts, in milliseconds since 1970.';
 comment on function hp_private.is_overdue is 'Whether a scheduled worker should have begun, or ended, its run by now.';
 comment on function hp_private.is_alive is 'Whether the last beat still vouches for a worker.';

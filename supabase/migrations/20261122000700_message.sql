@@ -233,8 +233,7 @@ begin
   with recent as materialized (
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
       concat('[', w.worker_id, ',', w.revision, ',',
-        array_position(array[
-          'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'], w.status) - 1, ',',
+        array_position(hp_private.statuses(), w.status) - 1, ',',
         coalesce(((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint::text, 'null'), ',',
         w.jobs_processed, ',', w.error_count, ',', w.jobs_active, ',',
         coalesce(((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint::text, 'null'), ',',

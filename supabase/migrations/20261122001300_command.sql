@@ -166,7 +166,68 @@ return case
   when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
 end;
 
--- Who may ask what of whom is asked here, and said with the HTTP status of the answer.
+-- What is wrong with a request for a command, whoever it is for, or null.
+create or replace function hp_private.request_problem(command text, reason text, args jsonb) returns text
+language sql immutable set search_path = ''
+return case
+  when command is null or command <> all (hp_private.commands()) then
+    format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
+  when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
+  when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
+    then 'args must be {"level": "debug"}, "info", "warn" or "error"'
+  when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
+end;
+
+-- Why a process of a worker can't be asked now, with the HTTP status of the answer; problem is null where it can. worker_name is
+-- what was asked for, for there may be no such worker.
+create or replace function hp_private.target_problem(
+  worker public.hp_worker_status, worker_name text, instance_id uuid, command text, args jsonb,
+  out status integer, out problem text, out hint text
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_open public.hp_worker_command;
+begin
+  status := 409;
+  if worker.worker_name is null then
+    status := 404;
+    problem := format('there is no worker named %s', left(coalesce(target_problem.worker_name, 'null'), 128));
+    return;
+  elsif target_problem.instance_id is null then
+    problem := 'this worker writes to the table directly and can''t receive commands';
+    hint := 'Commands need the heartbeat module.';
+    return;
+  elsif target_problem.instance_id is distinct from worker.instance_id and not exists (
+    select from public.hp_worker_instance i
+    where i.instance_id = target_problem.instance_id and i.worker_name = worker.worker_name)
+  then
+    problem := 'that process belongs to another worker';
+    return;
+  elsif coalesce(hp_private.instance_lease(worker.worker_name, target_problem.instance_id), '-infinity') <= now() then
+    problem := case
+      when target_problem.instance_id is distinct from worker.instance_id then 'that process has ended'
+      when worker.kind = 'scheduled' then 'no process of this worker is running now'
+      else 'no process of this worker is alive'
+    end;
+    hint := (
+      select replace(g.restart_hint, '{worker_name}', worker.worker_name)
+      from public.hp_worker_group g where g.worker_type = worker.worker_type);
+    return;
+  end if;
+
+  select * into v_open from public.hp_worker_command c
+  where c.worker_name = worker.worker_name and c.instance_id = target_problem.instance_id and c.open
+    and (c.command in ('restart', 'stop') or (c.command = target_problem.command and c.args = target_problem.args))
+  order by c.id limit 1;
+  if v_open.command = target_problem.command or (found and target_problem.command not in ('beat', 'log_level')) then
+    problem := format('%s was requested at %s UTC and is under way', v_open.command,
+      to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
+  end if;
+end
+$$;
+
 create or replace function public.hp_request_command(
   worker_name text, command text, reason text, args jsonb default '{}', instance_id uuid default null
 ) returns jsonb
@@ -178,8 +239,6 @@ declare
   v_args constant jsonb := coalesce(hp_request_command.args, '{}');
   v_worker public.hp_worker_status;
   v_instance uuid;
-  v_vouched timestamptz;
-  v_open public.hp_worker_command;
   v_command public.hp_worker_command;
   v_status integer := 400;
   v_problem text;
@@ -188,57 +247,16 @@ begin
   if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may give commands';
-  elsif hp_request_command.command is null or hp_request_command.command <> all (hp_private.commands()) then
-    v_problem := format('command is %s; it must be one of %s',
-      coalesce(left(hp_request_command.command, 64), 'missing'), array_to_string(hp_private.commands(), ', '));
-  elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
-    v_problem := hp_private.reason_problem(hp_request_command.reason, true);
-  elsif jsonb_typeof(v_args) <> 'object' then
-    v_problem := 'args must be an object';
-  elsif hp_request_command.command = 'log_level'
-    and (v_args - 'level' <> '{}' or coalesce(v_args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
-  then
-    v_problem := 'args must be {"level": "debug"}, "info", "warn" or "error"';
-  elsif hp_request_command.command <> 'log_level' and v_args <> '{}' then
-    v_problem := format('args must be {}: %s takes none', hp_request_command.command);
+  else
+    v_problem := hp_private.request_problem(hp_request_command.command, hp_request_command.reason, v_args);
   end if;
-
   if v_problem is null then
     select * into v_worker from public.hp_worker_status w
     where w.worker_name = hp_request_command.worker_name for no key update;
     v_instance := coalesce(hp_request_command.instance_id, v_worker.instance_id);
-    v_vouched := hp_private.instance_lease(v_worker.worker_name, v_instance);
-    select * into v_open from public.hp_worker_command c
-    where c.worker_name = v_worker.worker_name and c.instance_id = v_instance
-      and c.open
-      and (c.command in ('restart', 'stop') or (c.command = hp_request_command.command and c.args = v_args))
-    order by c.id limit 1;
-
-    v_status := 409;
-    if v_worker.worker_name is null then
-      v_status := 404;
-      v_problem := format('there is no worker named %s', left(coalesce(hp_request_command.worker_name, 'null'), 128));
-    elsif v_instance is null then
-      v_problem := 'it reports by plain writes, and takes no commands';
-      v_hint := 'Commands need the heartbeat module.';
-    elsif hp_request_command.instance_id is not null and hp_request_command.instance_id is distinct from v_worker.instance_id
-      and not exists (select from public.hp_worker_instance i
-        where i.instance_id = hp_request_command.instance_id and i.worker_name = v_worker.worker_name)
-    then
-      v_problem := 'that process is none of this worker';
-    elsif coalesce(v_vouched, '-infinity') <= now() then
-      v_problem := case
-        when v_instance is distinct from v_worker.instance_id then 'that process has ended'
-        when v_worker.kind = 'scheduled' then 'no process of it is running now'
-        else 'no process of it is alive'
-      end;
-      v_hint := (select replace(g.restart_hint, '{worker_name}', v_worker.worker_name) from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
-    elsif v_open.id is not null and (v_open.command = hp_request_command.command or hp_request_command.command not in ('beat', 'log_level')) then
-      v_problem := format('%s was asked for at %s UTC and is under way', v_open.command,
-        to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
-    end if;
+    select p.status, p.problem, p.hint into v_status, v_problem, v_hint
+    from hp_private.target_problem(v_worker, hp_request_command.worker_name, v_instance, hp_request_command.command, v_args) p;
   end if;
-
   if v_problem is not null then
     return hp_private.refuse_command(hp_request_command.worker_name, null, hp_request_command.instance_id,
       hp_request_command.command, v_args, hp_request_command.reason, v_status, v_problem, v_hint);
@@ -250,7 +268,7 @@ begin
     case when v_as <> 'secret key' then auth.uid() end, v_as,
     now() + greatest(interval '2 minutes', make_interval(secs => 3 * v_worker.heartbeat_interval_s)))
   returning * into v_command;
-  -- Whoever hears it beats at once, and finds the command in the answer: there is nothing in the message to trust.
+  -- The process that receives this beats at once, and finds the command in the answer: there is nothing in the message to trust.
   perform realtime.send('{}', 'wake-up', 'hp:wake-up:' || v_instance, true);
   return hp_private.command_state(v_command, v_as);
 end
@@ -533,7 +551,7 @@ end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.reason_problem,
+  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
   hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
@@ -547,6 +565,8 @@ comment on function hp_private.requester is 'Who asked for a command, in words t
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
 comment on function hp_private.refuse_command is 'Records a refused try, sets the response''s status and returns the body that says why.';
 comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
+comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
+comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
 comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';

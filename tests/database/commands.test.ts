@@ -405,7 +405,7 @@ describe('a try that is refused', () => {
       [await ask('bob', 'sense', 'beat', { args: ['level'] }), '400', /args must be an object/],
       [await ask('bob', 'sense', 'log_level', { args: 'level' as never }), '400', /args must be an object/],
       [await ask('bob', 'nobody', 'restart'), '404', /no worker named nobody/],
-      [await ask('bob', 'sense', 'restart', { instance: randomUUID() }), '409', /none of this worker/],
+      [await ask('bob', 'sense', 'restart', { instance: randomUUID() }), '409', /belongs to another worker/],
     ] as const;
     for (const [answer, status, message] of refusals) {
       expect(answer).toMatchObject({ status });
@@ -422,16 +422,16 @@ describe('a try that is refused', () => {
     await worker.send({ status: 'stopped' });
     expect(await ask('bob', 'ended', 'restart')).toMatchObject({
       status: '409',
-      message: 'no process of it is alive',
+      message: 'no process of this worker is alive',
       hint: 'systemctl restart ended',
     });
     await db.sql`insert into hp_worker_status (worker_name, status) values ('by-hand', 'idle')`;
-    expect((await ask('bob', 'by-hand', 'restart')).message).toMatch(/plain writes/);
+    expect((await ask('bob', 'by-hand', 'restart')).message).toMatch(/writes to the table directly/);
     const run = new Process(db.sql, 'nightly', { kind: 'scheduled' });
     await run.send({ status: 'idle', next_run_in_ms: 3_600_000 });
     expect(await ask('bob', 'nightly', 'beat')).toMatchObject({ state: 'requested' });
     await run.send({ status: 'stopped', next_run_in_ms: 3_600_000 });
-    expect((await ask('bob', 'nightly', 'stop')).message).toBe('no process of it is running now');
+    expect((await ask('bob', 'nightly', 'stop')).message).toBe('no process of this worker is running now');
   });
 
   it('is the same thing once more while it is under way', async () => {
@@ -439,7 +439,7 @@ describe('a try that is refused', () => {
     const asked = await ask('bob', 'impatient', 'restart');
     expect(await ask('alice', 'impatient', 'restart')).toMatchObject({ status: '409' });
     expect((await ask('alice', 'impatient', 'drain')).message).toMatch(
-      /restart was asked for at .* and is under way/,
+      /restart was requested at .* and is under way/,
     );
     expect(await ask('alice', 'impatient', 'beat')).toMatchObject({ state: 'requested' });
     await worker.send();
