@@ -449,7 +449,7 @@ comment on function hp_private.may_operate is 'Whether the caller is an operator
 comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
 comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
 comment on function hp_private.require_owner is 'Refuses the action to everybody but owners and the secret key. Error: PT403.';
-comment on function hp_private.refuse is 'Sets the response''s status and returns the body that says why.';
+comment on function hp_private.refuse is 'Sets the status of the response and returns its body, with the reason.';
 comment on function hp_private.require_signed_in_owner is 'Refuses everybody but owners who are signed in. Error: PT403.';
 comment on function hp_private.lock_members is 'Lets one change of members at a time go ahead, until its transaction ends.';
 comment on function hp_private.require_role_name is 'Refuses what is no role. Error: PT400.';
@@ -493,7 +493,7 @@ grant insert (key, value, description), update (value) on table public.hp_settin
 
 comment on table public.hp_setting is 'Settings of this Lastseen installation, one per row.';
 comment on column public.hp_setting.key is 'Name of the setting.';
-comment on column public.hp_setting.value is 'Its value: a JSON number unless the description says otherwise.';
+comment on column public.hp_setting.value is 'Its value: a JSON number unless its description names another type.';
 comment on column public.hp_setting.description is 'What it does, with its unit.';
 comment on column public.hp_setting.updated_at is 'When the row was last written.';
 
@@ -676,7 +676,7 @@ grant insert (
     circuit_breaker_reason, cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, metadata
   ), delete on table public.hp_worker_status to service_role;
 
-comment on table public.hp_worker_status is 'One row per worker: who it is, what it last said, what the tick found out. health is derived from it, never stored.';
+comment on table public.hp_worker_status is 'One row per worker: its identity, its last report, what the monitor found out. Health is derived from it, never stored.';
 comment on column public.hp_worker_status.worker_name is 'Name of the logical worker.';
 comment on column public.hp_worker_status.worker_id is 'Short number for messages; given by a trigger, so that an upsert does not burn one.';
 comment on column public.hp_worker_status.worker_type is 'Group: workers that do the same work.';
@@ -695,25 +695,25 @@ comment on column public.hp_worker_status.hostname is 'Machine or container that
 comment on column public.hp_worker_status.pid is 'Its process id there.';
 comment on column public.hp_worker_status.version is 'Build of the worker.';
 comment on column public.hp_worker_status.runtime is 'Runtime and version, such as node 24.21.0.';
-comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker doesn''t say.';
+comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker reports none.';
 comment on column public.hp_worker_status.sequence is 'Number of the last beat that was applied; older ones change nothing.';
-comment on column public.hp_worker_status.last_exit is 'Last words: code, signal, drain_ms, abandoned_job, error.';
+comment on column public.hp_worker_status.last_exit is 'Exit report: code, signal, drain_ms, abandoned_job, error.';
 comment on column public.hp_worker_status.name_conflict_since is 'Since when two live processes report under this name; null while one does.';
-comment on column public.hp_worker_status.status is 'What the worker last said, or crashed where the tick found silence.';
+comment on column public.hp_worker_status.status is 'The status that the worker last reported, or crashed where the monitor found silence.';
 comment on column public.hp_worker_status.status_since is 'When the status took this value; for silence the deadline that passed.';
-comment on column public.hp_worker_status.status_reason is 'Why, in words.';
-comment on column public.hp_worker_status.last_heartbeat is 'When it was last heard, by the server''s clock whatever a client sends.';
+comment on column public.hp_worker_status.status_reason is 'The reason, as text.';
+comment on column public.hp_worker_status.last_heartbeat is 'When it last reported, by the server''s clock, not by the worker''s.';
 comment on column public.hp_worker_status.heartbeat_interval_s is 'Seconds between beats, as in force.';
-comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker asked for; null for one that has no say.';
-comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; before what it asks for.';
+comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker requested; null where it requests none.';
+comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; goes before what it requests.';
 comment on column public.hp_worker_status.late_after_intervals is 'Intervals of silence after which it is late (warning).';
 comment on column public.hp_worker_status.lost_after_intervals is 'Intervals of silence after which it is lost (critical).';
 comment on column public.hp_worker_status.lease_expires_at is 'How long the last beat vouches for it; null when nothing is vouched for.';
 comment on column public.hp_worker_status.clock_skew_ms is 'Worker''s clock minus server''s clock, network time included.';
 comment on column public.hp_worker_status.revision is 'Grows over the whole fleet with every change of a worker''s state; not with activity or a plain beat.';
-comment on column public.hp_worker_status.draining is 'Whether it takes no more work until it is told to resume.';
+comment on column public.hp_worker_status.draining is 'Whether it takes no more work until the command resume.';
 comment on column public.hp_worker_status.jobs_active is 'Jobs running now.';
-comment on column public.hp_worker_status.current_status is 'What it is doing, in words.';
+comment on column public.hp_worker_status.current_status is 'What it is doing, as text.';
 comment on column public.hp_worker_status.current_job_id is 'Job it is working on.';
 comment on column public.hp_worker_status.current_job_type is 'Kind of that job.';
 comment on column public.hp_worker_status.status_updated_at is 'Since when it has been doing that.';
@@ -725,7 +725,7 @@ comment on column public.hp_worker_status.last_run_errors is 'Errors of that run
 comment on column public.hp_worker_status.next_run_at is 'When a scheduled worker is due.';
 comment on column public.hp_worker_status.grace_s is 'Seconds after next_run_at within which a scheduled worker may still begin its run.';
 comment on column public.hp_worker_status.max_run_s is 'Seconds that a run of a scheduled worker may last.';
-comment on column public.hp_worker_status.schedule is 'Its schedule in words.';
+comment on column public.hp_worker_status.schedule is 'Its schedule, as text for people.';
 comment on column public.hp_worker_status.jobs_processed is 'Jobs over all its instances.';
 comment on column public.hp_worker_status.error_count is 'Errors over all its instances.';
 comment on column public.hp_worker_status.counted_jobs is 'Of the current instance''s total, how much jobs_processed holds already.';
@@ -748,7 +748,7 @@ comment on column public.hp_worker_status.metadata is 'Whatever the worker adds;
 comment on column public.hp_worker_status.metadata_at is 'When metadata was last written; large ones are written once a minute at most.';
 comment on column public.hp_worker_status.activity_seen_at is 'When the server learned of the present activity.';
 comment on column public.hp_worker_status.transitioned_at is 'When the row last made a transition, by the server''s clock.';
-comment on column public.hp_worker_status.created_at is 'When the worker was declared or first heard.';
+comment on column public.hp_worker_status.created_at is 'When the worker was declared or reported first.';
 comment on column public.hp_worker_status.updated_at is 'When its state last changed; a plain beat does not move it.';
 
 create index if not exists hp_worker_status_seen_idx on public.hp_worker_status (worker_name) where seen_at is not null;
@@ -833,15 +833,15 @@ comment on column public.hp_worker_instance.parts is 'Optional files of the hear
 comment on column public.hp_worker_instance.sequence is 'Last beat applied while it did not hold the row.';
 comment on column public.hp_worker_instance.counted_jobs is 'How much of its total of jobs has been added to the worker''s.';
 comment on column public.hp_worker_instance.counted_errors is 'How much of its total of errors has been added to the worker''s.';
-comment on column public.hp_worker_instance.last_heartbeat is 'When it was last heard while it did not hold the row.';
+comment on column public.hp_worker_instance.last_heartbeat is 'When it last reported while it did not hold the row.';
 comment on column public.hp_worker_instance.lease_expires_at is 'How long that vouches for it.';
 comment on column public.hp_worker_instance.registered_at is 'When its first beat came.';
 comment on column public.hp_worker_instance.took_over_at is 'When it last took the worker''s row.';
 comment on column public.hp_worker_instance.superseded_at is 'When a newer instance took the row from it; null while none has.';
-comment on column public.hp_worker_instance.ended_at is 'When it said goodbye or its last words; null for one that fell silent.';
-comment on column public.hp_worker_instance.last_exit is 'Its last words.';
-comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that has come; a line that is sent again is known by it.';
-comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, as it says.';
+comment on column public.hp_worker_instance.ended_at is 'When it reported its end; null for one that fell silent.';
+comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
+comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
+comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
 revoke all on function hp_private.statuses, hp_private.tg_hp_worker_status__number from public;
 
@@ -909,7 +909,7 @@ comment on column public.hp_worker_group.minimum is 'With fewer alive the group 
 comment on column public.hp_worker_group.description is 'What the group does, for people.';
 comment on column public.hp_worker_group.job_url_template is 'Address of a job, http or https, with {job_id}, {job_type} and {worker_name} in it.';
 comment on column public.hp_worker_group.restart_hint is 'What to do when a worker of it is dead: a command, with {worker_name} in it where it is wanted.';
-comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; before what they ask for, after a worker''s own interval_override_s.';
+comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; goes before what they request, and after a worker''s own interval_override_s.';
 comment on column public.hp_worker_group.paused_until is 'Until when the silence of all its workers is intended.';
 comment on column public.hp_worker_group.paused_reason is 'Why it is paused.';
 comment on column public.hp_worker_group.revision is 'Grows with every edit, out of the same numbers as the revisions of workers.';
@@ -971,18 +971,18 @@ create policy "members see the state of the monitor" on hp_private.monitor
 revoke all on table hp_private.monitor from public, anon, authenticated, service_role;
 grant select on table hp_private.monitor to authenticated, service_role;
 
-comment on table hp_private.monitor is 'State of the watch itself, one row.';
+comment on table hp_private.monitor is 'State of the monitor, one row.';
 comment on column hp_private.monitor.id is 'Always true: there is one row.';
 comment on column hp_private.monitor.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
 comment on column hp_private.monitor.tick_at is 'When the tick last ran.';
 comment on column hp_private.monitor.ticking_since is 'Since when the tick has run without a gap.';
-comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet was last heard again after it fell silent together; silence before it is nobody''s fault.';
+comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet reported again after it fell silent together; workers are not blamed for silence before it.';
 comment on column hp_private.monitor.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
 comment on column hp_private.monitor.gap_s is 'Seconds for which it had not run then.';
-comment on column hp_private.monitor.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';
+comment on column hp_private.monitor.impaired_since is 'Since when no worker is marked as crashed because the monitor itself is in doubt; null normally.';
 comment on column hp_private.monitor.digest_at is 'When the last digest was sent.';
-comment on column hp_private.monitor.viewed_until is 'Until when somebody watches.';
-comment on column hp_private.monitor.followed_until is 'Until when somebody follows any one worker (hp_watch_worker).';
+comment on column hp_private.monitor.viewed_until is 'Until when there is a viewer: an open page.';
+comment on column hp_private.monitor.followed_until is 'Until when a viewer follows any one worker (hp_watch_worker).';
 comment on column hp_private.monitor.logs_pruned_at is 'When old lines of logs were last removed.';
 comment on column hp_private.monitor.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
 comment on column hp_private.monitor.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
@@ -991,7 +991,7 @@ comment on column hp_private.monitor.pruned_at is 'When old events and instances
 
 insert into public.hp_setting (key, value, description) values
   ('tick_every_s', '5', 'Seconds between two ticks; whoever schedules hp_tick() sets it to its own period.'),
-  ('viewer_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps digests coming.')
+  ('viewer_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps messages coming.')
 on conflict (key) do nothing;
 
 -- 20261122000600_health.sql
@@ -1311,13 +1311,13 @@ grant select on table public.hp_worker_group_health to authenticated, service_ro
 
 comment on view public.hp_worker_group_health is 'Each group now: how many of its workers are alive, how many are expected, and its level: below minimum critical, below desired warning.';
 comment on column public.hp_worker_group_health.worker_type is 'The group.';
-comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where somebody has said so.';
+comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where people have set it.';
 comment on column public.hp_worker_group_health.minimum is 'With fewer alive it is critical.';
 comment on column public.hp_worker_group_health.alive is 'How many of its unpaused workers are alive: replicas included where desired is set, else the expected ones.';
 comment on column public.hp_worker_group_health.expected is 'How many should be; none while the group is paused.';
 comment on column public.hp_worker_group_health.level is 'critical, warning, unknown, inactive or healthy.';
 comment on column public.hp_worker_group_health.rule is 'Which rule held: below-minimum, below-desired, not-monitored, paused or fine.';
-comment on column public.hp_worker_group_health.reason is 'Why, in words.';
+comment on column public.hp_worker_group_health.reason is 'The reason, as text.';
 
 create or replace view public.hp_active_workers with (security_invoker = true) as
 select w.worker_name, w.worker_type, w.status, h.level, h.reason,
@@ -1369,7 +1369,7 @@ revoke all on table public.hp_active_workers, public.hp_dead_workers, public.hp_
 grant select on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats to authenticated, service_role;
 
 comment on view public.hp_active_workers is 'Workers that the last beat vouches for, with their health and how long ago that beat was.';
-comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; who is paused or not watched is not among them.';
+comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; paused workers and those that are not monitored are not among them.';
 comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
 
 revoke all on function
@@ -1386,15 +1386,15 @@ to authenticated, service_role;
 
 comment on function hp_private.epoch_ms is 'A time as JavaScript has it: whole milliseconds since 1970.';
 comment on function hp_private.words_count is '"1 minute", "2 minutes".';
-comment on function hp_private.words_lasting is 'How long something has lasted, in words, rounded down.';
-comment on function hp_private.words_span is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
+comment on function hp_private.words_lasting is 'How long something has lasted, as text, rounded down.';
+comment on function hp_private.words_span is 'How many seconds something is meant to last, as text, exactly; the second is a duration that stands beside it.';
 comment on function hp_private.words_instant is 'An instant for people.';
-comment on function hp_private.in_words is 'How long an interval lasts, in words, rounded down.';
+comment on function hp_private.in_words is 'How long an interval lasts, as text, rounded down.';
 comment on function hp_private.monitored_ms is 'Since when a resident''s silence counts, in milliseconds since 1970.';
 comment on function hp_private.is_overdue is 'Whether a scheduled worker should have begun, or ended, its run by now.';
 comment on function hp_private.is_alive is 'Whether the last beat still vouches for a worker.';
-comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the watch, the pause of the group.';
-comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason in words. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
+comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the monitor, the pause of the group.';
+comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
 comment on function hp_private.group_health is 'hp_worker_group_health at a given time.';
 
 -- 20261122000700_message.sql
@@ -1784,12 +1784,12 @@ comment on function hp_private.digest_due is 'Whether it is time for a digest.';
 comment on function hp_private.count_message is 'Keeps account of a message that was sent.';
 comment on function hp_private.fleet_header is 'Head of a snapshot and of a digest.';
 comment on function hp_private.send_fleet is 'Sends one message of docs/wire.md, in chunks. Returns their size in memory, without the header.';
-comment on function hp_private.send_transition is 'Tells open pages the full state of these workers.';
-comment on function hp_private.send_digest is 'Tells open pages what happened since a time; event is digest or activity.';
-comment on function hp_private.send_changes is 'Sends what has changed of these workers, and says how soon they may send more.';
-comment on function hp_private.send_edit is 'Tells open pages of a worker that was edited.';
-comment on function hp_private.tg_hp_worker_group__send is 'Tells open pages of groups that were added, edited or removed.';
-comment on function hp_private.tg_hp_worker_status__plain_send is 'Tells open pages of a plain write that changed a worker''s state or activity.';
+comment on function hp_private.send_transition is 'Sends open pages the full state of these workers.';
+comment on function hp_private.send_digest is 'Sends open pages what happened since a time; event is digest or activity.';
+comment on function hp_private.send_changes is 'Sends what has changed of these workers, and returns how soon they may send more.';
+comment on function hp_private.send_edit is 'Sends open pages a worker that was edited.';
+comment on function hp_private.tg_hp_worker_group__send is 'Sends open pages groups that were added, edited or removed.';
+comment on function hp_private.tg_hp_worker_status__plain_send is 'Sends open pages a plain write that changed a worker''s state or activity.';
 
 -- 20261122000800_plain_write.sql
 create or replace function hp_private.check_limits(w public.hp_worker_status) returns void
@@ -2012,7 +2012,7 @@ revoke all on function
   hp_private.tg_hp_worker_status__plain_breaker
 from public;
 
-comment on function hp_private.check_limits is 'Refuses a row that breaks a limit of its table, in words that name the field and the limit. Errors: PT400.';
+comment on function hp_private.check_limits is 'Refuses a row that breaks a limit of its table, with a message that names the field and the limit. Errors: PT400.';
 comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
 comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
 comment on function hp_private.tg_hp_worker_status__plain_insert is 'A plain insert as a first beat.';
@@ -2057,7 +2057,7 @@ comment on table public.hp_worker_token is 'What workers carry beside the publis
 comment on column public.hp_worker_token.token_hash is 'SHA-256 of the token, which itself is stored nowhere.';
 comment on column public.hp_worker_token.token_id is 'What people and pages call it by.';
 comment on column public.hp_worker_token.token_start is 'Its first ten characters, hbt_ included.';
-comment on column public.hp_worker_token.label is 'What it is for, in words.';
+comment on column public.hp_worker_token.label is 'What it is for.';
 comment on column public.hp_worker_token.name_pattern is 'Names of workers that it may report: % stands for any characters.';
 comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker''s account is gone.';
 comment on column public.hp_worker_token.by_secret_key is 'Whether it was made with the secret key, and not by somebody who was signed in.';
@@ -2116,7 +2116,7 @@ comment on table hp_private.worker_token_added is 'How many workers and processe
 comment on column hp_private.worker_token_added.token_id is 'The token.';
 comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
 comment on column hp_private.worker_token_added.names is 'Workers added since then.';
-comment on column hp_private.worker_token_added.processes is 'Processes first heard since then.';
+comment on column hp_private.worker_token_added.processes is 'Processes that reported first since then.';
 
 create or replace function public.hp_create_worker_token(
   label text, name_pattern text, expires_in interval default null
@@ -2606,7 +2606,7 @@ revoke all on table public.hp_job_lease from anon, authenticated, service_role;
 grant select on table public.hp_job_lease to authenticated, service_role;
 
 comment on table public.hp_job_lease is 'Which process may work on what; a released lease leaves no row.';
-comment on column public.hp_job_lease.key is 'What the lease is of, in the workers'' own words.';
+comment on column public.hp_job_lease.key is 'What the lease is of, named by the workers.';
 comment on column public.hp_job_lease.worker_name is 'The worker that holds it.';
 comment on column public.hp_job_lease.instance_id is 'Its process; the lease is valid while that one''s own lease is.';
 comment on column public.hp_job_lease.token is 'Fencing token: of one key, each is higher than all before.';
@@ -2834,7 +2834,7 @@ grant execute on function public.hp_claim_lease, public.hp_release_lease to anon
 grant execute on function public.hp_release_dead_worker_leases to authenticated, service_role;
 
 comment on function hp_private.instance_lease is 'Until when an instance is vouched for; null when it has ended or is not known.';
-comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has said goodbye.';
+comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has ended.';
 comment on function hp_private.dead_leases is 'The job leases of instances that are dead.';
 comment on function hp_private.release_leases is 'Releases the job leases of instances that are dead; returns how many.';
 comment on function hp_private.claim_lease is 'hp_claim_lease at a given time.';
@@ -2881,13 +2881,13 @@ grant select on table public.hp_worker_event to authenticated, service_role;
 
 comment on table public.hp_worker_event is 'Transitions of workers, kept for as many days as the setting event_days says.';
 comment on column public.hp_worker_event.id is 'Order of writing.';
-comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the whole watch. No foreign key: history outlives its worker.';
+comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the monitor. No foreign key: history outlives its worker.';
 comment on column public.hp_worker_event.at is 'When it happened: for silence the deadline that passed, not the tick that saw it.';
 comment on column public.hp_worker_event.recorded_at is 'When the row was written.';
-comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), watch (our own outage).';
+comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), monitor (its own outage).';
 comment on column public.hp_worker_event.from_value is 'Value before.';
 comment on column public.hp_worker_event.to_value is 'Value after.';
-comment on column public.hp_worker_event.reason is 'Why, in words.';
+comment on column public.hp_worker_event.reason is 'The reason, as text.';
 comment on column public.hp_worker_event.instance_id is 'The process concerned.';
 comment on column public.hp_worker_event.epoch is 'Its epoch.';
 comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
@@ -3099,11 +3099,11 @@ from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
-comment on function hp_private.monitor_event is 'Writes an event of the watch itself; returns its id.';
+comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
 comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
 comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
-comment on function public.hp_worker_events is 'Events of a worker and of the watch, the latest first; before and before_id continue after the last one told. Errors: PT403 not a member.';
+comment on function public.hp_worker_events is 'Events of a worker and of the monitor, the latest first; before and before_id continue after the last one read. Errors: PT403 not a member.';
 
 -- 20261122001300_command.sql
 create or replace function hp_private.commands() returns text[]
@@ -3169,26 +3169,26 @@ grant select (
   ) on table public.hp_worker_command to authenticated;
 grant select on table public.hp_worker_command to service_role;
 
-comment on table public.hp_worker_command is 'What people asked of workers, and what came of it; kept for as many days as the setting command_days says.';
-comment on column public.hp_worker_command.id is 'Order of asking.';
+comment on table public.hp_worker_command is 'What people requested of workers, and its outcome; kept for as many days as the setting command_days says.';
+comment on column public.hp_worker_command.id is 'Order of requests.';
 comment on column public.hp_worker_command.worker_name is 'The worker; null for what was done to a group. No foreign key: the log outlives its worker.';
 comment on column public.hp_worker_command.worker_type is 'The group, where it was done to one.';
 comment on column public.hp_worker_command.instance_id is 'The process that it is for, and no other.';
-comment on column public.hp_worker_command.command is 'What was asked. pause, unpause and seen are done by the database itself.';
+comment on column public.hp_worker_command.command is 'The command. pause, unpause and seen are done by the database itself.';
 comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
-comment on column public.hp_worker_command.reason is 'Why, in the words of who asked.';
-comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker is at it. done, failed, expired (not heard in time), refused (by the database or by the worker).';
+comment on column public.hp_worker_command.reason is 'Why, as given with the request.';
+comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker has begun. done, failed, expired (no report in time), refused (by the database or by the worker).';
 comment on column public.hp_worker_command.open is 'Whether it is under way: requested, delivered or acknowledged.';
-comment on column public.hp_worker_command.requested_by is 'Auth user who asked; null for the secret key.';
-comment on column public.hp_worker_command.requested_as is 'As what they asked.';
+comment on column public.hp_worker_command.requested_by is 'Auth user who requested it; null for the secret key.';
+comment on column public.hp_worker_command.requested_as is 'Their role at that time.';
 comment on column public.hp_worker_command.requested_at is 'When.';
 comment on column public.hp_worker_command.delivered_at is 'When it first was in the answer to a beat.';
-comment on column public.hp_worker_command.acknowledged_at is 'When the worker said that it is at it.';
+comment on column public.hp_worker_command.acknowledged_at is 'When the worker reported that it has begun.';
 comment on column public.hp_worker_command.instance_ended_at is 'When the process that was to restart or stop had ended.';
 comment on column public.hp_worker_command.new_instance_id is 'The process that came after a restart.';
 comment on column public.hp_worker_command.finished_at is 'When it was done, or came to nothing.';
 comment on column public.hp_worker_command.expires_at is 'When it comes to nothing in its present state.';
-comment on column public.hp_worker_command.message is 'What the worker or the database says of it.';
+comment on column public.hp_worker_command.message is 'Outcome, as text from the worker or the database.';
 comment on column public.hp_worker_command.tries is 'How many refused tries stand in this row.';
 
 insert into public.hp_setting (key, value, description) values
@@ -3252,7 +3252,7 @@ $$;
 create or replace function hp_private.reason_problem(reason text, needed boolean) returns text
 language sql immutable set search_path = ''
 return case
-  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: say why, for whoever reads the log'
+  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: it is kept in the audit log'
   when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
 end;
 
@@ -3494,11 +3494,11 @@ begin atomic
         from public.hp_worker_status w where w.worker_name = c.worker_name))
     end,
     message = case
-      when c.state = 'requested' then 'the process ended before it heard of it'
-      when c.command = 'restart' then case when o.how = 'stopped' then 'it has ended; waiting for a new instance'
-        else 'it ended without a goodbye; waiting for a new instance' end
+      when c.state = 'requested' then 'the process ended before it got the command'
+      when c.command = 'restart' then case when o.how = 'stopped' then 'the process has ended; waiting for a new one'
+        else 'the process ended without an exit report; waiting for a new one' end
       when c.command = 'stop' and o.how = 'stopped' then c.message
-      when c.command = 'stop' then 'it ended without a goodbye'
+      when c.command = 'stop' then 'the process ended without an exit report'
       else 'the process ended before it was done'
     end
   from open o where c.id = o.id;
@@ -3512,8 +3512,8 @@ begin
     state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
     acknowledged_at = coalesce(c.acknowledged_at, at),
     message = case when c.state = 'failed'
-      then format('a new instance has come, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
-      else 'a new instance has come' end
+      then format('a new process has started, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
+      else 'a new process has started' end
   where c.worker_name = successor.worker_name and c.command = 'restart'
     and (c.state in ('delivered', 'acknowledged')
       or (c.state = 'failed' and c.instance_ended_at is not null and c.finished_at > at - interval '1 hour'))
@@ -3605,11 +3605,11 @@ begin
   update public.hp_worker_command c set
     state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
     message = case
-      when c.state = 'requested' then 'it was not heard in ' || hp_private.in_words(at - c.requested_at)
-      when c.state = 'delivered' then 'it was delivered, but the worker said nothing of it'
+      when c.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - c.requested_at)
+      when c.state = 'delivered' then 'delivered, but the worker did not report on it'
       when c.instance_ended_at is not null then
-        format('it ended %s ago, and no new instance came', hp_private.in_words(at - c.instance_ended_at))
-      else format('it began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
+        format('the process ended %s ago, and no new one started', hp_private.in_words(at - c.instance_ended_at))
+      else format('the worker began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
     end
   from late l where c.id = l.id;
 end
@@ -3625,21 +3625,21 @@ revoke all on function
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
-comment on function hp_private.commands is 'What a worker may be asked to do.';
-comment on function hp_private.requester is 'Who asked for a command, in words that the reader may know.';
+comment on function hp_private.commands is 'Every command that a worker may get.';
+comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
-comment on function hp_private.refuse_command is 'Records a refused try, sets the response''s status and returns the body that says why.';
+comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
 comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
 comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
 comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
 comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
-comment on function hp_private.take_reports is 'Takes down what beats say of commands; adds to the answers what could not be read.';
+comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
 comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
-comment on function hp_private.follow_commands is 'Expires commands that nobody heard, follows those that somebody did.';
+comment on function hp_private.follow_commands is 'Expires commands that no process took, and settles those of processes that have ended.';
 
 -- 20261122001400_action.sql
 create or replace function hp_private.record_done(
@@ -3858,14 +3858,14 @@ create policy "members read every log" on public.hp_worker_log
 revoke all on table public.hp_worker_log from anon, authenticated, service_role;
 grant select on table public.hp_worker_log to authenticated, service_role;
 
-comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb say how much of it is kept.';
-comment on column public.hp_worker_log.id is 'Order of coming.';
+comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb limit it.';
+comment on column public.hp_worker_log.id is 'Order of arrival.';
 comment on column public.hp_worker_log.worker_name is 'The worker. No foreign key: the log of a replica outlives it, for as many days as logs are kept.';
-comment on column public.hp_worker_log.instance_id is 'The process that said it, whoever held the worker''s row.';
+comment on column public.hp_worker_log.instance_id is 'The process that wrote it.';
 comment on column public.hp_worker_log.line is 'Its number, from the start of that process.';
-comment on column public.hp_worker_log.at is 'When it was said, by the server''s clock.';
+comment on column public.hp_worker_log.at is 'When it was written, by the server''s clock.';
 comment on column public.hp_worker_log.level is 'debug, info, warn or error.';
-comment on column public.hp_worker_log.message is 'What was said.';
+comment on column public.hp_worker_log.message is 'The line.';
 comment on column public.hp_worker_log.dropped is 'How many lines of that process are missing before it.';
 
 insert into public.hp_setting (key, value, description) values
@@ -4099,9 +4099,9 @@ comment on column public.hp_worker_bucket.at is 'When the step began; steps begi
 comment on column public.hp_worker_bucket.block is 'Which 128 workers: worker_id / 128.';
 comment on column public.hp_worker_bucket.up_s is 'Seconds for which the worker was up; null where nothing is known.';
 comment on column public.hp_worker_bucket.known_s is 'Seconds of which is known whether it was up; downtime that was meant is not among them.';
-comment on column public.hp_worker_bucket.jobs is 'Jobs that were heard of.';
-comment on column public.hp_worker_bucket.errors is 'Errors that were heard of.';
-comment on column public.hp_worker_bucket.cpu_mean is 'CPU, mean of what its beats said, in tenths of a percent of one core; 3,276.7 % at most.';
+comment on column public.hp_worker_bucket.jobs is 'Jobs that were reported.';
+comment on column public.hp_worker_bucket.errors is 'Errors that were reported.';
+comment on column public.hp_worker_bucket.cpu_mean is 'CPU, mean of its beats, in tenths of a percent of one core; 3,276.7 % at most.';
 comment on column public.hp_worker_bucket.cpu_max is 'The same, the highest.';
 comment on column public.hp_worker_bucket.memory_mean is 'Memory, mean, in tenths of a percent of what it may use.';
 comment on column public.hp_worker_bucket.memory_max is 'The same, the highest.';
@@ -4174,9 +4174,9 @@ alter table hp_private.history_sample enable row level security;
 
 revoke all on table hp_private.history_sample from public, anon, authenticated, service_role;
 
-comment on table hp_private.history_sample is 'What beats said of the load of their process since the tick before, for the minutes that are not rolled up yet.';
+comment on table hp_private.history_sample is 'The load that beats reported since the tick before, for the minutes that are not rolled up yet.';
 comment on column hp_private.history_sample.at is 'The tick.';
-comment on column hp_private.history_sample.worker_ids is 'Who was heard.';
+comment on column hp_private.history_sample.worker_ids is 'Workers that reported.';
 comment on column hp_private.history_sample.minutes is 'In which minute, counted since the epoch.';
 comment on column hp_private.history_sample.cpu is 'cpu_percent.';
 comment on column hp_private.history_sample.memory is 'memory_percent.';
@@ -4214,19 +4214,6 @@ alter table hp_private.worker_bucket_86400 enable row level security;
 revoke all on table hp_private.worker_bucket_86400 from public, anon, authenticated, service_role;
 
 comment on table hp_private.worker_bucket_86400 is 'Days of hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.step_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.at is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.block is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.up_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.known_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.jobs is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.errors is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.cpu_mean is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.cpu_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.memory_mean is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.memory_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.lag_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.jobs_done is 'As in hp_worker_bucket.';
 
 create or replace function hp_private.block_ends(block bigint, out hours_to timestamptz, out days_to timestamptz)
 language plpgsql stable set search_path = ''
@@ -4557,7 +4544,7 @@ return (
     select e.at, e.id, e.from_value = 'monitoring' as before, e.to_value = 'monitoring' as after
     from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.at >= monitored.since
   ),
-  turn as (
+  change as (
     select monitored.since as at, 0 as id, coalesce(
       (select e.before from event e order by e.at, e.id limit 1),
       (select p.impaired_since is null or p.impaired_since >= monitored.since from hp_private.monitor p)) as watching
@@ -4565,7 +4552,7 @@ return (
     select e.at, e.id, e.after from event e
   ),
   stretch as (
-    select t.watching, t.at as since, lead(t.at, 1, monitored.until) over (order by t.at, t.id) as until from turn t
+    select t.watching, t.at as since, lead(t.at, 1, monitored.until) over (order by t.at, t.id) as until from change t
   )
   select coalesce(range_agg(tstzrange(s.since, least(s.until, monitored.until))), '{}')
   from stretch s where s.watching and s.since < least(s.until, monitored.until)
@@ -4591,7 +4578,7 @@ as $$
     union all
     select e.worker_name, e.to_value, e.at, e.until from event e
   ),
-  told as (
+  spent as (
     select p.worker_name, p.status,
       extract(epoch from least(p.until, upper(k)) - greatest(p.since, lower(k)))::double precision as seconds
     from phase p join unnest(phases.known) k on p.since < upper(k) and p.until > lower(k)
@@ -4602,7 +4589,7 @@ as $$
     coalesce(sum(t.seconds) filter (where t.status not in ('unknown', 'stopped', 'crashed')), 0),
     coalesce(sum(t.seconds) filter (where t.status = 'stopped'), 0),
     coalesce(sum(t.seconds) filter (where t.status = 'crashed'), 0)
-  from told t group by t.worker_name
+  from spent t group by t.worker_name
 $$;
 
 create or replace function hp_private.sample_load(at timestamptz) returns void
@@ -4873,15 +4860,15 @@ revoke all on function
 from public;
 
 comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';
-comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings say.';
-comment on function hp_private.monitored is 'When the watch could tell who was alive, within a stretch of time.';
+comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings allow.';
+comment on function hp_private.monitored is 'When the monitor worked, within a stretch of time.';
 comment on function hp_private.seconds_of is 'How long stretches of time are together.';
 comment on function hp_private.phases is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
-comment on function hp_private.sample_load is 'Takes down what beats said of the load of their process since the last tick.';
+comment on function hp_private.sample_load is 'Stores the load that beats reported since the last tick.';
 comment on function hp_private.roll_minute is 'Writes one minute of all workers.';
 comment on function hp_private.roll_minutes is 'Writes the minutes that are over and not written yet, five at the most.';
 comment on function hp_private.pack_history is 'Makes a longer step of a block out of shorter ones.';
-comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; says whether all are done.';
+comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; returns whether all are done.';
 comment on function hp_private.pack_steps is 'Makes the hours and days that are over.';
 comment on function hp_private.keep_history is 'Rolls up what is over and removes what is old; whatever happens, it never fails.';
 
@@ -4973,11 +4960,11 @@ alter table hp_private.followed_worker enable row level security;
 
 revoke all on table hp_private.followed_worker from public, anon, authenticated, service_role;
 
-comment on table hp_private.followed_worker is 'Workers of which somebody looks at the page.';
+comment on table hp_private.followed_worker is 'Workers with an open page of their own.';
 comment on column hp_private.followed_worker.worker_name is 'The worker.';
-comment on column hp_private.followed_worker.until is 'Until when somebody looks.';
-comment on column hp_private.followed_worker.log_id is 'Last line of its log that was told.';
-comment on column hp_private.followed_worker.sent_at is 'When lines were last told.';
+comment on column hp_private.followed_worker.until is 'Until when the page is taken for open.';
+comment on column hp_private.followed_worker.log_id is 'Last line of its log that was sent.';
+comment on column hp_private.followed_worker.sent_at is 'When lines were last sent.';
 
 create or replace function public.hp_watch_worker(worker_name text) returns jsonb
 language plpgsql security definer set search_path = ''
@@ -5212,13 +5199,13 @@ grant execute on function public.hp_diagnosis to service_role;
 
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
 comment on function public.hp_worker_page is 'One worker at one instant: header, it and those of its group, and what only its own page shows. Errors: PT403 not a member.';
-comment on function public.hp_watch_worker is 'Says that somebody looks at a worker; its channel speaks only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
-comment on function hp_private.send_logs is 'Tells new lines of these workers, or of all, to who follows them.';
-comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where somebody looks.';
-comment on function hp_private.tg_hp_worker_event__send is 'Tells who looks at a worker of its new event.';
-comment on function hp_private.tg_hp_worker_command__send is 'Tells who looks at a worker of a command that was asked for or moved on.';
+comment on function public.hp_watch_worker is 'Follows a worker for 150 s: messages on its channel flow only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
+comment on function hp_private.send_logs is 'Sends new lines of these workers, or of all, to their followers.';
+comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where it has followers.';
+comment on function hp_private.tg_hp_worker_event__send is 'Sends a worker''s new event to its followers.';
+comment on function hp_private.tg_hp_worker_command__send is 'Sends a worker''s command that is new or has moved on to its followers.';
 comment on function hp_private.answer_followed is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
-comment on function hp_private.follow_workers is 'Tells lines that are untold; forgets who does not look any more.';
+comment on function hp_private.follow_workers is 'Sends lines that were not sent yet; forgets followers that are gone.';
 comment on function public.hp_diagnosis is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
 
 -- 20261122001900_public_page.sql
@@ -5323,7 +5310,7 @@ grant select (id, label, created_at, last_used_at) on table public.hp_embed_key 
 comment on table public.hp_embed_key is 'Keys that let a page embed the status line. A revoked one is gone.';
 comment on column public.hp_embed_key.key_hash is 'SHA-256 of the key.';
 comment on column public.hp_embed_key.id is 'By which it is revoked.';
-comment on column public.hp_embed_key.label is 'Where it is used, in words.';
+comment on column public.hp_embed_key.label is 'Where it is used.';
 comment on column public.hp_embed_key.created_at is 'When it was made.';
 comment on column public.hp_embed_key.last_used_at is 'When it was last used, to the minute.';
 
@@ -5441,14 +5428,14 @@ grant execute on function
   public.hp_set_public_page, public.hp_create_embed_key, public.hp_revoke_embed_key, public.hp_set_frame_ancestors
 to authenticated, service_role;
 
-comment on function hp_private.public_words is 'A rule of hp_worker_health in words for anyone.';
+comment on function hp_private.public_words is 'A rule of hp_worker_health as a text for the public.';
 comment on function public.hp_public_status is 'Name, level, words, last_seen and uptime of the workers marked public; null while the public page is off. Anyone may ask.';
 comment on function public.hp_set_public_page is 'Shows or hides the public page, and marks exactly these workers public. Errors: PT400 null, PT403 not an owner.';
-comment on function hp_private.bar is 'What the status line is reckoned from, at a time.';
-comment on function public.hp_bar is 'What the status line is reckoned from, for a member or for whoever presents an embed key. Errors: PT401 no such key, PT403 not a member.';
-comment on function public.hp_create_embed_key is 'Makes a key for the status line and tells it, once. Errors: PT400 label, PT403 not an owner.';
+comment on function hp_private.bar is 'What the status line is computed from, at a time.';
+comment on function public.hp_bar is 'What the status line is computed from, for a member or the holder of an embed key. Errors: PT401 no such key, PT403 not a member.';
+comment on function public.hp_create_embed_key is 'Makes a key for the status line and returns it, this once. Errors: PT400 label, PT403 not an owner.';
 comment on function public.hp_revoke_embed_key is 'Removes a key for the status line; whether there was one. Errors: PT403 not an owner.';
-comment on function public.hp_set_frame_ancestors is 'Says which sites may embed the status line. Errors: PT400 sources, PT403 not an owner.';
+comment on function public.hp_set_frame_ancestors is 'Sets which sites may embed the status line. Errors: PT400 sources, PT403 not an owner.';
 
 -- 20261122002000_apply_beats.sql
 insert into public.hp_setting (key, value, description) values
@@ -5827,11 +5814,11 @@ alter table hp_private.mass_silence enable row level security;
 
 revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
 
-comment on table hp_private.mass_silence is 'Workers of a like lease of which none is accused, for less than half of all that should have been heard were.';
+comment on table hp_private.mass_silence is 'Workers of a like lease of which none is marked as crashed, for less than half of all that should have reported did.';
 comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
 comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
 comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
-comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have been heard.';
+comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have reported.';
 comment on column hp_private.mass_silence.expected is 'How many should have been.';
 comment on column hp_private.mass_silence.reporting is 'How many were.';
 
@@ -6058,11 +6045,11 @@ revoke all on function
   hp_private.judge_silence
 from public;
 
-comment on function hp_private.doubt_window_s is 'Seconds within which the others should have been heard before one with such a lease is accused.';
-comment on function hp_private.patience is 'How long after an outage of ours a resident has to be heard again.';
+comment on function hp_private.doubt_window_s is 'Seconds within which the others should have reported before one with such a lease is marked as crashed.';
+comment on function hp_private.patience is 'How long after an outage of ours a resident has to report again.';
 comment on function hp_private.note_mass_silence is 'Records where much of the fleet has fallen silent together.';
 comment on function hp_private.mark_crashed is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
-comment on function hp_private.judge_silence is 'Marks those whose time has run out, and says whether the watch is in doubt.';
+comment on function hp_private.judge_silence is 'Marks those whose time has run out, and returns whether the monitor is in doubt.';
 
 -- 20261122002200_clean_up.sql
 insert into public.hp_setting (key, value, description) values
@@ -6318,10 +6305,10 @@ grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
 
 comment on function hp_private.tick is 'hp_tick at a given time.';
-comment on function hp_private.tick_if_overdue is 'Runs the tick when whoever should run it is two periods late.';
-comment on function public.hp_tick is 'The watch''s monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
-comment on function public.hp_watch is 'Says that somebody watches; messages flow only then. Call once a minute. Errors: PT403 not a member.';
-comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns in words what came of it. Safe to run again.';
+comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
+comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
+comment on function public.hp_watch is 'Announces a viewer for 150 s: messages flow only then. Call once a minute. Errors: PT403 not a member.';
+comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns the outcome as text. Safe to run again.';
 
 -- 20261122002400_heartbeat.sql
 create or replace function hp_private.refuse_added(

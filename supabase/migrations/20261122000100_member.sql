@@ -9,7 +9,7 @@ revoke all on schema hp_private from public;
 -- authenticated: row level security policies call hp_private.is_member() as the reader.
 grant usage on schema hp_private to authenticated, service_role;
 
--- Who may look and act: an Auth user is nobody here until a row says otherwise.
+-- An Auth user has no rights here without a row in this table.
 create table if not exists public.hp_member (
   user_id uuid
     constraint hp_member_pkey primary key
@@ -56,7 +56,7 @@ create policy "members see their own row" on public.hp_member
 
 revoke all on table public.hp_member from anon, authenticated, service_role;
 grant select on table public.hp_member to authenticated, service_role;
--- note: nobody writes but functions that ask who calls, and the SQL editor: no API key makes an owner.
+-- note: only functions that check their caller write here, and the SQL editor: no API key makes an owner.
 
 comment on table public.hp_member is 'Who may use the dashboard, and as what.';
 comment on column public.hp_member.user_id is 'The Auth user.';
@@ -106,8 +106,8 @@ begin
 end
 $$;
 
--- The body of a refusal, as PostgREST would make it of a raised error, and its status. wait_s: 429 instead, the reason
--- all the same in words.
+-- The body of a refusal, as PostgREST would make it of a raised error, and its status. With wait_s the status is 429, and the
+-- message still gives the reason.
 create or replace function hp_private.refuse(status integer, message text, hint text, wait_s integer) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -150,7 +150,7 @@ begin
 end
 $$;
 
--- Somebody must be able to let others in: the last owner is neither removed nor demoted, whoever tries and however.
+-- There is always an owner who can let others in: the last one is neither removed nor demoted, by any way.
 
 create or replace function hp_private.tg_hp_member__one_at_a_time() returns trigger
 language plpgsql set search_path = ''
@@ -450,7 +450,7 @@ begin
     raise exception 'kind must be sign-in, sign-up, link or confirm' using errcode = 'PT400';
   end if;
   v_network := network || case when hp_admit_sign_in.kind = 'sign-in' then '' else E'\t' || hp_admit_sign_in.kind end;
-  -- Both are counted, whatever the first one says.
+  -- Both are counted, also where the first one refuses.
   return greatest(
     hp_private.count_try(v_network, v_most.from_network, v_span, now()),
     hp_private.count_try(v_network || E'\n' || v_account, v_most.for_account, v_span, now()));
@@ -495,7 +495,7 @@ comment on function hp_private.may_operate is 'Whether the caller is an operator
 comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
 comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
 comment on function hp_private.require_owner is 'Refuses the action to everybody but owners and the secret key. Error: PT403.';
-comment on function hp_private.refuse is 'Sets the response''s status and returns the body that says why.';
+comment on function hp_private.refuse is 'Sets the status of the response and returns its body, with the reason.';
 comment on function hp_private.require_signed_in_owner is 'Refuses everybody but owners who are signed in. Error: PT403.';
 comment on function hp_private.lock_members is 'Lets one change of members at a time go ahead, until its transaction ends.';
 comment on function hp_private.require_role_name is 'Refuses what is no role. Error: PT400.';

@@ -38,18 +38,18 @@ grant select on table public.hp_worker_event to authenticated, service_role;
 
 comment on table public.hp_worker_event is 'Transitions of workers, kept for as many days as the setting event_days says.';
 comment on column public.hp_worker_event.id is 'Order of writing.';
-comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the whole watch. No foreign key: history outlives its worker.';
+comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the monitor. No foreign key: history outlives its worker.';
 comment on column public.hp_worker_event.at is 'When it happened: for silence the deadline that passed, not the tick that saw it.';
 comment on column public.hp_worker_event.recorded_at is 'When the row was written.';
-comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), watch (our own outage).';
+comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), monitor (its own outage).';
 comment on column public.hp_worker_event.from_value is 'Value before.';
 comment on column public.hp_worker_event.to_value is 'Value after.';
-comment on column public.hp_worker_event.reason is 'Why, in words.';
+comment on column public.hp_worker_event.reason is 'The reason, as text.';
 comment on column public.hp_worker_event.instance_id is 'The process concerned.';
 comment on column public.hp_worker_event.epoch is 'Its epoch.';
 comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
 
--- An event of the watch itself belongs to no worker.
+-- An event of the monitor belongs to no worker.
 create or replace function hp_private.monitor_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
 returns bigint
 language plpgsql set search_path = ''
@@ -123,7 +123,7 @@ begin
     or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
   then
     new.transitioned_at := clock_timestamp();
-    -- Whoever has seen its trouble has not seen this.
+    -- Its trouble was marked as seen before this change.
     new.seen_at := null;
     new.seen_by := null;
   end if;
@@ -234,8 +234,8 @@ create or replace trigger _500_first_event after insert on public.hp_worker_stat
   for each row when (new.status <> 'unknown')
   execute function hp_private.tg_hp_worker_status__event();
 
--- What happened to a worker, the latest first, and what happened to the watch itself: a gap in which nobody looked
--- explains why nothing else is told of that time.
+-- What happened to a worker, the latest first, and what happened to the monitor: a gap of its own explains why there are no
+-- other events of that time.
 create or replace function public.hp_worker_events(
   worker_name text, before timestamptz default null, before_id bigint default null, kinds text[] default null,
   max_count integer default 50
@@ -271,8 +271,8 @@ from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
-comment on function hp_private.monitor_event is 'Writes an event of the watch itself; returns its id.';
+comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
 comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
 comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
-comment on function public.hp_worker_events is 'Events of a worker and of the watch, the latest first; before and before_id continue after the last one told. Errors: PT403 not a member.';
+comment on function public.hp_worker_events is 'Events of a worker and of the monitor, the latest first; before and before_id continue after the last one read. Errors: PT403 not a member.';

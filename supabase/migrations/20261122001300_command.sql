@@ -63,7 +63,7 @@ create policy "members read every command" on public.hp_worker_command
   for select to authenticated using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
--- note: not requested_by: hp_worker_commands() says who it was as far as the reader may know.
+-- note: not requested_by: hp_worker_commands() names the user as far as the reader may know.
 grant select (
     id, worker_name, worker_type, instance_id, command, args, reason, state, open, requested_as, requested_at, delivered_at,
     acknowledged_at, instance_ended_at, new_instance_id, finished_at, expires_at, message, tries
@@ -71,33 +71,33 @@ grant select (
 grant select on table public.hp_worker_command to service_role;
 -- note: nobody may insert, update or delete; what is written here was asked for through a function that looks who asks.
 
-comment on table public.hp_worker_command is 'What people asked of workers, and what came of it; kept for as many days as the setting command_days says.';
-comment on column public.hp_worker_command.id is 'Order of asking.';
+comment on table public.hp_worker_command is 'What people requested of workers, and its outcome; kept for as many days as the setting command_days says.';
+comment on column public.hp_worker_command.id is 'Order of requests.';
 comment on column public.hp_worker_command.worker_name is 'The worker; null for what was done to a group. No foreign key: the log outlives its worker.';
 comment on column public.hp_worker_command.worker_type is 'The group, where it was done to one.';
 comment on column public.hp_worker_command.instance_id is 'The process that it is for, and no other.';
-comment on column public.hp_worker_command.command is 'What was asked. pause, unpause and seen are done by the database itself.';
+comment on column public.hp_worker_command.command is 'The command. pause, unpause and seen are done by the database itself.';
 comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
-comment on column public.hp_worker_command.reason is 'Why, in the words of who asked.';
-comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker is at it. done, failed, expired (not heard in time), refused (by the database or by the worker).';
+comment on column public.hp_worker_command.reason is 'Why, as given with the request.';
+comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker has begun. done, failed, expired (no report in time), refused (by the database or by the worker).';
 comment on column public.hp_worker_command.open is 'Whether it is under way: requested, delivered or acknowledged.';
-comment on column public.hp_worker_command.requested_by is 'Auth user who asked; null for the secret key.';
-comment on column public.hp_worker_command.requested_as is 'As what they asked.';
+comment on column public.hp_worker_command.requested_by is 'Auth user who requested it; null for the secret key.';
+comment on column public.hp_worker_command.requested_as is 'Their role at that time.';
 comment on column public.hp_worker_command.requested_at is 'When.';
 comment on column public.hp_worker_command.delivered_at is 'When it first was in the answer to a beat.';
-comment on column public.hp_worker_command.acknowledged_at is 'When the worker said that it is at it.';
+comment on column public.hp_worker_command.acknowledged_at is 'When the worker reported that it has begun.';
 comment on column public.hp_worker_command.instance_ended_at is 'When the process that was to restart or stop had ended.';
 comment on column public.hp_worker_command.new_instance_id is 'The process that came after a restart.';
 comment on column public.hp_worker_command.finished_at is 'When it was done, or came to nothing.';
 comment on column public.hp_worker_command.expires_at is 'When it comes to nothing in its present state.';
-comment on column public.hp_worker_command.message is 'What the worker or the database says of it.';
+comment on column public.hp_worker_command.message is 'Outcome, as text from the worker or the database.';
 comment on column public.hp_worker_command.tries is 'How many refused tries stand in this row.';
 
 insert into public.hp_setting (key, value, description) values
   ('command_days', '365', 'Days for which commands are kept: the audit log.')
 on conflict (key) do nothing;
 
--- Who asked, as far as the reader may know: an address is for owners.
+-- Who requested a command, as far as the reader may know: an address is for owners.
 create or replace function hp_private.requester(command public.hp_worker_command, reader_as text) returns text
 language sql stable set search_path = ''
 return case
@@ -108,7 +108,7 @@ return case
   else 'a ' || command.requested_as
 end;
 
--- A command as pages get it. reader_as: null where it is told to many.
+-- A command as pages get it. reader_as: null where it is sent to many.
 create or replace function hp_private.command_state(command public.hp_worker_command, reader_as text) returns jsonb
 language sql stable set search_path = ''
 return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
@@ -162,7 +162,7 @@ $$;
 create or replace function hp_private.reason_problem(reason text, needed boolean) returns text
 language sql immutable set search_path = ''
 return case
-  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: say why, for whoever reads the log'
+  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: it is kept in the audit log'
   when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
 end;
 
@@ -316,12 +316,12 @@ begin
 end
 $$;
 
--- How commands come to the processes that they are for, and what is heard of them. They travel in the answers to beats, with
--- each answer until the worker speaks of them, and the worker's word comes back in its beats: at least once, both ways.
+-- How commands come to the processes that they are for, and how these report on them. Commands travel in the answers to beats,
+-- with each answer until the worker reports on them, and reports come back in its beats: at least once, both ways.
 --
 -- Who writes a command holds its worker's row, or skips what is locked (the tick).
 
--- What can't be read in what a beat says of commands, or null.
+-- What can't be read in a beat's reports on commands, or null.
 create or replace function hp_private.reports_problem(commands jsonb) returns jsonb
 language sql immutable set search_path = ''
 return case
@@ -337,8 +337,8 @@ return case
     order by r.ordinality limit 1)
 end;
 
--- What beats say of commands. A restart is done when a new process is there, and a stop when the worker has said goodbye:
--- of these "done" means no more than "at it". What comes after the time was over still counts, for it was done.
+-- Stores the reports of beats on commands. A restart is done when a new process is there, and a stop when the process has
+-- ended: a reported "done" means no more than "acknowledged". A report after the time is over still counts, for it was done.
 create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
@@ -389,7 +389,7 @@ begin
 end
 $$;
 
--- What becomes of the commands of processes that have ended. how: stopped, for one that said goodbye, or crashed.
+-- What becomes of the commands of processes that have ended. how: stopped, for one that reported its end, or crashed.
 create or replace function hp_private.settle_commands(instances uuid[], hows text[], ends timestamptz[], at timestamptz) returns void
 language sql set search_path = ''
 begin atomic
@@ -420,17 +420,17 @@ begin atomic
         from public.hp_worker_status w where w.worker_name = c.worker_name))
     end,
     message = case
-      when c.state = 'requested' then 'the process ended before it heard of it'
-      when c.command = 'restart' then case when o.how = 'stopped' then 'it has ended; waiting for a new instance'
-        else 'it ended without a goodbye; waiting for a new instance' end
+      when c.state = 'requested' then 'the process ended before it got the command'
+      when c.command = 'restart' then case when o.how = 'stopped' then 'the process has ended; waiting for a new one'
+        else 'the process ended without an exit report; waiting for a new one' end
       when c.command = 'stop' and o.how = 'stopped' then c.message
-      when c.command = 'stop' then 'it ended without a goodbye'
+      when c.command = 'stop' then 'the process ended without an exit report'
       else 'the process ended before it was done'
     end
   from open o where c.id = o.id;
 end;
 
--- A new process has taken a worker's row: what was asked of the one before it has come about.
+-- A new process has taken a worker's row: a restart of the one before it is done.
 create or replace function hp_private.note_successor(successor public.hp_worker_instance, at timestamptz) returns void
 -- note: plpgsql, for it keeps its plan: every new process comes by here.
 language plpgsql set search_path = ''
@@ -440,8 +440,8 @@ begin
     state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
     acknowledged_at = coalesce(c.acknowledged_at, at),
     message = case when c.state = 'failed'
-      then format('a new instance has come, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
-      else 'a new instance has come' end
+      then format('a new process has started, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
+      else 'a new process has started' end
   where c.worker_name = successor.worker_name and c.command = 'restart'
     and (c.state in ('delivered', 'acknowledged')
       -- Later than was waited for, but it came.
@@ -468,7 +468,7 @@ begin
       join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
       where c.open and c.state <> 'acknowledged' and c.expires_at > answer_commands.at
         and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
-      -- What is locked is being expired by the tick, or is told by the next beat.
+      -- What is locked is being expired by the tick, or goes out with the next beat.
       for update of c skip locked
     ),
     delivered as (
@@ -491,7 +491,7 @@ begin
 end
 $$;
 
--- What the tick does: commands that nobody hears expire, those whose process is gone are settled, and a restart after which
+-- What the tick does: commands that no process takes expire, those whose process is gone are settled, and a restart after which
 -- none came has failed.
 create or replace function hp_private.follow_commands(at timestamptz) returns void
 language plpgsql set search_path = ''
@@ -509,7 +509,7 @@ begin
     cross join lateral (
       select
         case
-          -- Its own last words; or silence, of which judge_silence() knows whether it is ours. A stop by hand is neither.
+          -- Its exit report; or silence, of which judge_silence() knows whether it is ours. A stop by hand is neither.
           when w.instance_id = c.instance_id and w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then w.status
           when w.instance_id = c.instance_id then case
             when w.status = 'crashed' or (w.status = 'stopped' and silent.until <= at) then 'crashed'
@@ -540,11 +540,11 @@ begin
   update public.hp_worker_command c set
     state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
     message = case
-      when c.state = 'requested' then 'it was not heard in ' || hp_private.in_words(at - c.requested_at)
-      when c.state = 'delivered' then 'it was delivered, but the worker said nothing of it'
+      when c.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - c.requested_at)
+      when c.state = 'delivered' then 'delivered, but the worker did not report on it'
       when c.instance_ended_at is not null then
-        format('it ended %s ago, and no new instance came', hp_private.in_words(at - c.instance_ended_at))
-      else format('it began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
+        format('the process ended %s ago, and no new one started', hp_private.in_words(at - c.instance_ended_at))
+      else format('the worker began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
     end
   from late l where c.id = l.id;
 end
@@ -560,18 +560,18 @@ revoke all on function
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
-comment on function hp_private.commands is 'What a worker may be asked to do.';
-comment on function hp_private.requester is 'Who asked for a command, in words that the reader may know.';
+comment on function hp_private.commands is 'Every command that a worker may get.';
+comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
-comment on function hp_private.refuse_command is 'Records a refused try, sets the response''s status and returns the body that says why.';
+comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
 comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
 comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
 comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
 comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
-comment on function hp_private.take_reports is 'Takes down what beats say of commands; adds to the answers what could not be read.';
+comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
 comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
-comment on function hp_private.follow_commands is 'Expires commands that nobody heard, follows those that somebody did.';
+comment on function hp_private.follow_commands is 'Expires commands that no process took, and settles those of processes that have ended.';

@@ -45,7 +45,7 @@ begin
   where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
       < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
     and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
-  -- Until then a worker that still carries it is told why it is refused.
+  -- Until then a worker that still carries it gets the reason of its refusal.
   delete from public.hp_worker_token t
   where least(t.revoked_at, t.expires_at)
     < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
@@ -59,7 +59,7 @@ begin
 end
 $$;
 
--- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
+-- SECURITY DEFINER: an operator may remove these and nothing else; the function checks the role.
 create or replace function public.hp_cleanup_stale_workers(older_than interval default '60 minutes') returns jsonb
 language plpgsql security definer set search_path = ''
 as $$

@@ -96,7 +96,7 @@ create or replace function public.hp_tick() returns jsonb
 language sql security definer set search_path = ''
 return hp_private.tick(now());
 
--- SECURITY DEFINER: a viewer may say that it watches and may write nothing else. A hidden tab calls late, hence the
+-- SECURITY DEFINER: a viewer may announce itself and may write nothing else. A hidden tab calls late, hence the
 -- long time for which one call counts.
 create or replace function public.hp_watch() returns jsonb
 language plpgsql security definer set search_path = ''
@@ -186,7 +186,7 @@ grant execute on function public.hp_watch to authenticated, service_role;
 -- note: granted to nobody; its owner runs it in the SQL editor after enabling pg_cron.
 
 comment on function hp_private.tick is 'hp_tick at a given time.';
-comment on function hp_private.tick_if_overdue is 'Runs the tick when whoever should run it is two periods late.';
-comment on function public.hp_tick is 'The watch''s monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
-comment on function public.hp_watch is 'Says that somebody watches; messages flow only then. Call once a minute. Errors: PT403 not a member.';
-comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns in words what came of it. Safe to run again.';
+comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
+comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
+comment on function public.hp_watch is 'Announces a viewer for 150 s: messages flow only then. Call once a minute. Errors: PT403 not a member.';
+comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns the outcome as text. Safe to run again.';
