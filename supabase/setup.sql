@@ -68,6 +68,41 @@ return case
   else coalesce(hp_private.member_role(), 'stranger')
 end;
 
+create or replace function hp_private.may_operate() returns boolean
+language sql stable set search_path = ''
+return hp_private.caller_role() in ('operator', 'owner', 'secret key');
+
+create or replace function hp_private.require_member() returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() = 'stranger' then
+    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
+      hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_operator(action text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if not hp_private.may_operate() then
+    raise exception 'only an operator or an owner may %', action using errcode = 'PT403';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_owner(action text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() not in ('owner', 'secret key') then
+    raise exception 'only an owner may %', action using errcode = 'PT403';
+  end if;
+end
+$$;
+
 create or replace function hp_private.refuse(status integer, message text, hint text, wait_s integer) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -82,28 +117,19 @@ begin
 end
 $$;
 
-create or replace function hp_private.only_members() returns void
+create or replace function hp_private.require_signed_in_owner() returns void
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
+  if hp_private.caller_role() <> 'owner' then
+    raise exception 'only an owner may see or change members' using errcode = 'PT403';
   end if;
 end
 $$;
 
-create or replace function hp_private.require_owner() returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
-  if coalesce(hp_private.member_role(), '') <> 'owner' then
-    raise exception 'only an owner may do that' using errcode = 'PT403';
-  end if;
-end
-$$;
+create or replace function hp_private.lock_members() returns void
+language sql set search_path = ''
+return pg_advisory_xact_lock(hashtextextended('hp_member', 0));
 
 create or replace function hp_private.require_role_name(role text) returns void
 language plpgsql immutable set search_path = ''
@@ -120,7 +146,7 @@ create or replace function hp_private.tg_hp_member__one_at_a_time() returns trig
 language plpgsql set search_path = ''
 as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
+  perform hp_private.lock_members();
   return null;
 end
 $$;
@@ -187,10 +213,7 @@ as $$
 declare
   v_user_id uuid;
 begin
-  if hp_add_member.role is null or hp_add_member.role not in ('viewer', 'operator', 'owner') then
-    raise exception 'role is %; it must be viewer, operator or owner', coalesce(hp_add_member.role, 'null')
-      using errcode = 'PT400';
-  end if;
+  perform hp_private.require_role_name(hp_add_member.role);
 
   select u.id into v_user_id from auth.users u where lower(u.email) = lower(trim(hp_add_member.email));
   if v_user_id is null then
@@ -229,9 +252,7 @@ returns table (user_id uuid, email text, role text, pending boolean, since times
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  if coalesce(hp_private.member_role(), '') <> 'owner' then
-    raise exception 'only an owner may see the members' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_signed_in_owner();
   return query
     select m.user_id, u.email::text, m.role, false, m.created_at, u.last_sign_in_at, m.user_id = auth.uid()
     from public.hp_member m join auth.users u on u.id = m.user_id
@@ -247,7 +268,8 @@ as $$
 declare
   v_email constant text := lower(trim(hp_invite_member.email));
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   perform hp_private.require_role_name(hp_invite_member.role);
   if v_email is null or v_email !~ '^[^@\s]+@[^@\s]+$' or char_length(v_email) > 254 then
     raise exception 'email is not an address' using errcode = 'PT400';
@@ -264,7 +286,8 @@ create or replace function public.hp_withdraw_invite(email text) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   delete from public.hp_member_invite i where i.email = lower(trim(hp_withdraw_invite.email));
   if not found then
     raise exception 'no invite waits for %', left(hp_withdraw_invite.email, 254) using errcode = 'PT404';
@@ -276,7 +299,8 @@ create or replace function public.hp_set_member_role(user_id uuid, role text) re
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   perform hp_private.require_role_name(hp_set_member_role.role);
   update public.hp_member m set role = hp_set_member_role.role where m.user_id = hp_set_member_role.user_id;
   if not found then
@@ -289,7 +313,8 @@ create or replace function public.hp_remove_member(user_id uuid) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   delete from public.hp_member m where m.user_id = hp_remove_member.user_id;
   if not found then
     raise exception 'there is no such member' using errcode = 'PT404';
@@ -398,8 +423,9 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.refuse,
-  hp_private.only_members, hp_private.require_owner, hp_private.require_role_name,
+  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.may_operate,
+  hp_private.require_member, hp_private.require_operator, hp_private.require_owner, hp_private.refuse,
+  hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
   hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
 from public;
@@ -412,16 +438,20 @@ grant execute on function
   hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function hp_private.only_members to authenticated, service_role;
+grant execute on function hp_private.member_role, hp_private.caller_role, hp_private.require_member to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 
 comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
 comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
 comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
-comment on function hp_private.caller_role is 'As what the caller asks: owner, operator, viewer, stranger or secret key.';
-comment on function hp_private.refuse is 'Sets the response''s status and returns the body that says why.';
-comment on function hp_private.only_members is 'Refuses whoever is signed in and no member. Errors: PT403.';
-comment on function hp_private.require_owner is 'Refuses whoever is no owner. Changes of members wait for each other here. Error: PT403.';
+comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
+comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
+comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
+comment on function hp_private.require_owner is 'Refuses the action to everybody but owners and the secret key. Error: PT403.';
+comment on function hp_private.refuse is 'Sets the status of the response and returns its body, with the reason.';
+comment on function hp_private.require_signed_in_owner is 'Refuses everybody but owners who are signed in. Error: PT403.';
+comment on function hp_private.lock_members is 'Lets one change of members at a time go ahead, until its transaction ends.';
 comment on function hp_private.require_role_name is 'Refuses what is no role. Error: PT400.';
 comment on function hp_private.tg_hp_member__one_at_a_time is 'Lets one change of members at a time go ahead.';
 comment on function hp_private.tg_hp_member__keep_an_owner is 'Refuses to leave no owner. Error: PT409.';
@@ -463,7 +493,7 @@ grant insert (key, value, description), update (value) on table public.hp_settin
 
 comment on table public.hp_setting is 'Settings of this Lastseen installation, one per row.';
 comment on column public.hp_setting.key is 'Name of the setting.';
-comment on column public.hp_setting.value is 'Its value: a JSON number unless the description says otherwise.';
+comment on column public.hp_setting.value is 'Its value: a JSON number unless its description names another type.';
 comment on column public.hp_setting.description is 'What it does, with its unit.';
 comment on column public.hp_setting.updated_at is 'When the row was last written.';
 
@@ -479,6 +509,10 @@ revoke all on function hp_private.setting from public;
 comment on function hp_private.setting is 'The number stored under a key of hp_setting, or null.';
 
 -- 20261122000300_worker.sql
+create or replace function hp_private.statuses() returns text[]
+language sql immutable set search_path = ''
+return array['unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'];
+
 create table if not exists public.hp_worker_status (
   worker_name text
     constraint hp_worker_status_pkey primary key
@@ -642,7 +676,7 @@ grant insert (
     circuit_breaker_reason, cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, metadata
   ), delete on table public.hp_worker_status to service_role;
 
-comment on table public.hp_worker_status is 'One row per worker: who it is, what it last said, what the tick found out. health is derived from it, never stored.';
+comment on table public.hp_worker_status is 'One row per worker: its identity, its last report, what the monitor found out. Health is derived from it, never stored.';
 comment on column public.hp_worker_status.worker_name is 'Name of the logical worker.';
 comment on column public.hp_worker_status.worker_id is 'Short number for messages; given by a trigger, so that an upsert does not burn one.';
 comment on column public.hp_worker_status.worker_type is 'Group: workers that do the same work.';
@@ -661,25 +695,25 @@ comment on column public.hp_worker_status.hostname is 'Machine or container that
 comment on column public.hp_worker_status.pid is 'Its process id there.';
 comment on column public.hp_worker_status.version is 'Build of the worker.';
 comment on column public.hp_worker_status.runtime is 'Runtime and version, such as node 24.21.0.';
-comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker doesn''t say.';
+comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker reports none.';
 comment on column public.hp_worker_status.sequence is 'Number of the last beat that was applied; older ones change nothing.';
-comment on column public.hp_worker_status.last_exit is 'Last words: code, signal, drain_ms, abandoned_job, error.';
+comment on column public.hp_worker_status.last_exit is 'Exit report: code, signal, drain_ms, abandoned_job, error.';
 comment on column public.hp_worker_status.name_conflict_since is 'Since when two live processes report under this name; null while one does.';
-comment on column public.hp_worker_status.status is 'What the worker last said, or crashed where the tick found silence.';
+comment on column public.hp_worker_status.status is 'The status that the worker last reported, or crashed where the monitor found silence.';
 comment on column public.hp_worker_status.status_since is 'When the status took this value; for silence the deadline that passed.';
-comment on column public.hp_worker_status.status_reason is 'Why, in words.';
-comment on column public.hp_worker_status.last_heartbeat is 'When it was last heard, by the server''s clock whatever a client sends.';
+comment on column public.hp_worker_status.status_reason is 'The reason, as text.';
+comment on column public.hp_worker_status.last_heartbeat is 'When it last reported, by the server''s clock, not by the worker''s.';
 comment on column public.hp_worker_status.heartbeat_interval_s is 'Seconds between beats, as in force.';
-comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker asked for; null for one that has no say.';
-comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; before what it asks for.';
+comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker requested; null where it requests none.';
+comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; goes before what it requests.';
 comment on column public.hp_worker_status.late_after_intervals is 'Intervals of silence after which it is late (warning).';
 comment on column public.hp_worker_status.lost_after_intervals is 'Intervals of silence after which it is lost (critical).';
 comment on column public.hp_worker_status.lease_expires_at is 'How long the last beat vouches for it; null when nothing is vouched for.';
 comment on column public.hp_worker_status.clock_skew_ms is 'Worker''s clock minus server''s clock, network time included.';
 comment on column public.hp_worker_status.revision is 'Grows over the whole fleet with every change of a worker''s state; not with activity or a plain beat.';
-comment on column public.hp_worker_status.draining is 'Whether it takes no more work until it is told to resume.';
+comment on column public.hp_worker_status.draining is 'Whether it takes no more work until the command resume.';
 comment on column public.hp_worker_status.jobs_active is 'Jobs running now.';
-comment on column public.hp_worker_status.current_status is 'What it is doing, in words.';
+comment on column public.hp_worker_status.current_status is 'What it is doing, as text.';
 comment on column public.hp_worker_status.current_job_id is 'Job it is working on.';
 comment on column public.hp_worker_status.current_job_type is 'Kind of that job.';
 comment on column public.hp_worker_status.status_updated_at is 'Since when it has been doing that.';
@@ -691,7 +725,7 @@ comment on column public.hp_worker_status.last_run_errors is 'Errors of that run
 comment on column public.hp_worker_status.next_run_at is 'When a scheduled worker is due.';
 comment on column public.hp_worker_status.grace_s is 'Seconds after next_run_at within which a scheduled worker may still begin its run.';
 comment on column public.hp_worker_status.max_run_s is 'Seconds that a run of a scheduled worker may last.';
-comment on column public.hp_worker_status.schedule is 'Its schedule in words.';
+comment on column public.hp_worker_status.schedule is 'Its schedule, as text for people.';
 comment on column public.hp_worker_status.jobs_processed is 'Jobs over all its instances.';
 comment on column public.hp_worker_status.error_count is 'Errors over all its instances.';
 comment on column public.hp_worker_status.counted_jobs is 'Of the current instance''s total, how much jobs_processed holds already.';
@@ -714,7 +748,7 @@ comment on column public.hp_worker_status.metadata is 'Whatever the worker adds;
 comment on column public.hp_worker_status.metadata_at is 'When metadata was last written; large ones are written once a minute at most.';
 comment on column public.hp_worker_status.activity_seen_at is 'When the server learned of the present activity.';
 comment on column public.hp_worker_status.transitioned_at is 'When the row last made a transition, by the server''s clock.';
-comment on column public.hp_worker_status.created_at is 'When the worker was declared or first heard.';
+comment on column public.hp_worker_status.created_at is 'When the worker was declared or reported first.';
 comment on column public.hp_worker_status.updated_at is 'When its state last changed; a plain beat does not move it.';
 
 create index if not exists hp_worker_status_seen_idx on public.hp_worker_status (worker_name) where seen_at is not null;
@@ -799,18 +833,19 @@ comment on column public.hp_worker_instance.parts is 'Optional files of the hear
 comment on column public.hp_worker_instance.sequence is 'Last beat applied while it did not hold the row.';
 comment on column public.hp_worker_instance.counted_jobs is 'How much of its total of jobs has been added to the worker''s.';
 comment on column public.hp_worker_instance.counted_errors is 'How much of its total of errors has been added to the worker''s.';
-comment on column public.hp_worker_instance.last_heartbeat is 'When it was last heard while it did not hold the row.';
+comment on column public.hp_worker_instance.last_heartbeat is 'When it last reported while it did not hold the row.';
 comment on column public.hp_worker_instance.lease_expires_at is 'How long that vouches for it.';
 comment on column public.hp_worker_instance.registered_at is 'When its first beat came.';
 comment on column public.hp_worker_instance.took_over_at is 'When it last took the worker''s row.';
 comment on column public.hp_worker_instance.superseded_at is 'When a newer instance took the row from it; null while none has.';
-comment on column public.hp_worker_instance.ended_at is 'When it said goodbye or its last words; null for one that fell silent.';
-comment on column public.hp_worker_instance.last_exit is 'Its last words.';
-comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that has come; a line that is sent again is known by it.';
-comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, as it says.';
+comment on column public.hp_worker_instance.ended_at is 'When it reported its end; null for one that fell silent.';
+comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
+comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
+comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
-revoke all on function hp_private.tg_hp_worker_status__number from public;
+revoke all on function hp_private.statuses, hp_private.tg_hp_worker_status__number from public;
 
+comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
 
 -- 20261122000400_group.sql
@@ -874,7 +909,7 @@ comment on column public.hp_worker_group.minimum is 'With fewer alive the group 
 comment on column public.hp_worker_group.description is 'What the group does, for people.';
 comment on column public.hp_worker_group.job_url_template is 'Address of a job, http or https, with {job_id}, {job_type} and {worker_name} in it.';
 comment on column public.hp_worker_group.restart_hint is 'What to do when a worker of it is dead: a command, with {worker_name} in it where it is wanted.';
-comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; before what they ask for, after a worker''s own interval_override_s.';
+comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; goes before what they request, and after a worker''s own interval_override_s.';
 comment on column public.hp_worker_group.paused_until is 'Until when the silence of all its workers is intended.';
 comment on column public.hp_worker_group.paused_reason is 'Why it is paused.';
 comment on column public.hp_worker_group.revision is 'Grows with every edit, out of the same numbers as the revisions of workers.';
@@ -936,18 +971,18 @@ create policy "members see the state of the monitor" on hp_private.monitor
 revoke all on table hp_private.monitor from public, anon, authenticated, service_role;
 grant select on table hp_private.monitor to authenticated, service_role;
 
-comment on table hp_private.monitor is 'State of the watch itself, one row.';
+comment on table hp_private.monitor is 'State of the monitor, one row.';
 comment on column hp_private.monitor.id is 'Always true: there is one row.';
 comment on column hp_private.monitor.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
 comment on column hp_private.monitor.tick_at is 'When the tick last ran.';
 comment on column hp_private.monitor.ticking_since is 'Since when the tick has run without a gap.';
-comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet was last heard again after it fell silent together; silence before it is nobody''s fault.';
+comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet reported again after it fell silent together; workers are not blamed for silence before it.';
 comment on column hp_private.monitor.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
 comment on column hp_private.monitor.gap_s is 'Seconds for which it had not run then.';
-comment on column hp_private.monitor.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';
+comment on column hp_private.monitor.impaired_since is 'Since when no worker is marked as crashed because the monitor itself is in doubt; null normally.';
 comment on column hp_private.monitor.digest_at is 'When the last digest was sent.';
-comment on column hp_private.monitor.viewed_until is 'Until when somebody watches.';
-comment on column hp_private.monitor.followed_until is 'Until when somebody follows any one worker (hp_watch_worker).';
+comment on column hp_private.monitor.viewed_until is 'Until when there is a viewer: an open page.';
+comment on column hp_private.monitor.followed_until is 'Until when a viewer follows any one worker (hp_watch_worker).';
 comment on column hp_private.monitor.logs_pruned_at is 'When old lines of logs were last removed.';
 comment on column hp_private.monitor.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
 comment on column hp_private.monitor.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
@@ -956,7 +991,7 @@ comment on column hp_private.monitor.pruned_at is 'When old events and instances
 
 insert into public.hp_setting (key, value, description) values
   ('tick_every_s', '5', 'Seconds between two ticks; whoever schedules hp_tick() sets it to its own period.'),
-  ('viewer_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps digests coming.')
+  ('viewer_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps messages coming.')
 on conflict (key) do nothing;
 
 -- 20261122000600_health.sql
@@ -1021,12 +1056,7 @@ return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
 
 create or replace function hp_private.in_words(span interval) returns text
 language sql immutable set search_path = ''
-return case
-  when extract(epoch from span) < 120 then round(extract(epoch from span)) || ' seconds'
-  when extract(epoch from span) < 7200 then round(extract(epoch from span) / 60) || ' minutes'
-  when extract(epoch from span) < 172800 then round(extract(epoch from span) / 3600) || ' hours'
-  else round(extract(epoch from span) / 86400) || ' days'
-end;
+return hp_private.words_lasting(extract(epoch from span)::double precision * 1000);
 
 create or replace function hp_private.monitored_ms(worker public.hp_worker_status, watching_since timestamptz)
 returns double precision
@@ -1281,13 +1311,13 @@ grant select on table public.hp_worker_group_health to authenticated, service_ro
 
 comment on view public.hp_worker_group_health is 'Each group now: how many of its workers are alive, how many are expected, and its level: below minimum critical, below desired warning.';
 comment on column public.hp_worker_group_health.worker_type is 'The group.';
-comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where somebody has said so.';
+comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where people have set it.';
 comment on column public.hp_worker_group_health.minimum is 'With fewer alive it is critical.';
 comment on column public.hp_worker_group_health.alive is 'How many of its unpaused workers are alive: replicas included where desired is set, else the expected ones.';
 comment on column public.hp_worker_group_health.expected is 'How many should be; none while the group is paused.';
 comment on column public.hp_worker_group_health.level is 'critical, warning, unknown, inactive or healthy.';
 comment on column public.hp_worker_group_health.rule is 'Which rule held: below-minimum, below-desired, not-monitored, paused or fine.';
-comment on column public.hp_worker_group_health.reason is 'Why, in words.';
+comment on column public.hp_worker_group_health.reason is 'The reason, as text.';
 
 create or replace view public.hp_active_workers with (security_invoker = true) as
 select w.worker_name, w.worker_type, w.status, h.level, h.reason,
@@ -1339,7 +1369,7 @@ revoke all on table public.hp_active_workers, public.hp_dead_workers, public.hp_
 grant select on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats to authenticated, service_role;
 
 comment on view public.hp_active_workers is 'Workers that the last beat vouches for, with their health and how long ago that beat was.';
-comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; who is paused or not watched is not among them.';
+comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; paused workers and those that are not monitored are not among them.';
 comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
 
 revoke all on function
@@ -1356,15 +1386,15 @@ to authenticated, service_role;
 
 comment on function hp_private.epoch_ms is 'A time as JavaScript has it: whole milliseconds since 1970.';
 comment on function hp_private.words_count is '"1 minute", "2 minutes".';
-comment on function hp_private.words_lasting is 'How long something has lasted, in words, rounded down.';
-comment on function hp_private.words_span is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
+comment on function hp_private.words_lasting is 'How long something has lasted, as text, rounded down.';
+comment on function hp_private.words_span is 'How many seconds something is meant to last, as text, exactly; the second is a duration that stands beside it.';
 comment on function hp_private.words_instant is 'An instant for people.';
-comment on function hp_private.in_words is 'A span of time for people.';
+comment on function hp_private.in_words is 'How long an interval lasts, as text, rounded down.';
 comment on function hp_private.monitored_ms is 'Since when a resident''s silence counts, in milliseconds since 1970.';
 comment on function hp_private.is_overdue is 'Whether a scheduled worker should have begun, or ended, its run by now.';
 comment on function hp_private.is_alive is 'Whether the last beat still vouches for a worker.';
-comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the watch, the pause of the group.';
-comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason in words. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
+comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the monitor, the pause of the group.';
+comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
 comment on function hp_private.group_health is 'hp_worker_group_health at a given time.';
 
 -- 20261122000700_message.sql
@@ -1575,8 +1605,7 @@ begin
   with recent as materialized (
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
       concat('[', w.worker_id, ',', w.revision, ',',
-        array_position(array[
-          'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'], w.status) - 1, ',',
+        array_position(hp_private.statuses(), w.status) - 1, ',',
         coalesce(((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint::text, 'null'), ',',
         w.jobs_processed, ',', w.error_count, ',', w.jobs_active, ',',
         coalesce(((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint::text, 'null'), ',',
@@ -1755,12 +1784,12 @@ comment on function hp_private.digest_due is 'Whether it is time for a digest.';
 comment on function hp_private.count_message is 'Keeps account of a message that was sent.';
 comment on function hp_private.fleet_header is 'Head of a snapshot and of a digest.';
 comment on function hp_private.send_fleet is 'Sends one message of docs/wire.md, in chunks. Returns their size in memory, without the header.';
-comment on function hp_private.send_transition is 'Tells open pages the full state of these workers.';
-comment on function hp_private.send_digest is 'Tells open pages what happened since a time; event is digest or activity.';
-comment on function hp_private.send_changes is 'Sends what has changed of these workers, and says how soon they may send more.';
-comment on function hp_private.send_edit is 'Tells open pages of a worker that was edited.';
-comment on function hp_private.tg_hp_worker_group__send is 'Tells open pages of groups that were added, edited or removed.';
-comment on function hp_private.tg_hp_worker_status__plain_send is 'Tells open pages of a plain write that changed a worker''s state or activity.';
+comment on function hp_private.send_transition is 'Sends open pages the full state of these workers.';
+comment on function hp_private.send_digest is 'Sends open pages what happened since a time; event is digest or activity.';
+comment on function hp_private.send_changes is 'Sends what has changed of these workers, and returns how soon they may send more.';
+comment on function hp_private.send_edit is 'Sends open pages a worker that was edited.';
+comment on function hp_private.tg_hp_worker_group__send is 'Sends open pages groups that were added, edited or removed.';
+comment on function hp_private.tg_hp_worker_status__plain_send is 'Sends open pages a plain write that changed a worker''s state or activity.';
 
 -- 20261122000800_plain_write.sql
 create or replace function hp_private.check_limits(w public.hp_worker_status) returns void
@@ -1983,7 +2012,7 @@ revoke all on function
   hp_private.tg_hp_worker_status__plain_breaker
 from public;
 
-comment on function hp_private.check_limits is 'Refuses a row that breaks a limit of its table, in words that name the field and the limit. Errors: PT400.';
+comment on function hp_private.check_limits is 'Refuses a row that breaks a limit of its table, with a message that names the field and the limit. Errors: PT400.';
 comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
 comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
 comment on function hp_private.tg_hp_worker_status__plain_insert is 'A plain insert as a first beat.';
@@ -2028,7 +2057,7 @@ comment on table public.hp_worker_token is 'What workers carry beside the publis
 comment on column public.hp_worker_token.token_hash is 'SHA-256 of the token, which itself is stored nowhere.';
 comment on column public.hp_worker_token.token_id is 'What people and pages call it by.';
 comment on column public.hp_worker_token.token_start is 'Its first ten characters, hbt_ included.';
-comment on column public.hp_worker_token.label is 'What it is for, in words.';
+comment on column public.hp_worker_token.label is 'What it is for.';
 comment on column public.hp_worker_token.name_pattern is 'Names of workers that it may report: % stands for any characters.';
 comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker''s account is gone.';
 comment on column public.hp_worker_token.by_secret_key is 'Whether it was made with the secret key, and not by somebody who was signed in.';
@@ -2087,7 +2116,7 @@ comment on table hp_private.worker_token_added is 'How many workers and processe
 comment on column hp_private.worker_token_added.token_id is 'The token.';
 comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
 comment on column hp_private.worker_token_added.names is 'Workers added since then.';
-comment on column hp_private.worker_token_added.processes is 'Processes first heard since then.';
+comment on column hp_private.worker_token_added.processes is 'Processes that reported first since then.';
 
 create or replace function public.hp_create_worker_token(
   label text, name_pattern text, expires_in interval default null
@@ -2100,11 +2129,7 @@ declare
   v_token text;
   v_made public.hp_worker_token;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may make worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('make worker tokens');
   if coalesce(char_length(v_label), 0) not between 1 and 100 then
     raise exception 'label is % characters long; it must be 1 to 100', coalesce(char_length(v_label), 0)
       using errcode = 'PT400';
@@ -2135,11 +2160,7 @@ as $$
 declare
   v_token public.hp_worker_token;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may revoke worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('revoke worker tokens');
   update public.hp_worker_token t set revoked_at = coalesce(t.revoked_at, now())
   where t.token_id = hp_revoke_worker_token.token_id
   returning t.* into v_token;
@@ -2154,11 +2175,7 @@ create or replace function public.hp_list_worker_tokens() returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may see worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('see worker tokens');
   return jsonb_build_object(
     'tokens', (
       select coalesce(jsonb_agg(jsonb_build_object(
@@ -2589,7 +2606,7 @@ revoke all on table public.hp_job_lease from anon, authenticated, service_role;
 grant select on table public.hp_job_lease to authenticated, service_role;
 
 comment on table public.hp_job_lease is 'Which process may work on what; a released lease leaves no row.';
-comment on column public.hp_job_lease.key is 'What the lease is of, in the workers'' own words.';
+comment on column public.hp_job_lease.key is 'What the lease is of, named by the workers.';
 comment on column public.hp_job_lease.worker_name is 'The worker that holds it.';
 comment on column public.hp_job_lease.instance_id is 'Its process; the lease is valid while that one''s own lease is.';
 comment on column public.hp_job_lease.token is 'Fencing token: of one key, each is higher than all before.';
@@ -2602,20 +2619,28 @@ insert into public.hp_setting (key, value, description) values
   ('token_leases_per_worker', '100', 'Job leases that a worker may hold at a time where it reports with a worker token.')
 on conflict (key) do nothing;
 
+create or replace view hp_private.process_lease with (security_invoker = true) as
+select w.worker_name, w.instance_id,
+  case when not (w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat) then
+    greatest(case when w.kind = 'resident' then w.lease_expires_at end,
+      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+  end as lease_until
+from public.hp_worker_status w
+union all
+select i.worker_name, i.instance_id,
+  greatest(i.lease_expires_at, i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+from public.hp_worker_instance i join public.hp_worker_status w on w.worker_name = i.worker_name
+where i.ended_at is null and w.instance_id is distinct from i.instance_id;
+
+revoke all on table hp_private.process_lease from public, anon, authenticated, service_role;
+
+comment on view hp_private.process_lease is 'Until when the last beat of each process vouches for it; null where it has ended.';
+
 create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
 language sql stable set search_path = ''
 return (
-  select case
-    when w.instance_id is distinct from instance_lease.instance_id then (
-      select greatest(i.lease_expires_at,
-        i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-      from public.hp_worker_instance i
-      where i.instance_id = instance_lease.instance_id and i.worker_name = w.worker_name and i.ended_at is null)
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end
-  from public.hp_worker_status w where w.worker_name = instance_lease.worker_name);
+  select p.lease_until from hp_private.process_lease p
+  where p.worker_name = instance_lease.worker_name and p.instance_id = instance_lease.instance_id);
 
 create or replace function hp_private.release_leases_of(worker_name text, instance_id uuid) returns void
 language sql set search_path = ''
@@ -2631,16 +2656,8 @@ language sql stable set search_path = ''
 begin atomic
   select l.key, l.worker_name, l.instance_id, l.token
   from public.hp_job_lease l
-  join public.hp_worker_status w on w.worker_name = l.worker_name
-  left join public.hp_worker_instance i on i.instance_id = l.instance_id and i.worker_name = w.worker_name
-    and i.ended_at is null and w.instance_id is distinct from l.instance_id
-  where coalesce(case
-    when w.instance_id is distinct from l.instance_id then greatest(i.lease_expires_at,
-      i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end, '-infinity') <= dead_leases.at;
+  left join hp_private.process_lease p on p.worker_name = l.worker_name and p.instance_id = l.instance_id
+  where coalesce(p.lease_until, '-infinity') <= dead_leases.at;
 end;
 
 create or replace function hp_private.release_leases(at timestamptz) returns integer
@@ -2801,11 +2818,7 @@ create or replace function public.hp_release_dead_worker_leases() returns intege
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') not in ('operator', 'owner')
-  then
-    raise exception 'only an operator or an owner may release leases' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('release leases');
   return hp_private.release_leases(now());
 end
 $$;
@@ -2821,7 +2834,7 @@ grant execute on function public.hp_claim_lease, public.hp_release_lease to anon
 grant execute on function public.hp_release_dead_worker_leases to authenticated, service_role;
 
 comment on function hp_private.instance_lease is 'Until when an instance is vouched for; null when it has ended or is not known.';
-comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has said goodbye.';
+comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has ended.';
 comment on function hp_private.dead_leases is 'The job leases of instances that are dead.';
 comment on function hp_private.release_leases is 'Releases the job leases of instances that are dead; returns how many.';
 comment on function hp_private.claim_lease is 'hp_claim_lease at a given time.';
@@ -2868,13 +2881,13 @@ grant select on table public.hp_worker_event to authenticated, service_role;
 
 comment on table public.hp_worker_event is 'Transitions of workers, kept for as many days as the setting event_days says.';
 comment on column public.hp_worker_event.id is 'Order of writing.';
-comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the whole watch. No foreign key: history outlives its worker.';
+comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the monitor. No foreign key: history outlives its worker.';
 comment on column public.hp_worker_event.at is 'When it happened: for silence the deadline that passed, not the tick that saw it.';
 comment on column public.hp_worker_event.recorded_at is 'When the row was written.';
-comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), watch (our own outage).';
+comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), monitor (its own outage).';
 comment on column public.hp_worker_event.from_value is 'Value before.';
 comment on column public.hp_worker_event.to_value is 'Value after.';
-comment on column public.hp_worker_event.reason is 'Why, in words.';
+comment on column public.hp_worker_event.reason is 'The reason, as text.';
 comment on column public.hp_worker_event.instance_id is 'The process concerned.';
 comment on column public.hp_worker_event.epoch is 'Its epoch.';
 comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
@@ -2956,29 +2969,53 @@ begin
 end
 $$;
 
+create or replace function hp_private.status_event(old public.hp_worker_status, new public.hp_worker_status, paused boolean)
+returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_from constant text := coalesce(old.status, 'unknown');
+begin
+  if new.status = v_from
+    or (v_from in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
+    or ('error' in (v_from, new.status) and new.status not in ('stopping', 'stopped', 'crashed') and exists (
+      select from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
+        and (e.from_value = 'error') = (v_from = 'error') and (e.to_value = 'error') = (new.status = 'error')))
+  then
+    return;
+  end if;
+  insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+  values (new.worker_name, new.status_since, 'status', v_from, new.status,
+    case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
+    new.instance_id, new.epoch,
+    jsonb_strip_nulls(jsonb_build_object(
+      'current_status', old.current_status, 'current_job_id', old.current_job_id,
+      'current_job_type', old.current_job_type, 'paused', paused,
+      'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
+end
+$$;
+
 create or replace function hp_private.tg_hp_worker_status__event() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 declare
   v_old public.hp_worker_status;
-  v_old_status text;
-  v_old_breaker text;
+  v_breaker_before text;
   v_paused boolean;
 begin
   if tg_op = 'UPDATE' then
     v_old := old;
   end if;
-  v_old_status := coalesce(v_old.status, 'unknown');
-  v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
+  if new.status in ('stopped', 'crashed') then
+    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+  end if;
 
   if v_old.transitioned_at > now() - interval '1 minute' then
     if coalesce(hp_private.setting('events_per_hour'), 1000) <= (
       select count(*) from public.hp_worker_event e
       where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
     then
-      if new.status in ('stopped', 'crashed') then
-        perform hp_private.release_leases_of(new.worker_name, new.instance_id);
-      end if;
       return null;
     end if;
   end if;
@@ -2995,34 +3032,15 @@ begin
       case when v_old.epoch > new.epoch then 'the newer process ended' end, new.instance_id, new.epoch);
   end if;
 
-  if new.status is distinct from v_old_status
-    and not (v_old_status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
-    and not ('error' in (v_old_status, new.status) and exists (
-      select from public.hp_worker_event e
-      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
-        and (e.from_value = 'error') = (v_old_status = 'error') and (e.to_value = 'error') = (new.status = 'error')
-        and new.status not in ('stopping', 'stopped', 'crashed')))
-  then
-    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
-    values (new.worker_name, new.status_since, 'status', v_old_status, new.status,
-      case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
-      new.instance_id, new.epoch,
-      jsonb_strip_nulls(jsonb_build_object(
-        'current_status', v_old.current_status, 'current_job_id', v_old.current_job_id,
-        'current_job_type', v_old.current_job_type, 'paused', v_paused,
-        'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
-  end if;
+  perform hp_private.status_event(v_old, new, v_paused);
 
-  if new.status in ('stopped', 'crashed') then
-    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
-  end if;
-
-  if new.circuit_breaker_state is distinct from v_old_breaker then
+  v_breaker_before := coalesce(v_old.circuit_breaker_state, 'closed');
+  if new.circuit_breaker_state <> v_breaker_before then
     insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
     values (new.worker_name,
       greatest(coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
         now() - interval '59 minutes'),
-      'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
+      'breaker', v_breaker_before, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
       jsonb_strip_nulls(jsonb_build_object(
         'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));
   end if;
@@ -3055,11 +3073,7 @@ as $$
 declare
   v_most constant integer := least(greatest(coalesce(max_count, 50), 1), 200);
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   return query
     select found.* from (
       (select e.* from public.hp_worker_event e
@@ -3079,17 +3093,23 @@ end
 $$;
 
 revoke all on function
-  hp_private.monitor_event, hp_private.tg_hp_worker_status__revision, hp_private.tg_hp_worker_status__event
+  hp_private.monitor_event, hp_private.tg_hp_worker_status__revision, hp_private.status_event,
+  hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
-comment on function hp_private.monitor_event is 'Writes an event of the watch itself; returns its id.';
+comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
 comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
+comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
-comment on function public.hp_worker_events is 'Events of a worker and of the watch, the latest first; before and before_id continue after the last one told. Errors: PT403 not a member.';
+comment on function public.hp_worker_events is 'Events of a worker and of the monitor, the latest first; before and before_id continue after the last one read. Errors: PT403 not a member.';
 
 -- 20261122001300_command.sql
+create or replace function hp_private.commands() returns text[]
+language sql immutable set search_path = ''
+return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];
+
 create table if not exists public.hp_worker_command (
   id bigint generated always as identity
     constraint hp_worker_command_pkey primary key,
@@ -3100,8 +3120,7 @@ create table if not exists public.hp_worker_command (
   instance_id uuid,
   command text not null
     constraint hp_worker_command_command_check check (
-      command in ('restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level',
-        'pause', 'unpause', 'seen')
+      command = any (hp_private.commands()) or command in ('pause', 'unpause', 'seen')
       or (state = 'refused' and char_length(command) <= 64)),
   args jsonb not null default '{}'
     constraint hp_worker_command_args_check check (pg_column_size(args) <= 2048),
@@ -3112,6 +3131,7 @@ create table if not exists public.hp_worker_command (
   state text not null
     constraint hp_worker_command_state_check check (
       state in ('requested', 'delivered', 'acknowledged', 'done', 'failed', 'expired', 'refused')),
+  open boolean generated always as (state in ('requested', 'delivered', 'acknowledged')) stored,
   requested_by uuid,
   requested_as text not null
     constraint hp_worker_command_requested_as_check check (
@@ -3132,8 +3152,7 @@ create table if not exists public.hp_worker_command (
 create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
 create index if not exists hp_worker_command_worker_type_idx on public.hp_worker_command (worker_type, id desc)
   where worker_name is null;
-create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id)
-  where state in ('requested', 'delivered', 'acknowledged');
+create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id) where open;
 create index if not exists hp_worker_command_refused_idx on public.hp_worker_command (requested_by, requested_at desc)
   where state = 'refused';
 
@@ -3145,30 +3164,31 @@ create policy "members read every command" on public.hp_worker_command
 
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
 grant select (
-    id, worker_name, worker_type, instance_id, command, args, reason, state, requested_as, requested_at, delivered_at,
+    id, worker_name, worker_type, instance_id, command, args, reason, state, open, requested_as, requested_at, delivered_at,
     acknowledged_at, instance_ended_at, new_instance_id, finished_at, expires_at, message, tries
   ) on table public.hp_worker_command to authenticated;
 grant select on table public.hp_worker_command to service_role;
 
-comment on table public.hp_worker_command is 'What people asked of workers, and what came of it; kept for as many days as the setting command_days says.';
-comment on column public.hp_worker_command.id is 'Order of asking.';
+comment on table public.hp_worker_command is 'What people requested of workers, and its outcome; kept for as many days as the setting command_days says.';
+comment on column public.hp_worker_command.id is 'Order of requests.';
 comment on column public.hp_worker_command.worker_name is 'The worker; null for what was done to a group. No foreign key: the log outlives its worker.';
 comment on column public.hp_worker_command.worker_type is 'The group, where it was done to one.';
 comment on column public.hp_worker_command.instance_id is 'The process that it is for, and no other.';
-comment on column public.hp_worker_command.command is 'What was asked. pause, unpause and seen are done by the database itself.';
+comment on column public.hp_worker_command.command is 'The command. pause, unpause and seen are done by the database itself.';
 comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
-comment on column public.hp_worker_command.reason is 'Why, in the words of who asked.';
-comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker is at it. done, failed, expired (not heard in time), refused (by the database or by the worker).';
-comment on column public.hp_worker_command.requested_by is 'Auth user who asked; null for the secret key.';
-comment on column public.hp_worker_command.requested_as is 'As what they asked.';
+comment on column public.hp_worker_command.reason is 'Why, as given with the request.';
+comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker has begun. done, failed, expired (no report in time), refused (by the database or by the worker).';
+comment on column public.hp_worker_command.open is 'Whether it is under way: requested, delivered or acknowledged.';
+comment on column public.hp_worker_command.requested_by is 'Auth user who requested it; null for the secret key.';
+comment on column public.hp_worker_command.requested_as is 'Their role at that time.';
 comment on column public.hp_worker_command.requested_at is 'When.';
 comment on column public.hp_worker_command.delivered_at is 'When it first was in the answer to a beat.';
-comment on column public.hp_worker_command.acknowledged_at is 'When the worker said that it is at it.';
+comment on column public.hp_worker_command.acknowledged_at is 'When the worker reported that it has begun.';
 comment on column public.hp_worker_command.instance_ended_at is 'When the process that was to restart or stop had ended.';
 comment on column public.hp_worker_command.new_instance_id is 'The process that came after a restart.';
 comment on column public.hp_worker_command.finished_at is 'When it was done, or came to nothing.';
 comment on column public.hp_worker_command.expires_at is 'When it comes to nothing in its present state.';
-comment on column public.hp_worker_command.message is 'What the worker or the database says of it.';
+comment on column public.hp_worker_command.message is 'Outcome, as text from the worker or the database.';
 comment on column public.hp_worker_command.tries is 'How many refused tries stand in this row.';
 
 insert into public.hp_setting (key, value, description) values
@@ -3187,7 +3207,7 @@ end;
 
 create or replace function hp_private.command_state(command public.hp_worker_command, reader_as text) returns jsonb
 language sql stable set search_path = ''
-return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries')
+return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
   || jsonb_build_object('requested_by', hp_private.requester(command, reader_as))
   || case when command.tries > 1 then jsonb_build_object('tries', command.tries) else '{}' end;
 
@@ -3232,9 +3252,68 @@ $$;
 create or replace function hp_private.reason_problem(reason text, needed boolean) returns text
 language sql immutable set search_path = ''
 return case
-  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: say why, for whoever reads the log'
+  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: it is kept in the audit log'
   when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
 end;
+
+create or replace function hp_private.request_problem(command text, reason text, args jsonb) returns text
+language sql immutable set search_path = ''
+return case
+  when command is null or command <> all (hp_private.commands()) then
+    format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
+  when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
+  when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
+    then 'args must be {"level": "debug"}, "info", "warn" or "error"'
+  when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
+end;
+
+create or replace function hp_private.target_problem(
+  worker public.hp_worker_status, worker_name text, instance_id uuid, command text, args jsonb,
+  out status integer, out problem text, out hint text
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_open public.hp_worker_command;
+begin
+  status := 409;
+  if worker.worker_name is null then
+    status := 404;
+    problem := format('there is no worker named %s', left(coalesce(target_problem.worker_name, 'null'), 128));
+    return;
+  elsif target_problem.instance_id is null then
+    problem := 'this worker writes to the table directly and can''t receive commands';
+    hint := 'Commands need the heartbeat module.';
+    return;
+  elsif target_problem.instance_id is distinct from worker.instance_id and not exists (
+    select from public.hp_worker_instance i
+    where i.instance_id = target_problem.instance_id and i.worker_name = worker.worker_name)
+  then
+    problem := 'that process belongs to another worker';
+    return;
+  elsif coalesce(hp_private.instance_lease(worker.worker_name, target_problem.instance_id), '-infinity') <= now() then
+    problem := case
+      when target_problem.instance_id is distinct from worker.instance_id then 'that process has ended'
+      when worker.kind = 'scheduled' then 'no process of this worker is running now'
+      else 'no process of this worker is alive'
+    end;
+    hint := (
+      select replace(g.restart_hint, '{worker_name}', worker.worker_name)
+      from public.hp_worker_group g where g.worker_type = worker.worker_type);
+    return;
+  end if;
+
+  select * into v_open from public.hp_worker_command c
+  where c.worker_name = worker.worker_name and c.instance_id = target_problem.instance_id and c.open
+    and (c.command in ('restart', 'stop') or (c.command = target_problem.command and c.args = target_problem.args))
+  order by c.id limit 1;
+  if v_open.command = target_problem.command or (found and target_problem.command not in ('beat', 'log_level')) then
+    problem := format('%s was requested at %s UTC and is under way', v_open.command,
+      to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
+  end if;
+end
+$$;
 
 create or replace function public.hp_request_command(
   worker_name text, command text, reason text, args jsonb default '{}', instance_id uuid default null
@@ -3247,69 +3326,24 @@ declare
   v_args constant jsonb := coalesce(hp_request_command.args, '{}');
   v_worker public.hp_worker_status;
   v_instance uuid;
-  v_vouched timestamptz;
-  v_open public.hp_worker_command;
   v_command public.hp_worker_command;
   v_status integer := 400;
   v_problem text;
   v_hint text;
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may give commands';
-  elsif hp_request_command.command is null or hp_request_command.command not in (
-    'restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level')
-  then
-    v_problem := format('command is %s; it must be one of restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level',
-      coalesce(left(hp_request_command.command, 64), 'missing'));
-  elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
-    v_problem := hp_private.reason_problem(hp_request_command.reason, true);
-  elsif jsonb_typeof(v_args) <> 'object' then
-    v_problem := 'args must be an object';
-  elsif hp_request_command.command = 'log_level'
-    and (v_args - 'level' <> '{}' or coalesce(v_args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
-  then
-    v_problem := 'args must be {"level": "debug"}, "info", "warn" or "error"';
-  elsif hp_request_command.command <> 'log_level' and v_args <> '{}' then
-    v_problem := format('args must be {}: %s takes none', hp_request_command.command);
+  else
+    v_problem := hp_private.request_problem(hp_request_command.command, hp_request_command.reason, v_args);
   end if;
-
   if v_problem is null then
     select * into v_worker from public.hp_worker_status w
     where w.worker_name = hp_request_command.worker_name for no key update;
     v_instance := coalesce(hp_request_command.instance_id, v_worker.instance_id);
-    v_vouched := hp_private.instance_lease(v_worker.worker_name, v_instance);
-    select * into v_open from public.hp_worker_command c
-    where c.worker_name = v_worker.worker_name and c.instance_id = v_instance
-      and c.state in ('requested', 'delivered', 'acknowledged')
-      and (c.command in ('restart', 'stop') or (c.command = hp_request_command.command and c.args = v_args))
-    order by c.id limit 1;
-
-    v_status := 409;
-    if v_worker.worker_name is null then
-      v_status := 404;
-      v_problem := format('there is no worker named %s', left(coalesce(hp_request_command.worker_name, 'null'), 128));
-    elsif v_instance is null then
-      v_problem := 'it reports by plain writes, and takes no commands';
-      v_hint := 'Commands need the heartbeat module.';
-    elsif hp_request_command.instance_id is not null and hp_request_command.instance_id is distinct from v_worker.instance_id
-      and not exists (select from public.hp_worker_instance i
-        where i.instance_id = hp_request_command.instance_id and i.worker_name = v_worker.worker_name)
-    then
-      v_problem := 'that process is none of this worker';
-    elsif coalesce(v_vouched, '-infinity') <= now() then
-      v_problem := case
-        when v_instance is distinct from v_worker.instance_id then 'that process has ended'
-        when v_worker.kind = 'scheduled' then 'no process of it is running now'
-        else 'no process of it is alive'
-      end;
-      v_hint := (select replace(g.restart_hint, '{worker_name}', v_worker.worker_name) from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
-    elsif v_open.id is not null and (v_open.command = hp_request_command.command or hp_request_command.command not in ('beat', 'log_level')) then
-      v_problem := format('%s was asked for at %s UTC and is under way', v_open.command,
-        to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
-    end if;
+    select p.status, p.problem, p.hint into v_status, v_problem, v_hint
+    from hp_private.target_problem(v_worker, hp_request_command.worker_name, v_instance, hp_request_command.command, v_args) p;
   end if;
-
   if v_problem is not null then
     return hp_private.refuse_command(hp_request_command.worker_name, null, hp_request_command.instance_id,
       hp_request_command.command, v_args, hp_request_command.reason, v_status, v_problem, v_hint);
@@ -3340,9 +3374,7 @@ declare
     else (select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name)
   end;
 begin
-  if v_as = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   return (
     select jsonb_build_object(
       'commands', coalesce(jsonb_agg(hp_private.command_state(p.command, v_as) order by (p.command).id desc)
@@ -3439,7 +3471,7 @@ begin atomic
     select c.id, e.how, e.ended_at
     from unnest(instances, hows, ends) e (instance_id, how, ended_at)
     join public.hp_worker_command c on c.instance_id = e.instance_id
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null
+    where c.open and c.instance_ended_at is null
     order by c.id for update of c skip locked
   )
   update public.hp_worker_command c set
@@ -3462,11 +3494,11 @@ begin atomic
         from public.hp_worker_status w where w.worker_name = c.worker_name))
     end,
     message = case
-      when c.state = 'requested' then 'the process ended before it heard of it'
-      when c.command = 'restart' then case when o.how = 'stopped' then 'it has ended; waiting for a new instance'
-        else 'it ended without a goodbye; waiting for a new instance' end
+      when c.state = 'requested' then 'the process ended before it got the command'
+      when c.command = 'restart' then case when o.how = 'stopped' then 'the process has ended; waiting for a new one'
+        else 'the process ended without an exit report; waiting for a new one' end
       when c.command = 'stop' and o.how = 'stopped' then c.message
-      when c.command = 'stop' then 'it ended without a goodbye'
+      when c.command = 'stop' then 'the process ended without an exit report'
       else 'the process ended before it was done'
     end
   from open o where c.id = o.id;
@@ -3480,8 +3512,8 @@ begin
     state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
     acknowledged_at = coalesce(c.acknowledged_at, at),
     message = case when c.state = 'failed'
-      then format('a new instance has come, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
-      else 'a new instance has come' end
+      then format('a new process has started, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
+      else 'a new process has started' end
   where c.worker_name = successor.worker_name and c.command = 'restart'
     and (c.state in ('delivered', 'acknowledged')
       or (c.state = 'failed' and c.instance_ended_at is not null and c.finished_at > at - interval '1 hour'))
@@ -3503,7 +3535,7 @@ begin
       select b.ordinality as place, c.id, c.command, c.args, c.reason, c.state
       from unnest(answer_commands.beats) with ordinality b
       join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
-      where c.state in ('requested', 'delivered') and c.expires_at > answer_commands.at
+      where c.open and c.state <> 'acknowledged' and c.expires_at > answer_commands.at
         and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
       for update of c skip locked
     ),
@@ -3559,7 +3591,7 @@ begin
           + greatest(case when w.instance_id = c.instance_id then w.last_heartbeat else i.last_heartbeat end, p.ticking_since) as until
       ) silent
     ) g
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null and g.how is not null
+    where c.open and c.instance_ended_at is null and g.how is not null
   ) e;
   if v_ended.instances is not null then
     perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
@@ -3567,24 +3599,24 @@ begin
 
   with late as materialized (
     select c.id from public.hp_worker_command c
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.expires_at <= at
+    where c.open and c.expires_at <= at
     order by c.id for update skip locked
   )
   update public.hp_worker_command c set
     state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
     message = case
-      when c.state = 'requested' then 'it was not heard in ' || hp_private.in_words(at - c.requested_at)
-      when c.state = 'delivered' then 'it was delivered, but the worker said nothing of it'
+      when c.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - c.requested_at)
+      when c.state = 'delivered' then 'delivered, but the worker did not report on it'
       when c.instance_ended_at is not null then
-        format('it ended %s ago, and no new instance came', hp_private.in_words(at - c.instance_ended_at))
-      else format('it began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
+        format('the process ended %s ago, and no new one started', hp_private.in_words(at - c.instance_ended_at))
+      else format('the worker began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
     end
   from late l where c.id = l.id;
 end
 $$;
 
 revoke all on function
-  hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.reason_problem,
+  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
   hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
@@ -3593,18 +3625,21 @@ revoke all on function
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
-comment on function hp_private.requester is 'Who asked for a command, in words that the reader may know.';
+comment on function hp_private.commands is 'Every command that a worker may get.';
+comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
-comment on function hp_private.refuse_command is 'Records a refused try, sets the response''s status and returns the body that says why.';
+comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
 comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
+comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
+comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
 comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
-comment on function hp_private.take_reports is 'Takes down what beats say of commands; adds to the answers what could not be read.';
+comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
 comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
-comment on function hp_private.follow_commands is 'Expires commands that nobody heard, follows those that somebody did.';
+comment on function hp_private.follow_commands is 'Expires commands that no process took, and settles those of processes that have ended.';
 
 -- 20261122001400_action.sql
 create or replace function hp_private.record_done(
@@ -3640,7 +3675,7 @@ declare
   v_status integer := 400;
   v_problem text;
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := format('only an operator or an owner may %s workers', command);
   elsif (set_pause.worker_name is null) = (set_pause.worker_type is null) then
@@ -3724,7 +3759,7 @@ declare
   v_status integer := 400;
   v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may mark a trouble as seen';
   elsif v_problem is null then
@@ -3756,9 +3791,7 @@ declare
   v_worker public.hp_worker_status;
   v_monitor hp_private.monitor;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may stop a worker' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('stop a worker');
   if char_length(hp_stop_worker.reason) > 500 then
     raise exception 'reason is % characters long; at most 500', char_length(hp_stop_worker.reason)
       using errcode = 'PT400';
@@ -3825,14 +3858,14 @@ create policy "members read every log" on public.hp_worker_log
 revoke all on table public.hp_worker_log from anon, authenticated, service_role;
 grant select on table public.hp_worker_log to authenticated, service_role;
 
-comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb say how much of it is kept.';
-comment on column public.hp_worker_log.id is 'Order of coming.';
+comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb limit it.';
+comment on column public.hp_worker_log.id is 'Order of arrival.';
 comment on column public.hp_worker_log.worker_name is 'The worker. No foreign key: the log of a replica outlives it, for as many days as logs are kept.';
-comment on column public.hp_worker_log.instance_id is 'The process that said it, whoever held the worker''s row.';
+comment on column public.hp_worker_log.instance_id is 'The process that wrote it.';
 comment on column public.hp_worker_log.line is 'Its number, from the start of that process.';
-comment on column public.hp_worker_log.at is 'When it was said, by the server''s clock.';
+comment on column public.hp_worker_log.at is 'When it was written, by the server''s clock.';
 comment on column public.hp_worker_log.level is 'debug, info, warn or error.';
-comment on column public.hp_worker_log.message is 'What was said.';
+comment on column public.hp_worker_log.message is 'The line.';
 comment on column public.hp_worker_log.dropped is 'How many lines of that process are missing before it.';
 
 insert into public.hp_setting (key, value, description) values
@@ -3953,11 +3986,7 @@ declare
     coalesce(array_position(array['debug', 'info', 'warn', 'error'], hp_worker_logs.level), 1):];
   v_search constant text := lower(left(coalesce(hp_worker_logs.search, ''), 200));
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   if hp_worker_logs.level is not null and hp_worker_logs.level not in ('debug', 'info', 'warn', 'error') then
     raise exception 'level is %; it must be debug, info, warn or error', left(hp_worker_logs.level, 64) using errcode = 'PT400';
   end if;
@@ -4070,9 +4099,9 @@ comment on column public.hp_worker_bucket.at is 'When the step began; steps begi
 comment on column public.hp_worker_bucket.block is 'Which 128 workers: worker_id / 128.';
 comment on column public.hp_worker_bucket.up_s is 'Seconds for which the worker was up; null where nothing is known.';
 comment on column public.hp_worker_bucket.known_s is 'Seconds of which is known whether it was up; downtime that was meant is not among them.';
-comment on column public.hp_worker_bucket.jobs is 'Jobs that were heard of.';
-comment on column public.hp_worker_bucket.errors is 'Errors that were heard of.';
-comment on column public.hp_worker_bucket.cpu_mean is 'CPU, mean of what its beats said, in tenths of a percent of one core; 3,276.7 % at most.';
+comment on column public.hp_worker_bucket.jobs is 'Jobs that were reported.';
+comment on column public.hp_worker_bucket.errors is 'Errors that were reported.';
+comment on column public.hp_worker_bucket.cpu_mean is 'CPU, mean of its beats, in tenths of a percent of one core; 3,276.7 % at most.';
 comment on column public.hp_worker_bucket.cpu_max is 'The same, the highest.';
 comment on column public.hp_worker_bucket.memory_mean is 'Memory, mean, in tenths of a percent of what it may use.';
 comment on column public.hp_worker_bucket.memory_max is 'The same, the highest.';
@@ -4145,9 +4174,9 @@ alter table hp_private.history_sample enable row level security;
 
 revoke all on table hp_private.history_sample from public, anon, authenticated, service_role;
 
-comment on table hp_private.history_sample is 'What beats said of the load of their process since the tick before, for the minutes that are not rolled up yet.';
+comment on table hp_private.history_sample is 'The load that beats reported since the tick before, for the minutes that are not rolled up yet.';
 comment on column hp_private.history_sample.at is 'The tick.';
-comment on column hp_private.history_sample.worker_ids is 'Who was heard.';
+comment on column hp_private.history_sample.worker_ids is 'Workers that reported.';
 comment on column hp_private.history_sample.minutes is 'In which minute, counted since the epoch.';
 comment on column hp_private.history_sample.cpu is 'cpu_percent.';
 comment on column hp_private.history_sample.memory is 'memory_percent.';
@@ -4185,19 +4214,6 @@ alter table hp_private.worker_bucket_86400 enable row level security;
 revoke all on table hp_private.worker_bucket_86400 from public, anon, authenticated, service_role;
 
 comment on table hp_private.worker_bucket_86400 is 'Days of hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.step_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.at is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.block is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.up_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.known_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.jobs is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.errors is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.cpu_mean is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.cpu_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.memory_mean is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.memory_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.lag_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.jobs_done is 'As in hp_worker_bucket.';
 
 create or replace function hp_private.block_ends(block bigint, out hours_to timestamptz, out days_to timestamptz)
 language plpgsql stable set search_path = ''
@@ -4314,7 +4330,7 @@ declare
   v_to timestamptz;
   v_today date := (at at time zone 'UTC')::date;
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   select s.step_s, s.count into v_step_s, v_count
   from (values ('1h', 60, 60), ('24h', 300, 288), ('7d', 3600, 168), ('90d', 21600, 360)) s (range, step_s, count)
   where s.range = worker_history.range;
@@ -4364,7 +4380,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   if worker_ids is null or cardinality(worker_ids) > 200 then
     raise exception 'worker_ids %; it must be an array of at most 200',
       case when worker_ids is null then 'is missing' else 'holds ' || cardinality(worker_ids) end using errcode = 'PT400';
@@ -4398,7 +4414,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   return (
     select jsonb_build_object('at', jsonb_agg(extract(epoch from m.at)::bigint order by m.at), 'step_s', 60,
       'jobs', jsonb_agg(b.jobs order by m.at))
@@ -4528,7 +4544,7 @@ return (
     select e.at, e.id, e.from_value = 'monitoring' as before, e.to_value = 'monitoring' as after
     from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.at >= monitored.since
   ),
-  turn as (
+  change as (
     select monitored.since as at, 0 as id, coalesce(
       (select e.before from event e order by e.at, e.id limit 1),
       (select p.impaired_since is null or p.impaired_since >= monitored.since from hp_private.monitor p)) as watching
@@ -4536,7 +4552,7 @@ return (
     select e.at, e.id, e.after from event e
   ),
   stretch as (
-    select t.watching, t.at as since, lead(t.at, 1, monitored.until) over (order by t.at, t.id) as until from turn t
+    select t.watching, t.at as since, lead(t.at, 1, monitored.until) over (order by t.at, t.id) as until from change t
   )
   select coalesce(range_agg(tstzrange(s.since, least(s.until, monitored.until))), '{}')
   from stretch s where s.watching and s.since < least(s.until, monitored.until)
@@ -4562,7 +4578,7 @@ as $$
     union all
     select e.worker_name, e.to_value, e.at, e.until from event e
   ),
-  told as (
+  spent as (
     select p.worker_name, p.status,
       extract(epoch from least(p.until, upper(k)) - greatest(p.since, lower(k)))::double precision as seconds
     from phase p join unnest(phases.known) k on p.since < upper(k) and p.until > lower(k)
@@ -4573,7 +4589,7 @@ as $$
     coalesce(sum(t.seconds) filter (where t.status not in ('unknown', 'stopped', 'crashed')), 0),
     coalesce(sum(t.seconds) filter (where t.status = 'stopped'), 0),
     coalesce(sum(t.seconds) filter (where t.status = 'crashed'), 0)
-  from told t group by t.worker_name
+  from spent t group by t.worker_name
 $$;
 
 create or replace function hp_private.sample_load(at timestamptz) returns void
@@ -4844,15 +4860,15 @@ revoke all on function
 from public;
 
 comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';
-comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings say.';
-comment on function hp_private.monitored is 'When the watch could tell who was alive, within a stretch of time.';
+comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings allow.';
+comment on function hp_private.monitored is 'When the monitor worked, within a stretch of time.';
 comment on function hp_private.seconds_of is 'How long stretches of time are together.';
 comment on function hp_private.phases is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
-comment on function hp_private.sample_load is 'Takes down what beats said of the load of their process since the last tick.';
+comment on function hp_private.sample_load is 'Stores the load that beats reported since the last tick.';
 comment on function hp_private.roll_minute is 'Writes one minute of all workers.';
 comment on function hp_private.roll_minutes is 'Writes the minutes that are over and not written yet, five at the most.';
 comment on function hp_private.pack_history is 'Makes a longer step of a block out of shorter ones.';
-comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; says whether all are done.';
+comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; returns whether all are done.';
 comment on function hp_private.pack_steps is 'Makes the hours and days that are over.';
 comment on function hp_private.keep_history is 'Rolls up what is over and removes what is old; whatever happens, it never fails.';
 
@@ -4861,12 +4877,7 @@ create or replace function public.hp_fleet() returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
-        hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
-    end if;
-  end if;
+  perform hp_private.require_member();
   return (
     select jsonb_build_object(
       'header', hp_private.fleet_header(now()),
@@ -4886,11 +4897,7 @@ declare
   v_most_beside constant integer := 20;
   v_worker public.hp_worker_status;
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   select w.* into v_worker from public.hp_worker_status w where w.worker_name = hp_worker_page.worker_name;
   return jsonb_build_object(
     'header', hp_private.fleet_header(now()),
@@ -4953,11 +4960,11 @@ alter table hp_private.followed_worker enable row level security;
 
 revoke all on table hp_private.followed_worker from public, anon, authenticated, service_role;
 
-comment on table hp_private.followed_worker is 'Workers of which somebody looks at the page.';
+comment on table hp_private.followed_worker is 'Workers with an open page of their own.';
 comment on column hp_private.followed_worker.worker_name is 'The worker.';
-comment on column hp_private.followed_worker.until is 'Until when somebody looks.';
-comment on column hp_private.followed_worker.log_id is 'Last line of its log that was told.';
-comment on column hp_private.followed_worker.sent_at is 'When lines were last told.';
+comment on column hp_private.followed_worker.until is 'Until when the page is taken for open.';
+comment on column hp_private.followed_worker.log_id is 'Last line of its log that was sent.';
+comment on column hp_private.followed_worker.sent_at is 'When lines were last sent.';
 
 create or replace function public.hp_watch_worker(worker_name text) returns jsonb
 language plpgsql security definer set search_path = ''
@@ -4969,9 +4976,7 @@ declare
   v_before timestamptz;
   v_log_id bigint;
 begin
-  if hp_private.caller_role() = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   select * into v_worker from public.hp_worker_status w where w.worker_name = hp_watch_worker.worker_name;
   if not found then
     raise exception 'there is no worker named %', left(hp_watch_worker.worker_name, 128) using errcode = 'PT404';
@@ -5194,13 +5199,13 @@ grant execute on function public.hp_diagnosis to service_role;
 
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
 comment on function public.hp_worker_page is 'One worker at one instant: header, it and those of its group, and what only its own page shows. Errors: PT403 not a member.';
-comment on function public.hp_watch_worker is 'Says that somebody looks at a worker; its channel speaks only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
-comment on function hp_private.send_logs is 'Tells new lines of these workers, or of all, to who follows them.';
-comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where somebody looks.';
-comment on function hp_private.tg_hp_worker_event__send is 'Tells who looks at a worker of its new event.';
-comment on function hp_private.tg_hp_worker_command__send is 'Tells who looks at a worker of a command that was asked for or moved on.';
+comment on function public.hp_watch_worker is 'Follows a worker for 150 s: messages on its channel flow only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
+comment on function hp_private.send_logs is 'Sends new lines of these workers, or of all, to their followers.';
+comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where it has followers.';
+comment on function hp_private.tg_hp_worker_event__send is 'Sends a worker''s new event to its followers.';
+comment on function hp_private.tg_hp_worker_command__send is 'Sends a worker''s command that is new or has moved on to its followers.';
 comment on function hp_private.answer_followed is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
-comment on function hp_private.follow_workers is 'Tells lines that are untold; forgets who does not look any more.';
+comment on function hp_private.follow_workers is 'Sends lines that were not sent yet; forgets followers that are gone.';
 comment on function public.hp_diagnosis is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
 
 -- 20261122001900_public_page.sql
@@ -5263,10 +5268,7 @@ create or replace function public.hp_set_public_page(shown boolean, workers text
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may change the public page' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('change the public page');
   if hp_set_public_page.shown is null or hp_set_public_page.workers is null then
     raise exception '% is missing', case when hp_set_public_page.shown is null then 'shown' else 'workers' end
       using errcode = 'PT400';
@@ -5308,7 +5310,7 @@ grant select (id, label, created_at, last_used_at) on table public.hp_embed_key 
 comment on table public.hp_embed_key is 'Keys that let a page embed the status line. A revoked one is gone.';
 comment on column public.hp_embed_key.key_hash is 'SHA-256 of the key.';
 comment on column public.hp_embed_key.id is 'By which it is revoked.';
-comment on column public.hp_embed_key.label is 'Where it is used, in words.';
+comment on column public.hp_embed_key.label is 'Where it is used.';
 comment on column public.hp_embed_key.created_at is 'When it was made.';
 comment on column public.hp_embed_key.last_used_at is 'When it was last used, to the minute.';
 
@@ -5354,11 +5356,10 @@ begin
       select u.key_hash from public.hp_embed_key u
       where u.key_hash = v_hash and (u.last_used_at is null or u.last_used_at < now() - interval '1 minute')
       for update skip locked);
-  elsif coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    if auth.uid() is null then
-      raise exception 'neither a session nor an embed key' using errcode = 'PT401';
-    end if;
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+  elsif auth.role() = 'anon' then
+    raise exception 'neither a session nor an embed key' using errcode = 'PT401';
+  else
+    perform hp_private.require_member();
   end if;
   return hp_private.bar(now());
 end
@@ -5372,10 +5373,7 @@ declare
   v_key constant text := 'lsb_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
   v_id uuid;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may make embed keys' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('make embed keys');
   if coalesce(char_length(v_label), 0) not between 1 and 100 then
     raise exception 'label is % characters long; 1 to 100', coalesce(char_length(v_label), 0) using errcode = 'PT400';
   end if;
@@ -5389,10 +5387,7 @@ create or replace function public.hp_revoke_embed_key(id uuid) returns boolean
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may revoke embed keys' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('revoke embed keys');
   delete from public.hp_embed_key k where k.id = hp_revoke_embed_key.id;
   return found;
 end
@@ -5405,10 +5400,7 @@ declare
   v_sources constant text[] := regexp_split_to_array(trim(hp_set_frame_ancestors.sources), '\s+');
   v_wrong text;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may say who embeds the status line' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('say who embeds the status line');
   if coalesce(cardinality(v_sources), 0) not between 1 and 20 or char_length(hp_set_frame_ancestors.sources) > 2000 then
     raise exception 'sources must be 1 to 20, with spaces between them' using errcode = 'PT400';
   end if;
@@ -5436,14 +5428,14 @@ grant execute on function
   public.hp_set_public_page, public.hp_create_embed_key, public.hp_revoke_embed_key, public.hp_set_frame_ancestors
 to authenticated, service_role;
 
-comment on function hp_private.public_words is 'A rule of hp_worker_health in words for anyone.';
+comment on function hp_private.public_words is 'A rule of hp_worker_health as a text for the public.';
 comment on function public.hp_public_status is 'Name, level, words, last_seen and uptime of the workers marked public; null while the public page is off. Anyone may ask.';
 comment on function public.hp_set_public_page is 'Shows or hides the public page, and marks exactly these workers public. Errors: PT400 null, PT403 not an owner.';
-comment on function hp_private.bar is 'What the status line is reckoned from, at a time.';
-comment on function public.hp_bar is 'What the status line is reckoned from, for a member or for whoever presents an embed key. Errors: PT401 no such key, PT403 not a member.';
-comment on function public.hp_create_embed_key is 'Makes a key for the status line and tells it, once. Errors: PT400 label, PT403 not an owner.';
+comment on function hp_private.bar is 'What the status line is computed from, at a time.';
+comment on function public.hp_bar is 'What the status line is computed from, for a member or the holder of an embed key. Errors: PT401 no such key, PT403 not a member.';
+comment on function public.hp_create_embed_key is 'Makes a key for the status line and returns it, this once. Errors: PT400 label, PT403 not an owner.';
 comment on function public.hp_revoke_embed_key is 'Removes a key for the status line; whether there was one. Errors: PT403 not an owner.';
-comment on function public.hp_set_frame_ancestors is 'Says which sites may embed the status line. Errors: PT400 sources, PT403 not an owner.';
+comment on function public.hp_set_frame_ancestors is 'Sets which sites may embed the status line. Errors: PT400 sources, PT403 not an owner.';
 
 -- 20261122002000_apply_beats.sql
 insert into public.hp_setting (key, value, description) values
@@ -5822,11 +5814,11 @@ alter table hp_private.mass_silence enable row level security;
 
 revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
 
-comment on table hp_private.mass_silence is 'Workers of a like lease of which none is accused, for less than half of all that should have been heard were.';
+comment on table hp_private.mass_silence is 'Workers of a like lease of which none is marked as crashed, for less than half of all that should have reported did.';
 comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
 comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
 comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
-comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have been heard.';
+comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have reported.';
 comment on column hp_private.mass_silence.expected is 'How many should have been.';
 comment on column hp_private.mass_silence.reporting is 'How many were.';
 
@@ -6053,11 +6045,11 @@ revoke all on function
   hp_private.judge_silence
 from public;
 
-comment on function hp_private.doubt_window_s is 'Seconds within which the others should have been heard before one with such a lease is accused.';
-comment on function hp_private.patience is 'How long after an outage of ours a resident has to be heard again.';
+comment on function hp_private.doubt_window_s is 'Seconds within which the others should have reported before one with such a lease is marked as crashed.';
+comment on function hp_private.patience is 'How long after an outage of ours a resident has to report again.';
 comment on function hp_private.note_mass_silence is 'Records where much of the fleet has fallen silent together.';
 comment on function hp_private.mark_crashed is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
-comment on function hp_private.judge_silence is 'Marks those whose time has run out, and says whether the watch is in doubt.';
+comment on function hp_private.judge_silence is 'Marks those whose time has run out, and returns whether the monitor is in doubt.';
 
 -- 20261122002200_clean_up.sql
 insert into public.hp_setting (key, value, description) values
@@ -6107,7 +6099,7 @@ begin
     < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
   delete from public.hp_worker_command c
   where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
-    and c.state not in ('requested', 'delivered', 'acknowledged');
+    and not c.open;
   perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then
     perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
@@ -6121,9 +6113,7 @@ as $$
 declare
   v_names text[];
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may remove workers' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('remove workers');
   if older_than is null or older_than < interval '0' then
     raise exception 'older_than is %; it must be an interval from 0 up', coalesce(older_than::text, 'null')
       using errcode = 'PT400';
@@ -6244,9 +6234,7 @@ as $$
 declare
   v_monitor hp_private.monitor;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   update hp_private.monitor p
   set viewed_until = now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision)
   where p.id
@@ -6317,10 +6305,10 @@ grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
 
 comment on function hp_private.tick is 'hp_tick at a given time.';
-comment on function hp_private.tick_if_overdue is 'Runs the tick when whoever should run it is two periods late.';
-comment on function public.hp_tick is 'The watch''s monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
-comment on function public.hp_watch is 'Says that somebody watches; messages flow only then. Call once a minute. Errors: PT403 not a member.';
-comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns in words what came of it. Safe to run again.';
+comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
+comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
+comment on function public.hp_watch is 'Announces a viewer for 150 s: messages flow only then. Call once a minute. Errors: PT403 not a member.';
+comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns the outcome as text. Safe to run again.';
 
 -- 20261122002400_heartbeat.sql
 create or replace function hp_private.refuse_added(
@@ -6401,7 +6389,7 @@ begin
   end if;
 
   select p.tick_at, p.viewed_until, p.activity_every_s, p.stretch, p.followed_until,
-    exists (select from public.hp_worker_command c where c.state in ('requested', 'delivered', 'acknowledged')) as commands_open,
+    exists (select from public.hp_worker_command c where c.open) as commands_open,
     (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
       where g.heartbeat_interval_s is not null) as group_intervals
   into v_monitor

@@ -1,8 +1,6 @@
 -- Who may look and act. Everything that is not part of the API lives in hp_private: the Data API does not expose that schema,
 -- so nothing in it can be called or read from outside, whatever its grants.
 
--- Everything that is not part of the API lives in hp_private: the Data API does not expose it,
--- so nothing in it can be called or read from outside, whatever its grants.
 create schema if not exists hp_private;
 
 comment on schema hp_private is 'Lastseen''s inner functions and state; not exposed by the Data API.';
@@ -11,7 +9,7 @@ revoke all on schema hp_private from public;
 -- authenticated: row level security policies call hp_private.is_member() as the reader.
 grant usage on schema hp_private to authenticated, service_role;
 
--- Who may look and act: an Auth user is nobody here until a row says otherwise.
+-- An Auth user has no rights here without a row in this table.
 create table if not exists public.hp_member (
   user_id uuid
     constraint hp_member_pkey primary key
@@ -58,14 +56,14 @@ create policy "members see their own row" on public.hp_member
 
 revoke all on table public.hp_member from anon, authenticated, service_role;
 grant select on table public.hp_member to authenticated, service_role;
--- note: nobody writes but functions that ask who calls, and the SQL editor: no API key makes an owner.
+-- note: only functions that check their caller write here, and the SQL editor: no API key makes an owner.
 
 comment on table public.hp_member is 'Who may use the dashboard, and as what.';
 comment on column public.hp_member.user_id is 'The Auth user.';
 comment on column public.hp_member.role is 'viewer reads, operator also acts on workers, owner also manages members and settings.';
 comment on column public.hp_member.created_at is 'When the membership began.';
 
--- As what the caller asks. Without a token it is the SQL editor, which may do what the secret key may.
+-- Who is asking. A request without a token comes from the SQL editor, which may do what the secret key may.
 create or replace function hp_private.caller_role() returns text
 language sql stable set search_path = ''
 return case
@@ -73,8 +71,43 @@ return case
   else coalesce(hp_private.member_role(), 'stranger')
 end;
 
--- The body of a refusal, as PostgREST would make it of a raised error, and its status. wait_s: 429 instead, the reason
--- all the same in words.
+create or replace function hp_private.may_operate() returns boolean
+language sql stable set search_path = ''
+return hp_private.caller_role() in ('operator', 'owner', 'secret key');
+
+create or replace function hp_private.require_member() returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() = 'stranger' then
+    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
+      hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_operator(action text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if not hp_private.may_operate() then
+    raise exception 'only an operator or an owner may %', action using errcode = 'PT403';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_owner(action text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() not in ('owner', 'secret key') then
+    raise exception 'only an owner may %', action using errcode = 'PT403';
+  end if;
+end
+$$;
+
+-- The body of a refusal, as PostgREST would make it of a raised error, and its status. With wait_s the status is 429, and the
+-- message still gives the reason.
 create or replace function hp_private.refuse(status integer, message text, hint text, wait_s integer) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -89,35 +122,22 @@ begin
 end
 $$;
 
--- The history, read: one worker's for its charts, many workers' last hour as a spark line each, and the whole fleet's.
--- Security invoker, so that row level security decides; a stranger gets an error rather than an empty chart.
-create or replace function hp_private.only_members() returns void
+-- What owners do with members: signed in themselves, for no API key makes an owner.
+create or replace function hp_private.require_signed_in_owner() returns void
 language plpgsql stable set search_path = ''
 as $$
 begin
-  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
+  if hp_private.caller_role() <> 'owner' then
+    raise exception 'only an owner may see or change members' using errcode = 'PT403';
   end if;
 end
 $$;
 
--- What owners do with members. All of it SECURITY DEFINER, for nobody may write the tables, and addresses are in auth.users,
--- which nobody may read; each asks for the role first.
-create or replace function hp_private.require_owner() returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  -- The same turns as in the trigger, and taken before the question: of two owners who demote each other at once, the
-  -- second one is an owner no more.
-  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
-  if coalesce(hp_private.member_role(), '') <> 'owner' then
-    raise exception 'only an owner may do that' using errcode = 'PT403';
-  end if;
-end
-$$;
+-- Two owners who demote each other at once would each find the other one still there. So changes of members wait for
+-- each other here, before any of them has locked a row or asked who calls.
+create or replace function hp_private.lock_members() returns void
+language sql set search_path = ''
+return pg_advisory_xact_lock(hashtextextended('hp_member', 0));
 
 create or replace function hp_private.require_role_name(role text) returns void
 language plpgsql immutable set search_path = ''
@@ -130,15 +150,13 @@ begin
 end
 $$;
 
--- Somebody must be able to let others in: the last owner is neither removed nor demoted, whoever tries and however.
+-- There is always an owner who can let others in: the last one is neither removed nor demoted, by any way.
 
--- Two owners who demote each other at once would each find the other one still there. So changes of members wait for
--- each other, before any of them has locked a row.
 create or replace function hp_private.tg_hp_member__one_at_a_time() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
+  perform hp_private.lock_members();
   return null;
 end
 $$;
@@ -214,10 +232,7 @@ as $$
 declare
   v_user_id uuid;
 begin
-  if hp_add_member.role is null or hp_add_member.role not in ('viewer', 'operator', 'owner') then
-    raise exception 'role is %; it must be viewer, operator or owner', coalesce(hp_add_member.role, 'null')
-      using errcode = 'PT400';
-  end if;
+  perform hp_private.require_role_name(hp_add_member.role);
 
   select u.id into v_user_id from auth.users u where lower(u.email) = lower(trim(hp_add_member.email));
   if v_user_id is null then
@@ -260,9 +275,7 @@ returns table (user_id uuid, email text, role text, pending boolean, since times
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  if coalesce(hp_private.member_role(), '') <> 'owner' then
-    raise exception 'only an owner may see the members' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_signed_in_owner();
   return query
     select m.user_id, u.email::text, m.role, false, m.created_at, u.last_sign_in_at, m.user_id = auth.uid()
     from public.hp_member m join auth.users u on u.id = m.user_id
@@ -278,7 +291,8 @@ as $$
 declare
   v_email constant text := lower(trim(hp_invite_member.email));
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   perform hp_private.require_role_name(hp_invite_member.role);
   if v_email is null or v_email !~ '^[^@\s]+@[^@\s]+$' or char_length(v_email) > 254 then
     raise exception 'email is not an address' using errcode = 'PT400';
@@ -295,7 +309,8 @@ create or replace function public.hp_withdraw_invite(email text) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   delete from public.hp_member_invite i where i.email = lower(trim(hp_withdraw_invite.email));
   if not found then
     raise exception 'no invite waits for %', left(hp_withdraw_invite.email, 254) using errcode = 'PT404';
@@ -307,7 +322,8 @@ create or replace function public.hp_set_member_role(user_id uuid, role text) re
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   perform hp_private.require_role_name(hp_set_member_role.role);
   update public.hp_member m set role = hp_set_member_role.role where m.user_id = hp_set_member_role.user_id;
   if not found then
@@ -320,7 +336,8 @@ create or replace function public.hp_remove_member(user_id uuid) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.require_owner();
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
   delete from public.hp_member m where m.user_id = hp_remove_member.user_id;
   if not found then
     raise exception 'there is no such member' using errcode = 'PT404';
@@ -433,7 +450,7 @@ begin
     raise exception 'kind must be sign-in, sign-up, link or confirm' using errcode = 'PT400';
   end if;
   v_network := network || case when hp_admit_sign_in.kind = 'sign-in' then '' else E'\t' || hp_admit_sign_in.kind end;
-  -- Both are counted, whatever the first one says.
+  -- Both are counted, also where the first one refuses.
   return greatest(
     hp_private.count_try(v_network, v_most.from_network, v_span, now()),
     hp_private.count_try(v_network || E'\n' || v_account, v_most.for_account, v_span, now()));
@@ -450,8 +467,9 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.refuse,
-  hp_private.only_members, hp_private.require_owner, hp_private.require_role_name,
+  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.may_operate,
+  hp_private.require_member, hp_private.require_operator, hp_private.require_owner, hp_private.refuse,
+  hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
   hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
 from public;
@@ -464,18 +482,22 @@ grant execute on function
   hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function hp_private.only_members to authenticated, service_role;
+grant execute on function hp_private.member_role, hp_private.caller_role, hp_private.require_member to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
--- note: granted to nobody; its owner runs it in the SQL editor, so that no API key can make an owner.
--- note: not to service_role. No API key makes an owner.
+-- note: hp_add_member() to nobody, its owner runs it in the SQL editor; and what owners do with members not to service_role. No
+-- API key makes an owner.
 
 comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
 comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
 comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
-comment on function hp_private.caller_role is 'As what the caller asks: owner, operator, viewer, stranger or secret key.';
-comment on function hp_private.refuse is 'Sets the response''s status and returns the body that says why.';
-comment on function hp_private.only_members is 'Refuses whoever is signed in and no member. Errors: PT403.';
-comment on function hp_private.require_owner is 'Refuses whoever is no owner. Changes of members wait for each other here. Error: PT403.';
+comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
+comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
+comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
+comment on function hp_private.require_owner is 'Refuses the action to everybody but owners and the secret key. Error: PT403.';
+comment on function hp_private.refuse is 'Sets the status of the response and returns its body, with the reason.';
+comment on function hp_private.require_signed_in_owner is 'Refuses everybody but owners who are signed in. Error: PT403.';
+comment on function hp_private.lock_members is 'Lets one change of members at a time go ahead, until its transaction ends.';
 comment on function hp_private.require_role_name is 'Refuses what is no role. Error: PT400.';
 comment on function hp_private.tg_hp_member__one_at_a_time is 'Lets one change of members at a time go ahead.';
 comment on function hp_private.tg_hp_member__keep_an_owner is 'Refuses to leave no owner. Error: PT409.';

@@ -1,5 +1,4 @@
--- Knobs that a team may turn without touching a migration. Numbers only where a number is meant:
--- hp_private.setting() is on the way of every beat.
+-- What a team may change without touching a migration. Every beat calls hp_private.setting(), which reads numbers only.
 create table if not exists public.hp_setting (
   key text
     constraint hp_setting_pkey primary key
@@ -24,7 +23,7 @@ grant insert (key, value, description), update (value) on table public.hp_settin
 
 comment on table public.hp_setting is 'Settings of this Lastseen installation, one per row.';
 comment on column public.hp_setting.key is 'Name of the setting.';
-comment on column public.hp_setting.value is 'Its value: a JSON number unless the description says otherwise.';
+comment on column public.hp_setting.value is 'Its value: a JSON number unless its description names another type.';
 comment on column public.hp_setting.description is 'What it does, with its unit.';
 comment on column public.hp_setting.updated_at is 'When the row was last written.';
 

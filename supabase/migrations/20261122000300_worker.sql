@@ -1,9 +1,11 @@
--- The table that users query: one row per worker, what it last said and what the tick found out.
---
--- A beat is one HOT update: no index on a column that a beat changes, and half of each page left
--- free (fillfactor 70 gave 98.4 % HOT, 50 gave 100 %). The columns of the usual hand-made
--- worker_status table keep their names, so that an inline upsert with a secret key keeps working.
--- The limits of its columns are domains. PostgreSQL reads every CHECK of a table from its text in each UPDATE; it compiles a
+-- Workers and their processes.
+
+-- What a worker may be, in the order of the codes in messages (docs/wire.md). A beat reports all but unknown.
+create or replace function hp_private.statuses() returns text[]
+language sql immutable set search_path = ''
+return array['unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'];
+
+-- The limits of a worker's columns are domains. PostgreSQL reads every CHECK of a table from its text in each UPDATE; it compiles a
 -- domain's check once a session and runs it only where the column is set (7,500 updates a second with 46 CHECKs, 16,400
 -- with domains). A plain write that breaks a limit gets an error that names the field and the limit:
 --   value for domain hp_private.current_status violates check constraint "current_status: at most 500 characters"
@@ -45,8 +47,8 @@ begin
         'value ~ ''^[A-Za-z0-9][A-Za-z0-9@:._/-]*$'' and char_length(value) <= 128'),
       ('kind', 'text', 'must be resident or scheduled', 'value in (''resident'', ''scheduled'')'),
       -- A plain write may say active; its trigger stores processing.
-      ('status', 'text', 'idle, processing, running or another of docs/states.md', 'value in (''active'', ''unknown'','
-        '''starting'', ''idle'', ''processing'', ''running'', ''error'', ''stopping'', ''stopped'', ''crashed'')'),
+      ('status', 'text', 'idle, processing, running or another of docs/states.md', format('value = any (%L)',
+        array_append(hp_private.statuses(), 'active'))),
       ('circuit_breaker_state', 'text', 'must be closed, open or half_open', 'value in (''closed'', ''open'', ''half_open'')'),
       ('circuit_breaker_threshold', 'integer', 'must be at least 1', 'value >= 1'),
       ('poll_interval_s', 'double precision', 'must be above 0 and finite', 'value > 0 and value < ''infinity''')
@@ -59,6 +61,11 @@ begin
 end
 $$;
 
+-- The table that users query: one row per worker, with its last report and what the monitor found out.
+--
+-- A beat is one HOT update: no index on a column that a beat changes, and half of each page left
+-- free (fillfactor 70 gave 98.4 % HOT, 50 gave 100 %). The columns of the usual hand-made
+-- worker_status table keep their names, so that an inline upsert with a secret key keeps working.
 create table if not exists public.hp_worker_status (
   -- identity
   worker_name hp_private.worker_name
@@ -177,7 +184,7 @@ grant insert (
 -- note: no API role may write what the rules of truth decide: worker_id, instance_id, epoch, sequence, revision,
 -- lease_expires_at, counted_*, status_since.
 
-comment on table public.hp_worker_status is 'One row per worker: who it is, what it last said, what the tick found out. health is derived from it, never stored.';
+comment on table public.hp_worker_status is 'One row per worker: its identity, its last report, what the monitor found out. Health is derived from it, never stored.';
 comment on column public.hp_worker_status.worker_name is 'Name of the logical worker.';
 comment on column public.hp_worker_status.worker_id is 'Short number for messages; given by a trigger, so that an upsert does not burn one.';
 comment on column public.hp_worker_status.worker_type is 'Group: workers that do the same work.';
@@ -196,25 +203,25 @@ comment on column public.hp_worker_status.hostname is 'Machine or container that
 comment on column public.hp_worker_status.pid is 'Its process id there.';
 comment on column public.hp_worker_status.version is 'Build of the worker.';
 comment on column public.hp_worker_status.runtime is 'Runtime and version, such as node 24.21.0.';
-comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker doesn''t say.';
+comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker reports none.';
 comment on column public.hp_worker_status.sequence is 'Number of the last beat that was applied; older ones change nothing.';
-comment on column public.hp_worker_status.last_exit is 'Last words: code, signal, drain_ms, abandoned_job, error.';
+comment on column public.hp_worker_status.last_exit is 'Exit report: code, signal, drain_ms, abandoned_job, error.';
 comment on column public.hp_worker_status.name_conflict_since is 'Since when two live processes report under this name; null while one does.';
-comment on column public.hp_worker_status.status is 'What the worker last said, or crashed where the tick found silence.';
+comment on column public.hp_worker_status.status is 'The status that the worker last reported, or crashed where the monitor found silence.';
 comment on column public.hp_worker_status.status_since is 'When the status took this value; for silence the deadline that passed.';
-comment on column public.hp_worker_status.status_reason is 'Why, in words.';
-comment on column public.hp_worker_status.last_heartbeat is 'When it was last heard, by the server''s clock whatever a client sends.';
+comment on column public.hp_worker_status.status_reason is 'The reason, as text.';
+comment on column public.hp_worker_status.last_heartbeat is 'When it last reported, by the server''s clock, not by the worker''s.';
 comment on column public.hp_worker_status.heartbeat_interval_s is 'Seconds between beats, as in force.';
-comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker asked for; null for one that has no say.';
-comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; before what it asks for.';
+comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker requested; null where it requests none.';
+comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; goes before what it requests.';
 comment on column public.hp_worker_status.late_after_intervals is 'Intervals of silence after which it is late (warning).';
 comment on column public.hp_worker_status.lost_after_intervals is 'Intervals of silence after which it is lost (critical).';
 comment on column public.hp_worker_status.lease_expires_at is 'How long the last beat vouches for it; null when nothing is vouched for.';
 comment on column public.hp_worker_status.clock_skew_ms is 'Worker''s clock minus server''s clock, network time included.';
 comment on column public.hp_worker_status.revision is 'Grows over the whole fleet with every change of a worker''s state; not with activity or a plain beat.';
-comment on column public.hp_worker_status.draining is 'Whether it takes no more work until it is told to resume.';
+comment on column public.hp_worker_status.draining is 'Whether it takes no more work until the command resume.';
 comment on column public.hp_worker_status.jobs_active is 'Jobs running now.';
-comment on column public.hp_worker_status.current_status is 'What it is doing, in words.';
+comment on column public.hp_worker_status.current_status is 'What it is doing, as text.';
 comment on column public.hp_worker_status.current_job_id is 'Job it is working on.';
 comment on column public.hp_worker_status.current_job_type is 'Kind of that job.';
 comment on column public.hp_worker_status.status_updated_at is 'Since when it has been doing that.';
@@ -226,7 +233,7 @@ comment on column public.hp_worker_status.last_run_errors is 'Errors of that run
 comment on column public.hp_worker_status.next_run_at is 'When a scheduled worker is due.';
 comment on column public.hp_worker_status.grace_s is 'Seconds after next_run_at within which a scheduled worker may still begin its run.';
 comment on column public.hp_worker_status.max_run_s is 'Seconds that a run of a scheduled worker may last.';
-comment on column public.hp_worker_status.schedule is 'Its schedule in words.';
+comment on column public.hp_worker_status.schedule is 'Its schedule, as text for people.';
 comment on column public.hp_worker_status.jobs_processed is 'Jobs over all its instances.';
 comment on column public.hp_worker_status.error_count is 'Errors over all its instances.';
 comment on column public.hp_worker_status.counted_jobs is 'Of the current instance''s total, how much jobs_processed holds already.';
@@ -249,7 +256,7 @@ comment on column public.hp_worker_status.metadata is 'Whatever the worker adds;
 comment on column public.hp_worker_status.metadata_at is 'When metadata was last written; large ones are written once a minute at most.';
 comment on column public.hp_worker_status.activity_seen_at is 'When the server learned of the present activity.';
 comment on column public.hp_worker_status.transitioned_at is 'When the row last made a transition, by the server''s clock.';
-comment on column public.hp_worker_status.created_at is 'When the worker was declared or first heard.';
+comment on column public.hp_worker_status.created_at is 'When the worker was declared or reported first.';
 comment on column public.hp_worker_status.updated_at is 'When its state last changed; a plain beat does not move it.';
 
 -- note: of marked workers alone, and a beat changes neither column: beats stay HOT.
@@ -263,8 +270,6 @@ comment on sequence hp_private.worker_id_seq is 'Numbers for hp_worker_status.wo
 comment on sequence hp_private.revision_seq is 'Numbers for hp_worker_status.revision.';
 comment on sequence hp_private.epoch_seq is 'Numbers for the epochs of instances.';
 
--- What happens to a row of hp_worker_status whoever writes it: it gets its number, its revision moves when its
--- state changes, and every transition leaves an event.
 create or replace function hp_private.tg_hp_worker_status__number() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -412,7 +417,7 @@ create policy "members read every instance" on public.hp_worker_instance
 
 revoke all on table public.hp_worker_instance from anon, authenticated, service_role;
 grant select on table public.hp_worker_instance to authenticated, service_role;
--- note: nobody writes it but the functions of the heartbeat.
+-- note: only the functions of the heartbeat write here.
 
 comment on table public.hp_worker_instance is 'Process starts of workers: what each had counted when it last gave up the row, and how it ended.';
 comment on column public.hp_worker_instance.instance_id is 'The process''s own id, made at its start.';
@@ -428,20 +433,21 @@ comment on column public.hp_worker_instance.parts is 'Optional files of the hear
 comment on column public.hp_worker_instance.sequence is 'Last beat applied while it did not hold the row.';
 comment on column public.hp_worker_instance.counted_jobs is 'How much of its total of jobs has been added to the worker''s.';
 comment on column public.hp_worker_instance.counted_errors is 'How much of its total of errors has been added to the worker''s.';
-comment on column public.hp_worker_instance.last_heartbeat is 'When it was last heard while it did not hold the row.';
+comment on column public.hp_worker_instance.last_heartbeat is 'When it last reported while it did not hold the row.';
 comment on column public.hp_worker_instance.lease_expires_at is 'How long that vouches for it.';
 comment on column public.hp_worker_instance.registered_at is 'When its first beat came.';
 comment on column public.hp_worker_instance.took_over_at is 'When it last took the worker''s row.';
 comment on column public.hp_worker_instance.superseded_at is 'When a newer instance took the row from it; null while none has.';
-comment on column public.hp_worker_instance.ended_at is 'When it said goodbye or its last words; null for one that fell silent.';
-comment on column public.hp_worker_instance.last_exit is 'Its last words.';
-comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that has come; a line that is sent again is known by it.';
-comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, as it says.';
+comment on column public.hp_worker_instance.ended_at is 'When it reported its end; null for one that fell silent.';
+comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
+comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
+comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
 revoke all on function
-  hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
+  hp_private.statuses, hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
 from public;
 
+comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
 comment on function hp_private.revise is 'The new row, with a new revision where its state differs from the old one.';
 comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';

@@ -62,7 +62,7 @@ comment on column public.hp_worker_group.minimum is 'With fewer alive the group 
 comment on column public.hp_worker_group.description is 'What the group does, for people.';
 comment on column public.hp_worker_group.job_url_template is 'Address of a job, http or https, with {job_id}, {job_type} and {worker_name} in it.';
 comment on column public.hp_worker_group.restart_hint is 'What to do when a worker of it is dead: a command, with {worker_name} in it where it is wanted.';
-comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; before what they ask for, after a worker''s own interval_override_s.';
+comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; goes before what they request, and after a worker''s own interval_override_s.';
 comment on column public.hp_worker_group.paused_until is 'Until when the silence of all its workers is intended.';
 comment on column public.hp_worker_group.paused_reason is 'Why it is paused.';
 comment on column public.hp_worker_group.revision is 'Grows with every edit, out of the same numbers as the revisions of workers.';

@@ -1,4 +1,4 @@
--- The watch's own state: one row. Kept apart from hp_setting because it changes every few seconds.
+-- The monitor's own state: one row. Kept apart from hp_setting because it changes every few seconds.
 create table if not exists hp_private.monitor (
   id boolean not null default true
     constraint monitor_pkey primary key
@@ -34,19 +34,19 @@ create policy "members see the state of the monitor" on hp_private.monitor
 revoke all on table hp_private.monitor from public, anon, authenticated, service_role;
 grant select on table hp_private.monitor to authenticated, service_role;
 
-comment on table hp_private.monitor is 'State of the watch itself, one row.';
+comment on table hp_private.monitor is 'State of the monitor, one row.';
 comment on column hp_private.monitor.id is 'Always true: there is one row.';
 comment on column hp_private.monitor.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
 comment on column hp_private.monitor.tick_at is 'When the tick last ran.';
 comment on column hp_private.monitor.overdue_after is 'How long after it beats and open pages run the next one, where nobody else has: as of its settings.';
 comment on column hp_private.monitor.ticking_since is 'Since when the tick has run without a gap.';
-comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet was last heard again after it fell silent together; silence before it is nobody''s fault.';
+comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet reported again after it fell silent together; workers are not blamed for silence before it.';
 comment on column hp_private.monitor.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
 comment on column hp_private.monitor.gap_s is 'Seconds for which it had not run then.';
-comment on column hp_private.monitor.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';
+comment on column hp_private.monitor.impaired_since is 'Since when no worker is marked as crashed because the monitor itself is in doubt; null normally.';
 comment on column hp_private.monitor.digest_at is 'When the last digest was sent.';
-comment on column hp_private.monitor.viewed_until is 'Until when somebody watches.';
-comment on column hp_private.monitor.followed_until is 'Until when somebody follows any one worker (hp_watch_worker).';
+comment on column hp_private.monitor.viewed_until is 'Until when there is a viewer: an open page.';
+comment on column hp_private.monitor.followed_until is 'Until when a viewer follows any one worker (hp_watch_worker).';
 comment on column hp_private.monitor.logs_pruned_at is 'When old lines of logs were last removed.';
 comment on column hp_private.monitor.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
 comment on column hp_private.monitor.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
@@ -55,5 +55,5 @@ comment on column hp_private.monitor.pruned_at is 'When old events and instances
 
 insert into public.hp_setting (key, value, description) values
   ('tick_every_s', '5', 'Seconds between two ticks; whoever schedules hp_tick() sets it to its own period.'),
-  ('viewer_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps digests coming.')
+  ('viewer_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps messages coming.')
 on conflict (key) do nothing;

@@ -1,5 +1,5 @@
 -- What a worker's row means at an instant: derived, never stored. The page derives the same from its own copy of the row
--- (src/lib/fleet/health.ts), in the same order and the same words; a test holds the two equal.
+-- (src/lib/fleet/health.ts), in the same order and with the same texts; a test holds the two equal.
 
 -- Times are compared as a browser knows them: whole milliseconds, and "infinity" as the last instant that it can name.
 -- note: plpgsql, for a function in sql that names its search_path is not inlined, and this one is called ten times a row.
@@ -67,17 +67,9 @@ create or replace function hp_private.words_instant(at timestamptz) returns text
 language sql stable set search_path = ''
 return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
 
--- Who has fallen silent. A resident's lease runs out some intervals after its last beat, a scheduled worker's at its next
--- run and grace, or at the end of its longest allowed run. Whoever is then not heard is marked crashed, as of that deadline,
--- unless the silence may be ours (truth rule 3).
 create or replace function hp_private.in_words(span interval) returns text
 language sql immutable set search_path = ''
-return case
-  when extract(epoch from span) < 120 then round(extract(epoch from span)) || ' seconds'
-  when extract(epoch from span) < 7200 then round(extract(epoch from span) / 60) || ' minutes'
-  when extract(epoch from span) < 172800 then round(extract(epoch from span) / 3600) || ' hours'
-  else round(extract(epoch from span) / 86400) || ' days'
-end;
+return hp_private.words_lasting(extract(epoch from span)::double precision * 1000);
 
 -- Since when a resident's silence counts. A request of the heartbeat module may hang for 10 s, which is more than the lease of
 -- a short interval; the tick excuses it for as long (hp_private.patience).
@@ -92,8 +84,8 @@ end
 $$;
 
 -- Whether the lease of a scheduled worker has run out: between its runs it lasts until the grace after the next one is
--- over, during a run as long as that may last. One that should have been heard while nobody watched may well have been
--- there, and ended: it has until the time after.
+-- over, during a run as long as that may last. One that should have reported while the monitor was down may well have
+-- run, and ended: it has until the time after.
 create or replace function hp_private.is_overdue(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
 returns boolean
 language plpgsql immutable set search_path = ''
@@ -125,7 +117,7 @@ end
 $$;
 
 -- Whether the last beat still vouches for a worker. A resident: a status that claims life, and a lease that has not run out,
--- or only while nobody watched. A scheduled one: not overdue, its last run not crashed.
+-- or only while the monitor was down. A scheduled one: not overdue, its last run not crashed.
 create or replace function hp_private.is_alive(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
 returns boolean
 language plpgsql immutable set search_path = ''
@@ -162,7 +154,7 @@ declare
   -- A scheduled worker between its runs, whose process may well have ended.
   v_waits constant boolean := worker.kind = 'scheduled' and worker.status in ('idle', 'stopped');
   v_breaker constant text := case when worker.circuit_breaker_open then 'open' else worker.circuit_breaker_state end;
-  -- What the heartbeat module gives as a reason for stopping, as half a sentence; null for anybody else's words.
+  -- What the heartbeat module gives as a reason for stopping, as half a sentence; null for any other text.
   v_cause constant text := case
     when worker.status_reason ~ '^SIG[A-Z0-9]+$' then 'by ' || worker.status_reason
     when worker.status_reason ~ '^exit code [0-9]+$' then 'with ' || worker.status_reason
@@ -170,7 +162,7 @@ declare
   v_since_ms constant double precision :=
     greatest(0, v_at - coalesce(hp_private.epoch_ms(worker.status_since), v_at));
   v_silent_ms double precision := 0;
-  -- One that was told to take no work owes no runs.
+  -- A draining worker owes no runs.
   v_polls constant boolean := v_resident and v_lives and worker.poll_interval_s is not null and not worker.draining;
   v_runless_ms double precision := 0;
   v_runless_words text;
@@ -188,7 +180,7 @@ begin
     v_runless_words := 'no run for ' || hp_private.words_lasting(v_runless_ms)
       || ' (polls every ' || hp_private.words_span(worker.poll_interval_s, v_runless_ms) || ')';
   end if;
-  -- The tick stamps what it finds with the deadline, after the last beat; last words are themselves a beat.
+  -- The tick stamps what it finds with the deadline, after the last beat; an exit report is itself a beat.
   v_found_by_tick := coalesce(worker.last_exit is null and hp_private.epoch_ms(worker.status_since) > v_last_heartbeat, false);
 
   v_health := case
@@ -298,7 +290,7 @@ begin atomic
     where w.worker_type <> ''
   ),
   counted as (
-    -- A paused worker counts for nothing. One of which nobody can tell, because the watch is impaired, accuses nobody.
+    -- A paused worker doesn't count. One that may be alive, because the monitor is impaired, makes no group critical.
     select j.worker_type,
       count(*) filter (where j.alive) as alive,
       count(*) filter (where j.alive and j.expected) as alive_expected,
@@ -350,16 +342,16 @@ grant select on table public.hp_worker_group_health to authenticated, service_ro
 
 comment on view public.hp_worker_group_health is 'Each group now: how many of its workers are alive, how many are expected, and its level: below minimum critical, below desired warning.';
 comment on column public.hp_worker_group_health.worker_type is 'The group.';
-comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where somebody has said so.';
+comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where people have set it.';
 comment on column public.hp_worker_group_health.minimum is 'With fewer alive it is critical.';
 comment on column public.hp_worker_group_health.alive is 'How many of its unpaused workers are alive: replicas included where desired is set, else the expected ones.';
 comment on column public.hp_worker_group_health.expected is 'How many should be; none while the group is paused.';
 comment on column public.hp_worker_group_health.level is 'critical, warning, unknown, inactive or healthy.';
 comment on column public.hp_worker_group_health.rule is 'Which rule held: below-minimum, below-desired, not-monitored, paused or fine.';
-comment on column public.hp_worker_group_health.reason is 'Why, in words.';
+comment on column public.hp_worker_group_health.reason is 'The reason, as text.';
 
 -- For people in the SQL editor, and for scripts. They read with the rights of the reader; health is that of the page.
--- note: monitor and groups are joined here, once: hp_worker_health(w) asks for both, and whether its caller is a member,
+-- note: monitor and groups are joined here, once: hp_worker_health(w) reads both, and whether its caller is a member,
 -- for each row, which is seconds for 10,000 of them.
 create or replace view public.hp_active_workers with (security_invoker = true) as
 select w.worker_name, w.worker_type, w.status, h.level, h.reason,
@@ -411,7 +403,7 @@ revoke all on table public.hp_active_workers, public.hp_dead_workers, public.hp_
 grant select on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats to authenticated, service_role;
 
 comment on view public.hp_active_workers is 'Workers that the last beat vouches for, with their health and how long ago that beat was.';
-comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; who is paused or not watched is not among them.';
+comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; paused workers and those that are not monitored are not among them.';
 comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
 
 revoke all on function
@@ -428,13 +420,13 @@ to authenticated, service_role;
 
 comment on function hp_private.epoch_ms is 'A time as JavaScript has it: whole milliseconds since 1970.';
 comment on function hp_private.words_count is '"1 minute", "2 minutes".';
-comment on function hp_private.words_lasting is 'How long something has lasted, in words, rounded down.';
-comment on function hp_private.words_span is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
+comment on function hp_private.words_lasting is 'How long something has lasted, as text, rounded down.';
+comment on function hp_private.words_span is 'How many seconds something is meant to last, as text, exactly; the second is a duration that stands beside it.';
 comment on function hp_private.words_instant is 'An instant for people.';
-comment on function hp_private.in_words is 'A span of time for people.';
+comment on function hp_private.in_words is 'How long an interval lasts, as text, rounded down.';
 comment on function hp_private.monitored_ms is 'Since when a resident''s silence counts, in milliseconds since 1970.';
 comment on function hp_private.is_overdue is 'Whether a scheduled worker should have begun, or ended, its run by now.';
 comment on function hp_private.is_alive is 'Whether the last beat still vouches for a worker.';
-comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the watch, the pause of the group.';
-comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason in words. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
+comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the monitor, the pause of the group.';
+comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
 comment on function hp_private.group_health is 'hp_worker_group_health at a given time.';

@@ -38,7 +38,7 @@ comment on column hp_private.message_budget.filled_at is 'When stored was last w
 comment on column hp_private.message_budget.sent_at is 'When the last message of the kind was sent.';
 comment on column hp_private.message_budget.bytes is 'How large the last digest or activity message was in memory.';
 
--- Takes one message out of a store, or says no. The row is read without a lock and changed by compare-and-swap
+-- Takes one message out of a store, where there is one. The row is read without a lock and changed by compare-and-swap
 -- under a try-lock, so that beats never wait for each other here (16 clients: 14,200 beats a second; with
 -- select for update 4,900). Call it after all worker rows are written.
 create or replace function hp_private.take_message(
@@ -88,8 +88,8 @@ return (
   from hp_private.message_budget b where b.kind = 'activity'
 );
 
--- Notes how large an activity message or a digest was. A digest, which nobody asked the store for, is taken from it
--- afterwards, so that both together are no more than it allows. Waits for nobody.
+-- Notes how large an activity message or a digest was. A digest is sent without asking the store, and
+-- taken from it afterwards, so that both together are no more than it allows. Doesn't wait for locks.
 create or replace function hp_private.count_message(event text, bytes bigint) returns void
 language plpgsql set search_path = ''
 as $$
@@ -103,7 +103,7 @@ begin
 end
 $$;
 
--- What a member's page is told of a worker and of a group: the views name the columns, so that a new column is never
+-- What a member's page gets of a worker and of a group: the views name the columns, so that a new column is never
 -- sent by accident.
 create or replace view hp_private.worker_state with (security_invoker = true) as
 select
@@ -233,8 +233,7 @@ begin
   with recent as materialized (
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
       concat('[', w.worker_id, ',', w.revision, ',',
-        array_position(array[
-          'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'], w.status) - 1, ',',
+        array_position(hp_private.statuses(), w.status) - 1, ',',
         coalesce(((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint::text, 'null'), ',',
         w.jobs_processed, ',', w.error_count, ',', w.jobs_active, ',',
         coalesce(((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint::text, 'null'), ',',
@@ -263,7 +262,7 @@ $$;
 
 -- What workers call. An array of beats in, an answer per beat out, in the same order; the format is docs/wire.md.
 
--- Tells open pages of what writes to these workers changed, as far as the stores of messages last, and returns the
+-- Sends open pages what writes to these workers changed, as far as the stores of messages last, and returns the
 -- pacing for the answers. Comes after all rows are written. began is the clock at the start of the writes.
 create or replace function hp_private.send_changes(names text[], began timestamptz, activity_every_s double precision) returns jsonb
 language plpgsql set search_path = ''
@@ -321,7 +320,7 @@ begin
 end
 $$;
 
--- Open pages are told of the worker's new state; of a group's its own trigger tells them.
+-- Sends open pages the worker's new state; that of a group is sent by the group's own trigger.
 create or replace function hp_private.send_edit(worker_name text, began timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
@@ -335,8 +334,8 @@ begin
 end
 $$;
 
--- An edit of groups is told at once, however many one statement edits; where the store of messages is used up, with the
--- next digest. A group that is gone is told by its name and last revision alone.
+-- An edit of groups is sent at once, however many one statement edits; where the store of messages is used up, with the
+-- next digest. Of a removed group only its name and last revision are sent.
 create or replace function hp_private.tg_hp_worker_group__send() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -363,7 +362,7 @@ begin
 end
 $$;
 
--- A plain write that changed a worker's state is told as well.
+-- A plain write that changed a worker's state is sent as well.
 create or replace function hp_private.tg_hp_worker_status__plain_send() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -398,7 +397,7 @@ create or replace trigger _900_plain_send_first after insert on public.hp_worker
   execute function hp_private.tg_hp_worker_status__plain_send();
 
 -- The only thing that may be declared in the realtime schema of a hosted project: who may listen.
--- One policy for all that somebody who is signed in may hear; the wake-up of a process says nothing, so nobody need be a member.
+-- One policy for all that a signed-in user may receive; the wake-up of a process is empty, so its reader needs no membership.
 drop policy if exists "members listen to the fleet" on realtime.messages;
 create policy "members listen to the fleet" on realtime.messages
   for select to authenticated using (
@@ -410,7 +409,7 @@ create policy "members listen to the fleet" on realtime.messages
     )
   );
 
--- A worker listens with the publishable key, and comes as nobody in particular.
+-- A worker listens with the publishable key, as anon.
 drop policy if exists "workers listen for their wake-up" on realtime.messages;
 create policy "workers listen for their wake-up" on realtime.messages
   for select to anon using (
@@ -418,7 +417,7 @@ create policy "workers listen for their wake-up" on realtime.messages
     and (select realtime.topic()) like 'hp:wake-up:%'
   );
 
--- note: no insert policy; only the database speaks on these channels.
+-- note: no insert policy; only the database sends on these channels.
 
 revoke all on function
   hp_private.take_message, hp_private.message_every_s, hp_private.digest_due, hp_private.count_message,
@@ -434,9 +433,9 @@ comment on function hp_private.digest_due is 'Whether it is time for a digest.';
 comment on function hp_private.count_message is 'Keeps account of a message that was sent.';
 comment on function hp_private.fleet_header is 'Head of a snapshot and of a digest.';
 comment on function hp_private.send_fleet is 'Sends one message of docs/wire.md, in chunks. Returns their size in memory, without the header.';
-comment on function hp_private.send_transition is 'Tells open pages the full state of these workers.';
-comment on function hp_private.send_digest is 'Tells open pages what happened since a time; event is digest or activity.';
-comment on function hp_private.send_changes is 'Sends what has changed of these workers, and says how soon they may send more.';
-comment on function hp_private.send_edit is 'Tells open pages of a worker that was edited.';
-comment on function hp_private.tg_hp_worker_group__send is 'Tells open pages of groups that were added, edited or removed.';
-comment on function hp_private.tg_hp_worker_status__plain_send is 'Tells open pages of a plain write that changed a worker''s state or activity.';
+comment on function hp_private.send_transition is 'Sends open pages the full state of these workers.';
+comment on function hp_private.send_digest is 'Sends open pages what happened since a time; event is digest or activity.';
+comment on function hp_private.send_changes is 'Sends what has changed of these workers, and returns how soon they may send more.';
+comment on function hp_private.send_edit is 'Sends open pages a worker that was edited.';
+comment on function hp_private.tg_hp_worker_group__send is 'Sends open pages groups that were added, edited or removed.';
+comment on function hp_private.tg_hp_worker_status__plain_send is 'Sends open pages a plain write that changed a worker''s state or activity.';

@@ -1,9 +1,9 @@
 -- The hand-made way keeps working: a plain upsert with the secret key goes under the same rules of truth as a beat.
--- A write that names status or last_heartbeat is a beat, any other is an edit. Our own functions say by
+-- A write that names status or last_heartbeat is a beat, any other is an edit. Our own functions declare by
 -- application_name that they have done all this themselves: a setting that ends with the function, and the only free
 -- text that somebody who is no superuser may put on one (the owner on a hosted project may not name one of our own).
 
--- How long a word heard at a time vouches for a worker; run_until where it only goes on with a run that it began before.
+-- How long a report of a time vouches for a worker; run_until where it only goes on with a run that it began before.
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
@@ -90,7 +90,7 @@ begin
   elsif current_setting('lastseen.plain_beat', true) = v_row then
     return new; -- status was named too, and its trigger has done all this
   elsif new.status in ('unknown', 'stopped', 'crashed') then
-    -- Only last_heartbeat was named: whoever is heard is alive.
+    -- Only last_heartbeat was named: a worker that reports is alive.
     new.status := 'running';
   end if;
 
@@ -98,7 +98,7 @@ begin
   if new.status is distinct from old.status then
     new.status_since := now();
     new.status_reason := nullif(new.status_reason, old.status_reason);
-    new.last_exit := null; -- last words are a process's own, and these are not
+    new.last_exit := null; -- an exit report comes from the process itself, this doesn't
     new.status_updated_at := now();
     new.activity_seen_at := clock_timestamp();
   elsif (new.current_status, new.current_job_id) is distinct from (old.current_status, old.current_job_id) then
@@ -129,7 +129,7 @@ begin
 end
 $$;
 
--- An edit of the schedule vouches for nobody, but moves the time until which a scheduled worker may be silent.
+-- An edit of the schedule vouches for no worker, but moves the time until which a scheduled worker may be silent.
 create or replace function hp_private.tg_hp_worker_status__plain_schedule() returns trigger
 language plpgsql security definer set search_path = ''
 as $$

@@ -34,13 +34,13 @@ create index if not exists hp_worker_token_token_start_idx on public.hp_worker_t
 alter table public.hp_worker_token enable row level security;
 
 revoke all on table public.hp_worker_token from anon, authenticated, service_role;
--- note: nobody reads or writes it but through the functions below: the hashes stay inside, and so does who is refused.
+-- note: read and written by the functions below alone: the hashes stay inside, and so does what is refused.
 
 comment on table public.hp_worker_token is 'What workers carry beside the publishable key; each is for certain names.';
 comment on column public.hp_worker_token.token_hash is 'SHA-256 of the token, which itself is stored nowhere.';
 comment on column public.hp_worker_token.token_id is 'What people and pages call it by.';
 comment on column public.hp_worker_token.token_start is 'Its first ten characters, hbt_ included.';
-comment on column public.hp_worker_token.label is 'What it is for, in words.';
+comment on column public.hp_worker_token.label is 'What it is for.';
 comment on column public.hp_worker_token.name_pattern is 'Names of workers that it may report: % stands for any characters.';
 comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker''s account is gone.';
 comment on column public.hp_worker_token.by_secret_key is 'Whether it was made with the secret key, and not by somebody who was signed in.';
@@ -107,9 +107,9 @@ comment on table hp_private.worker_token_added is 'How many workers and processe
 comment on column hp_private.worker_token_added.token_id is 'The token.';
 comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
 comment on column hp_private.worker_token_added.names is 'Workers added since then.';
-comment on column hp_private.worker_token_added.processes is 'Processes first heard since then.';
+comment on column hp_private.worker_token_added.processes is 'Processes that reported first since then.';
 
--- SECURITY DEFINER: nobody has a right on the table, so the role is asked for here.
+-- SECURITY DEFINER: no role has a right on the table, so the caller is checked here.
 create or replace function public.hp_create_worker_token(
   label text, name_pattern text, expires_in interval default null
 ) returns jsonb
@@ -122,11 +122,7 @@ declare
   v_token text;
   v_made public.hp_worker_token;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may make worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('make worker tokens');
   if coalesce(char_length(v_label), 0) not between 1 and 100 then
     raise exception 'label is % characters long; it must be 1 to 100', coalesce(char_length(v_label), 0)
       using errcode = 'PT400';
@@ -160,11 +156,7 @@ as $$
 declare
   v_token public.hp_worker_token;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may revoke worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('revoke worker tokens');
   update public.hp_worker_token t set revoked_at = coalesce(t.revoked_at, now())
   where t.token_id = hp_revoke_worker_token.token_id
   returning t.* into v_token;
@@ -180,11 +172,7 @@ create or replace function public.hp_list_worker_tokens() returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may see worker tokens' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('see worker tokens');
   return jsonb_build_object(
     'tokens', (
       select coalesce(jsonb_agg(jsonb_build_object(
@@ -200,7 +188,7 @@ begin
 end
 $$;
 
--- Counts a refused try against a token: 60 a minute, and what comes above that is told to wait and writes nothing.
+-- Counts a refused try against a token: 60 a minute; above that the answer is to wait, and nothing is written.
 -- Returns for how many seconds; 0 while there is room.
 create or replace function hp_private.count_refused(token_id bigint, why text, at timestamptz) returns integer
 language plpgsql set search_path = ''
@@ -217,14 +205,14 @@ begin
     refused_count = t.refused_count + 1, refused_at = at, refused_why = why,
     refused_since = case when t.refused_since > at - interval '1 minute' then t.refused_since else at end,
     refused_lately = case when t.refused_since > at - interval '1 minute' then t.refused_lately + 1 else 1 end
-  -- Where another try is being counted, nobody waits for it.
+  -- Doesn't wait for another try that is being counted.
   where t.token_hash = (select l.token_hash from public.hp_worker_token l
     where l.token_hash = v_token.token_hash for no key update skip locked);
   return 0;
 end
 $$;
 
--- The same for tokens that nobody made: 300 a minute, all together.
+-- The same for unknown tokens: 300 a minute, all together.
 create or replace function hp_private.count_unknown(at timestamptz) returns integer
 language plpgsql set search_path = ''
 as $$
@@ -300,8 +288,8 @@ begin
 end
 $$;
 
--- Who calls. refused: what to answer instead. names_like: the LIKE pattern of the names that it may speak for; null
--- for any name. worker_name: the one that it wants to speak for, where that is one.
+-- Who calls. refused: what to answer instead. names_like: the LIKE pattern of the names that it may report; null
+-- for any name. worker_name: the one that it wants to report, where that is one.
 create or replace function hp_private.admit_worker(
   worker_name text, at timestamptz, out names_like text, out token_id bigint, out refused jsonb
 )
@@ -313,8 +301,8 @@ declare
   v_why text;
   v_token public.hp_worker_token;
 begin
-  -- The role of the request, which a SECURITY DEFINER function does not change. Not the claims: without any, nobody
-  -- would be anon.
+  -- The role of the request, which a SECURITY DEFINER function does not change. Not the claims: a request without
+  -- any would not be anon.
   if v_role = 'none' then
     v_role := session_user;
   end if;
@@ -333,7 +321,7 @@ begin
   if not found then
     v_why := case when v_given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
       else 'the worker token is none: it must be hbt_ and 43 characters' end;
-    -- Most are cut off or of another project. One that begins like a token of ours is told to its owner.
+    -- Most are cut off or of another project. One that begins like a token of ours is shown to its owner.
     select t.token_id into v_token.token_id from public.hp_worker_token t where t.token_start = left(v_given, 10) limit 1;
     refused := hp_private.refuse(401, v_why, 'Make one in Settings, Worker tokens.', case
       when v_token.token_id is null then hp_private.count_unknown(at)

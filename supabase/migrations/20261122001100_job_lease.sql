@@ -26,10 +26,10 @@ create policy "members read every lease" on public.hp_job_lease
 
 revoke all on table public.hp_job_lease from anon, authenticated, service_role;
 grant select on table public.hp_job_lease to authenticated, service_role;
--- note: nobody writes it but the functions below: a lease that goes while its holder lives would be held by two.
+-- note: only the functions below write here: a lease that goes while its holder lives would be held by two.
 
 comment on table public.hp_job_lease is 'Which process may work on what; a released lease leaves no row.';
-comment on column public.hp_job_lease.key is 'What the lease is of, in the workers'' own words.';
+comment on column public.hp_job_lease.key is 'What the lease is of, named by the workers.';
 comment on column public.hp_job_lease.worker_name is 'The worker that holds it.';
 comment on column public.hp_job_lease.instance_id is 'Its process; the lease is valid while that one''s own lease is.';
 comment on column public.hp_job_lease.token is 'Fencing token: of one key, each is higher than all before.';
@@ -44,25 +44,33 @@ insert into public.hp_setting (key, value, description) values
   ('token_leases_per_worker', '100', 'Job leases that a worker may hold at a time where it reports with a worker token.')
 on conflict (key) do nothing;
 
--- Until when the last beat of an instance vouches for it, or null for one that has said goodbye or is not known. Not
+-- Until when the last beat of a process vouches for it; null once it has ended, no row for one that is not known. Not
 -- simply lease_expires_at: that of a scheduled worker lasts for a whole run, beats or none, and a stop by hand ends it,
 -- though the process may live for all that the person knows. What was promised is kept until the silence has lasted.
+create or replace view hp_private.process_lease with (security_invoker = true) as
+select w.worker_name, w.instance_id,
+  case when not (w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat) then
+    greatest(case when w.kind = 'resident' then w.lease_expires_at end,
+      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+  end as lease_until
+from public.hp_worker_status w
+union all
+select i.worker_name, i.instance_id,
+  greatest(i.lease_expires_at, i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+from public.hp_worker_instance i join public.hp_worker_status w on w.worker_name = i.worker_name
+where i.ended_at is null and w.instance_id is distinct from i.instance_id;
+
+revoke all on table hp_private.process_lease from public, anon, authenticated, service_role;
+
+comment on view hp_private.process_lease is 'Until when the last beat of each process vouches for it; null where it has ended.';
+
 create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
 language sql stable set search_path = ''
 return (
-  select case
-    when w.instance_id is distinct from instance_lease.instance_id then (
-      select greatest(i.lease_expires_at,
-        i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-      from public.hp_worker_instance i
-      where i.instance_id = instance_lease.instance_id and i.worker_name = w.worker_name and i.ended_at is null)
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end
-  from public.hp_worker_status w where w.worker_name = instance_lease.worker_name);
+  select p.lease_until from hp_private.process_lease p
+  where p.worker_name = instance_lease.worker_name and p.instance_id = instance_lease.instance_id);
 
--- Its own last words release what an instance holds.
+-- The exit report of an instance releases what it holds.
 create or replace function hp_private.release_leases_of(worker_name text, instance_id uuid) returns void
 language sql set search_path = ''
 begin atomic
@@ -71,24 +79,15 @@ begin atomic
     and hp_private.instance_lease(l.worker_name, l.instance_id) is null;
 end;
 
--- The leases of instances that nothing vouches for any more: instance_lease for all at once, which to call for each costs
--- a tick of thousands of leases more than all else that it does.
+-- All at once: to ask instance_lease() for each costs a tick of thousands of leases more than all else that it does.
 create or replace function hp_private.dead_leases(at timestamptz)
 returns table (key text, worker_name text, instance_id uuid, token bigint)
 language sql stable set search_path = ''
 begin atomic
   select l.key, l.worker_name, l.instance_id, l.token
   from public.hp_job_lease l
-  join public.hp_worker_status w on w.worker_name = l.worker_name
-  left join public.hp_worker_instance i on i.instance_id = l.instance_id and i.worker_name = w.worker_name
-    and i.ended_at is null and w.instance_id is distinct from l.instance_id
-  where coalesce(case
-    when w.instance_id is distinct from l.instance_id then greatest(i.lease_expires_at,
-      i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end, '-infinity') <= dead_leases.at;
+  left join hp_private.process_lease p on p.worker_name = l.worker_name and p.instance_id = l.instance_id
+  where coalesce(p.lease_until, '-infinity') <= dead_leases.at;
 end;
 
 -- Removes the leases of instances that nothing vouches for any more: order, not safety, for a claim looks for itself.
@@ -167,8 +166,8 @@ end
 $$;
 
 -- What beats that carry leases want to know: how long the instance is vouched for, and which of its leases it has lost.
--- And what they tell: a lease that was claimed before the beat was made and is not among them is one whose answer was
--- lost, or whose release was; a 0 among them is a claim on its way, of which that can't be said.
+-- And what they report: a lease that was claimed before the beat was made and is not among them is one whose answer was
+-- lost, or whose release was; a 0 among them is a claim on its way, for which that doesn't hold.
 create or replace function hp_private.answer_leases(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
@@ -263,11 +262,7 @@ create or replace function public.hp_release_dead_worker_leases() returns intege
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') not in ('operator', 'owner')
-  then
-    raise exception 'only an operator or an owner may release leases' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('release leases');
   return hp_private.release_leases(now());
 end
 $$;
@@ -283,7 +278,7 @@ grant execute on function public.hp_claim_lease, public.hp_release_lease to anon
 grant execute on function public.hp_release_dead_worker_leases to authenticated, service_role;
 
 comment on function hp_private.instance_lease is 'Until when an instance is vouched for; null when it has ended or is not known.';
-comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has said goodbye.';
+comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has ended.';
 comment on function hp_private.dead_leases is 'The job leases of instances that are dead.';
 comment on function hp_private.release_leases is 'Releases the job leases of instances that are dead; returns how many.';
 comment on function hp_private.claim_lease is 'hp_claim_lease at a given time.';

@@ -3,6 +3,12 @@
 --
 -- A command is for one process. A new process of the same worker never gets what the old one was asked: a restart that
 -- followed a worker from process to process would never end.
+
+-- What a worker may be asked to do. The heartbeat module knows the same (docs/wire.md).
+create or replace function hp_private.commands() returns text[]
+language sql immutable set search_path = ''
+return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];
+
 create table if not exists public.hp_worker_command (
   id bigint generated always as identity
     constraint hp_worker_command_pkey primary key,
@@ -13,8 +19,7 @@ create table if not exists public.hp_worker_command (
   instance_id uuid,
   command text not null
     constraint hp_worker_command_command_check check (
-      command in ('restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level',
-        'pause', 'unpause', 'seen')
+      command = any (hp_private.commands()) or command in ('pause', 'unpause', 'seen')
       or (state = 'refused' and char_length(command) <= 64)),
   args jsonb not null default '{}'
     constraint hp_worker_command_args_check check (pg_column_size(args) <= 2048),
@@ -25,6 +30,7 @@ create table if not exists public.hp_worker_command (
   state text not null
     constraint hp_worker_command_state_check check (
       state in ('requested', 'delivered', 'acknowledged', 'done', 'failed', 'expired', 'refused')),
+  open boolean generated always as (state in ('requested', 'delivered', 'acknowledged')) stored,
   requested_by uuid,
   requested_as text not null
     constraint hp_worker_command_requested_as_check check (
@@ -45,8 +51,7 @@ create table if not exists public.hp_worker_command (
 create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
 create index if not exists hp_worker_command_worker_type_idx on public.hp_worker_command (worker_type, id desc)
   where worker_name is null;
-create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id)
-  where state in ('requested', 'delivered', 'acknowledged');
+create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id) where open;
 -- What was refused to somebody lately, so that a flood of tries is counted rather than kept.
 create index if not exists hp_worker_command_refused_idx on public.hp_worker_command (requested_by, requested_at desc)
   where state = 'refused';
@@ -58,40 +63,41 @@ create policy "members read every command" on public.hp_worker_command
   for select to authenticated using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
--- note: not requested_by: hp_worker_commands() says who it was as far as the reader may know.
+-- note: not requested_by: hp_worker_commands() names the user as far as the reader may know.
 grant select (
-    id, worker_name, worker_type, instance_id, command, args, reason, state, requested_as, requested_at, delivered_at,
+    id, worker_name, worker_type, instance_id, command, args, reason, state, open, requested_as, requested_at, delivered_at,
     acknowledged_at, instance_ended_at, new_instance_id, finished_at, expires_at, message, tries
   ) on table public.hp_worker_command to authenticated;
 grant select on table public.hp_worker_command to service_role;
 -- note: nobody may insert, update or delete; what is written here was asked for through a function that looks who asks.
 
-comment on table public.hp_worker_command is 'What people asked of workers, and what came of it; kept for as many days as the setting command_days says.';
-comment on column public.hp_worker_command.id is 'Order of asking.';
+comment on table public.hp_worker_command is 'What people requested of workers, and its outcome; kept for as many days as the setting command_days says.';
+comment on column public.hp_worker_command.id is 'Order of requests.';
 comment on column public.hp_worker_command.worker_name is 'The worker; null for what was done to a group. No foreign key: the log outlives its worker.';
 comment on column public.hp_worker_command.worker_type is 'The group, where it was done to one.';
 comment on column public.hp_worker_command.instance_id is 'The process that it is for, and no other.';
-comment on column public.hp_worker_command.command is 'What was asked. pause, unpause and seen are done by the database itself.';
+comment on column public.hp_worker_command.command is 'The command. pause, unpause and seen are done by the database itself.';
 comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
-comment on column public.hp_worker_command.reason is 'Why, in the words of who asked.';
-comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker is at it. done, failed, expired (not heard in time), refused (by the database or by the worker).';
-comment on column public.hp_worker_command.requested_by is 'Auth user who asked; null for the secret key.';
-comment on column public.hp_worker_command.requested_as is 'As what they asked.';
+comment on column public.hp_worker_command.reason is 'Why, as given with the request.';
+comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker has begun. done, failed, expired (no report in time), refused (by the database or by the worker).';
+comment on column public.hp_worker_command.open is 'Whether it is under way: requested, delivered or acknowledged.';
+comment on column public.hp_worker_command.requested_by is 'Auth user who requested it; null for the secret key.';
+comment on column public.hp_worker_command.requested_as is 'Their role at that time.';
 comment on column public.hp_worker_command.requested_at is 'When.';
 comment on column public.hp_worker_command.delivered_at is 'When it first was in the answer to a beat.';
-comment on column public.hp_worker_command.acknowledged_at is 'When the worker said that it is at it.';
+comment on column public.hp_worker_command.acknowledged_at is 'When the worker reported that it has begun.';
 comment on column public.hp_worker_command.instance_ended_at is 'When the process that was to restart or stop had ended.';
 comment on column public.hp_worker_command.new_instance_id is 'The process that came after a restart.';
 comment on column public.hp_worker_command.finished_at is 'When it was done, or came to nothing.';
 comment on column public.hp_worker_command.expires_at is 'When it comes to nothing in its present state.';
-comment on column public.hp_worker_command.message is 'What the worker or the database says of it.';
+comment on column public.hp_worker_command.message is 'Outcome, as text from the worker or the database.';
 comment on column public.hp_worker_command.tries is 'How many refused tries stand in this row.';
 
 insert into public.hp_setting (key, value, description) values
   ('command_days', '365', 'Days for which commands are kept: the audit log.')
 on conflict (key) do nothing;
 
--- Who asked, as far as the reader may know: an address is for owners.
+-- Who requested a command, as far as the reader may know: an address is for owners.
 create or replace function hp_private.requester(command public.hp_worker_command, reader_as text) returns text
 language sql stable set search_path = ''
 return case
@@ -102,10 +108,10 @@ return case
   else 'a ' || command.requested_as
 end;
 
--- A command as pages get it. reader_as: null where it is told to many.
+-- A command as pages get it. reader_as: null where it is sent to many.
 create or replace function hp_private.command_state(command public.hp_worker_command, reader_as text) returns jsonb
 language sql stable set search_path = ''
-return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries')
+return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
   || jsonb_build_object('requested_by', hp_private.requester(command, reader_as))
   || case when command.tries > 1 then jsonb_build_object('tries', command.tries) else '{}' end;
 
@@ -156,11 +162,72 @@ $$;
 create or replace function hp_private.reason_problem(reason text, needed boolean) returns text
 language sql immutable set search_path = ''
 return case
-  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: say why, for whoever reads the log'
+  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: it is kept in the audit log'
   when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
 end;
 
--- Who may ask what of whom is asked here, and said with the HTTP status of the answer.
+-- What is wrong with a request for a command, whoever it is for, or null.
+create or replace function hp_private.request_problem(command text, reason text, args jsonb) returns text
+language sql immutable set search_path = ''
+return case
+  when command is null or command <> all (hp_private.commands()) then
+    format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
+  when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
+  when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
+    then 'args must be {"level": "debug"}, "info", "warn" or "error"'
+  when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
+end;
+
+-- Why a process of a worker can't be asked now, with the HTTP status of the answer; problem is null where it can. worker_name is
+-- what was asked for, for there may be no such worker.
+create or replace function hp_private.target_problem(
+  worker public.hp_worker_status, worker_name text, instance_id uuid, command text, args jsonb,
+  out status integer, out problem text, out hint text
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_open public.hp_worker_command;
+begin
+  status := 409;
+  if worker.worker_name is null then
+    status := 404;
+    problem := format('there is no worker named %s', left(coalesce(target_problem.worker_name, 'null'), 128));
+    return;
+  elsif target_problem.instance_id is null then
+    problem := 'this worker writes to the table directly and can''t receive commands';
+    hint := 'Commands need the heartbeat module.';
+    return;
+  elsif target_problem.instance_id is distinct from worker.instance_id and not exists (
+    select from public.hp_worker_instance i
+    where i.instance_id = target_problem.instance_id and i.worker_name = worker.worker_name)
+  then
+    problem := 'that process belongs to another worker';
+    return;
+  elsif coalesce(hp_private.instance_lease(worker.worker_name, target_problem.instance_id), '-infinity') <= now() then
+    problem := case
+      when target_problem.instance_id is distinct from worker.instance_id then 'that process has ended'
+      when worker.kind = 'scheduled' then 'no process of this worker is running now'
+      else 'no process of this worker is alive'
+    end;
+    hint := (
+      select replace(g.restart_hint, '{worker_name}', worker.worker_name)
+      from public.hp_worker_group g where g.worker_type = worker.worker_type);
+    return;
+  end if;
+
+  select * into v_open from public.hp_worker_command c
+  where c.worker_name = worker.worker_name and c.instance_id = target_problem.instance_id and c.open
+    and (c.command in ('restart', 'stop') or (c.command = target_problem.command and c.args = target_problem.args))
+  order by c.id limit 1;
+  if v_open.command = target_problem.command or (found and target_problem.command not in ('beat', 'log_level')) then
+    problem := format('%s was requested at %s UTC and is under way', v_open.command,
+      to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
+  end if;
+end
+$$;
+
 create or replace function public.hp_request_command(
   worker_name text, command text, reason text, args jsonb default '{}', instance_id uuid default null
 ) returns jsonb
@@ -172,69 +239,24 @@ declare
   v_args constant jsonb := coalesce(hp_request_command.args, '{}');
   v_worker public.hp_worker_status;
   v_instance uuid;
-  v_vouched timestamptz;
-  v_open public.hp_worker_command;
   v_command public.hp_worker_command;
   v_status integer := 400;
   v_problem text;
   v_hint text;
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may give commands';
-  elsif hp_request_command.command is null or hp_request_command.command not in (
-    'restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level')
-  then
-    v_problem := format('command is %s; it must be one of restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level',
-      coalesce(left(hp_request_command.command, 64), 'missing'));
-  elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
-    v_problem := hp_private.reason_problem(hp_request_command.reason, true);
-  elsif jsonb_typeof(v_args) <> 'object' then
-    v_problem := 'args must be an object';
-  elsif hp_request_command.command = 'log_level'
-    and (v_args - 'level' <> '{}' or coalesce(v_args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
-  then
-    v_problem := 'args must be {"level": "debug"}, "info", "warn" or "error"';
-  elsif hp_request_command.command <> 'log_level' and v_args <> '{}' then
-    v_problem := format('args must be {}: %s takes none', hp_request_command.command);
+  else
+    v_problem := hp_private.request_problem(hp_request_command.command, hp_request_command.reason, v_args);
   end if;
-
   if v_problem is null then
     select * into v_worker from public.hp_worker_status w
     where w.worker_name = hp_request_command.worker_name for no key update;
     v_instance := coalesce(hp_request_command.instance_id, v_worker.instance_id);
-    v_vouched := hp_private.instance_lease(v_worker.worker_name, v_instance);
-    select * into v_open from public.hp_worker_command c
-    where c.worker_name = v_worker.worker_name and c.instance_id = v_instance
-      and c.state in ('requested', 'delivered', 'acknowledged')
-      and (c.command in ('restart', 'stop') or (c.command = hp_request_command.command and c.args = v_args))
-    order by c.id limit 1;
-
-    v_status := 409;
-    if v_worker.worker_name is null then
-      v_status := 404;
-      v_problem := format('there is no worker named %s', left(coalesce(hp_request_command.worker_name, 'null'), 128));
-    elsif v_instance is null then
-      v_problem := 'it reports by plain writes, and takes no commands';
-      v_hint := 'Commands need the heartbeat module.';
-    elsif hp_request_command.instance_id is not null and hp_request_command.instance_id is distinct from v_worker.instance_id
-      and not exists (select from public.hp_worker_instance i
-        where i.instance_id = hp_request_command.instance_id and i.worker_name = v_worker.worker_name)
-    then
-      v_problem := 'that process is none of this worker';
-    elsif coalesce(v_vouched, '-infinity') <= now() then
-      v_problem := case
-        when v_instance is distinct from v_worker.instance_id then 'that process has ended'
-        when v_worker.kind = 'scheduled' then 'no process of it is running now'
-        else 'no process of it is alive'
-      end;
-      v_hint := (select replace(g.restart_hint, '{worker_name}', v_worker.worker_name) from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
-    elsif v_open.id is not null and (v_open.command = hp_request_command.command or hp_request_command.command not in ('beat', 'log_level')) then
-      v_problem := format('%s was asked for at %s UTC and is under way', v_open.command,
-        to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
-    end if;
+    select p.status, p.problem, p.hint into v_status, v_problem, v_hint
+    from hp_private.target_problem(v_worker, hp_request_command.worker_name, v_instance, hp_request_command.command, v_args) p;
   end if;
-
   if v_problem is not null then
     return hp_private.refuse_command(hp_request_command.worker_name, null, hp_request_command.instance_id,
       hp_request_command.command, v_args, hp_request_command.reason, v_status, v_problem, v_hint);
@@ -246,7 +268,7 @@ begin
     case when v_as <> 'secret key' then auth.uid() end, v_as,
     now() + greatest(interval '2 minutes', make_interval(secs => 3 * v_worker.heartbeat_interval_s)))
   returning * into v_command;
-  -- Whoever hears it beats at once, and finds the command in the answer: there is nothing in the message to trust.
+  -- The process that receives this beats at once, and finds the command in the answer: there is nothing in the message to trust.
   perform realtime.send('{}', 'wake-up', 'hp:wake-up:' || v_instance, true);
   return hp_private.command_state(v_command, v_as);
 end
@@ -268,9 +290,7 @@ declare
     else (select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name)
   end;
 begin
-  if v_as = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   return (
     select jsonb_build_object(
       'commands', coalesce(jsonb_agg(hp_private.command_state(p.command, v_as) order by (p.command).id desc)
@@ -296,12 +316,12 @@ begin
 end
 $$;
 
--- How commands come to the processes that they are for, and what is heard of them. They travel in the answers to beats, with
--- each answer until the worker speaks of them, and the worker's word comes back in its beats: at least once, both ways.
+-- How commands come to the processes that they are for, and how these report on them. Commands travel in the answers to beats,
+-- with each answer until the worker reports on them, and reports come back in its beats: at least once, both ways.
 --
 -- Who writes a command holds its worker's row, or skips what is locked (the tick).
 
--- What can't be read in what a beat says of commands, or null.
+-- What can't be read in a beat's reports on commands, or null.
 create or replace function hp_private.reports_problem(commands jsonb) returns jsonb
 language sql immutable set search_path = ''
 return case
@@ -317,8 +337,8 @@ return case
     order by r.ordinality limit 1)
 end;
 
--- What beats say of commands. A restart is done when a new process is there, and a stop when the worker has said goodbye:
--- of these "done" means no more than "at it". What comes after the time was over still counts, for it was done.
+-- Stores the reports of beats on commands. A restart is done when a new process is there, and a stop when the process has
+-- ended: a reported "done" means no more than "acknowledged". A report after the time is over still counts, for it was done.
 create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
@@ -369,7 +389,7 @@ begin
 end
 $$;
 
--- What becomes of the commands of processes that have ended. how: stopped, for one that said goodbye, or crashed.
+-- What becomes of the commands of processes that have ended. how: stopped, for one that reported its end, or crashed.
 create or replace function hp_private.settle_commands(instances uuid[], hows text[], ends timestamptz[], at timestamptz) returns void
 language sql set search_path = ''
 begin atomic
@@ -377,7 +397,7 @@ begin atomic
     select c.id, e.how, e.ended_at
     from unnest(instances, hows, ends) e (instance_id, how, ended_at)
     join public.hp_worker_command c on c.instance_id = e.instance_id
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null
+    where c.open and c.instance_ended_at is null
     order by c.id for update of c skip locked
   )
   update public.hp_worker_command c set
@@ -400,17 +420,17 @@ begin atomic
         from public.hp_worker_status w where w.worker_name = c.worker_name))
     end,
     message = case
-      when c.state = 'requested' then 'the process ended before it heard of it'
-      when c.command = 'restart' then case when o.how = 'stopped' then 'it has ended; waiting for a new instance'
-        else 'it ended without a goodbye; waiting for a new instance' end
+      when c.state = 'requested' then 'the process ended before it got the command'
+      when c.command = 'restart' then case when o.how = 'stopped' then 'the process has ended; waiting for a new one'
+        else 'the process ended without an exit report; waiting for a new one' end
       when c.command = 'stop' and o.how = 'stopped' then c.message
-      when c.command = 'stop' then 'it ended without a goodbye'
+      when c.command = 'stop' then 'the process ended without an exit report'
       else 'the process ended before it was done'
     end
   from open o where c.id = o.id;
 end;
 
--- A new process has taken a worker's row: what was asked of the one before it has come about.
+-- A new process has taken a worker's row: a restart of the one before it is done.
 create or replace function hp_private.note_successor(successor public.hp_worker_instance, at timestamptz) returns void
 -- note: plpgsql, for it keeps its plan: every new process comes by here.
 language plpgsql set search_path = ''
@@ -420,8 +440,8 @@ begin
     state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
     acknowledged_at = coalesce(c.acknowledged_at, at),
     message = case when c.state = 'failed'
-      then format('a new instance has come, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
-      else 'a new instance has come' end
+      then format('a new process has started, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
+      else 'a new process has started' end
   where c.worker_name = successor.worker_name and c.command = 'restart'
     and (c.state in ('delivered', 'acknowledged')
       -- Later than was waited for, but it came.
@@ -446,9 +466,9 @@ begin
       select b.ordinality as place, c.id, c.command, c.args, c.reason, c.state
       from unnest(answer_commands.beats) with ordinality b
       join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
-      where c.state in ('requested', 'delivered') and c.expires_at > answer_commands.at
+      where c.open and c.state <> 'acknowledged' and c.expires_at > answer_commands.at
         and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
-      -- What is locked is being expired by the tick, or is told by the next beat.
+      -- What is locked is being expired by the tick, or goes out with the next beat.
       for update of c skip locked
     ),
     delivered as (
@@ -471,7 +491,7 @@ begin
 end
 $$;
 
--- What the tick does: commands that nobody hears expire, those whose process is gone are settled, and a restart after which
+-- What the tick does: commands that no process takes expire, those whose process is gone are settled, and a restart after which
 -- none came has failed.
 create or replace function hp_private.follow_commands(at timestamptz) returns void
 language plpgsql set search_path = ''
@@ -489,7 +509,7 @@ begin
     cross join lateral (
       select
         case
-          -- Its own last words; or silence, of which judge_silence() knows whether it is ours. A stop by hand is neither.
+          -- Its exit report; or silence, of which judge_silence() knows whether it is ours. A stop by hand is neither.
           when w.instance_id = c.instance_id and w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then w.status
           when w.instance_id = c.instance_id then case
             when w.status = 'crashed' or (w.status = 'stopped' and silent.until <= at) then 'crashed'
@@ -506,7 +526,7 @@ begin
           + greatest(case when w.instance_id = c.instance_id then w.last_heartbeat else i.last_heartbeat end, p.ticking_since) as until
       ) silent
     ) g
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null and g.how is not null
+    where c.open and c.instance_ended_at is null and g.how is not null
   ) e;
   if v_ended.instances is not null then
     perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
@@ -514,24 +534,24 @@ begin
 
   with late as materialized (
     select c.id from public.hp_worker_command c
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.expires_at <= at
+    where c.open and c.expires_at <= at
     order by c.id for update skip locked
   )
   update public.hp_worker_command c set
     state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
     message = case
-      when c.state = 'requested' then 'it was not heard in ' || hp_private.in_words(at - c.requested_at)
-      when c.state = 'delivered' then 'it was delivered, but the worker said nothing of it'
+      when c.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - c.requested_at)
+      when c.state = 'delivered' then 'delivered, but the worker did not report on it'
       when c.instance_ended_at is not null then
-        format('it ended %s ago, and no new instance came', hp_private.in_words(at - c.instance_ended_at))
-      else format('it began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
+        format('the process ended %s ago, and no new one started', hp_private.in_words(at - c.instance_ended_at))
+      else format('the worker began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
     end
   from late l where c.id = l.id;
 end
 $$;
 
 revoke all on function
-  hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.reason_problem,
+  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
   hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
@@ -540,15 +560,18 @@ revoke all on function
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
-comment on function hp_private.requester is 'Who asked for a command, in words that the reader may know.';
+comment on function hp_private.commands is 'Every command that a worker may get.';
+comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
-comment on function hp_private.refuse_command is 'Records a refused try, sets the response''s status and returns the body that says why.';
+comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
 comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
+comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
+comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
 comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
-comment on function hp_private.take_reports is 'Takes down what beats say of commands; adds to the answers what could not be read.';
+comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
 comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
-comment on function hp_private.follow_commands is 'Expires commands that nobody heard, follows those that somebody did.';
+comment on function hp_private.follow_commands is 'Expires commands that no process took, and settles those of processes that have ended.';

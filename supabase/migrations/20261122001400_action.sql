@@ -1,8 +1,8 @@
 -- What operators do about a worker without asking it: pause it, or its whole group, until a time, end that, and mark a trouble
 -- as seen. Each is done by the database at once, and written down with the commands (hp_worker_command).
 --
--- A paused worker is inactive and out of every count; its transitions are recorded as ever, and marked so that nobody is told
--- of them as trouble. A pause ends by itself: whoever judges a row compares paused_until with the time.
+-- A paused worker is inactive and out of every count; its transitions are recorded, and marked so that alarms leave them
+-- out. A pause ends by itself: every reader compares paused_until with the time.
 
 -- The record of what was done.
 create or replace function hp_private.record_done(
@@ -39,7 +39,7 @@ declare
   v_status integer := 400;
   v_problem text;
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := format('only an operator or an owner may %s workers', command);
   elsif (set_pause.worker_name is null) = (set_pause.worker_type is null) then
@@ -58,7 +58,7 @@ begin
       select true, g.paused_until into v_found, v_paused_until
       from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
       where g.worker_type is not null
-        -- note: '' is the group of nobody.
+        -- note: '' is no group.
         or exists (select from public.hp_worker_status w where w.worker_type = nullif(set_pause.worker_type, ''));
     end if;
     if v_found is null then
@@ -101,7 +101,7 @@ create or replace function public.hp_unpause(
 language sql security definer set search_path = ''
 return hp_private.set_pause('unpause', hp_unpause.worker_name, hp_unpause.worker_type, null, hp_unpause.reason);
 
--- Whoever looks after a trouble says so, and the banner leaves it to them until something changes: the revision's trigger
+-- An operator who looks after a trouble marks it, and the banner leaves it out until something changes: the revision's trigger
 -- forgets it with the worker's next transition, and the tick once the worker is well, for a trouble that is no transition
 -- (a run with errors, one that is late) would hide the next one of its kind.
 create or replace function hp_private.forget_seen(at timestamptz) returns void
@@ -127,7 +127,7 @@ declare
   v_status integer := 400;
   v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
 begin
-  if v_as not in ('operator', 'owner', 'secret key') then
+  if not hp_private.may_operate() then
     v_status := 403;
     v_problem := 'only an operator or an owner may mark a trouble as seen';
   elsif v_problem is null then
@@ -152,7 +152,7 @@ end
 $$;
 
 -- Marks a worker as stopped by hand: for a script that takes a process down, or an operator who knows that it is gone.
--- Should the process live after all, its next beat says so.
+-- Should the process live after all, its next beat brings the worker back.
 create or replace function public.hp_stop_worker(worker_name text, reason text default null) returns jsonb
 language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
 as $$
@@ -161,10 +161,7 @@ declare
   v_worker public.hp_worker_status;
   v_monitor hp_private.monitor;
 begin
-  -- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may stop a worker' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('stop a worker');
   if char_length(hp_stop_worker.reason) > 500 then
     raise exception 'reason is % characters long; at most 500', char_length(hp_stop_worker.reason)
       using errcode = 'PT400';

@@ -1,6 +1,6 @@
--- What workers say: the last lines of each, kept to be looked at when something went wrong, and no more than that. They come
--- with beats; a line is known by its process and its number there, so that one that is sent again is not there twice. A
--- number that is missing is a line that was dropped.
+-- The last lines of each worker's log, kept to be looked at when something went wrong, and no more than that. They come with
+-- beats; a line is known by its process and its number there, so that one that is sent again is not stored twice. A missing
+-- number is a line that was dropped.
 create table if not exists public.hp_worker_log (
   id bigint generated always as identity
     constraint hp_worker_log_pkey primary key,
@@ -24,16 +24,16 @@ create policy "members read every log" on public.hp_worker_log
 
 revoke all on table public.hp_worker_log from anon, authenticated, service_role;
 grant select on table public.hp_worker_log to authenticated, service_role;
--- note: nobody writes it but the functions of the heartbeat.
+-- note: only the functions of the heartbeat write here.
 
-comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb say how much of it is kept.';
-comment on column public.hp_worker_log.id is 'Order of coming.';
+comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb limit it.';
+comment on column public.hp_worker_log.id is 'Order of arrival.';
 comment on column public.hp_worker_log.worker_name is 'The worker. No foreign key: the log of a replica outlives it, for as many days as logs are kept.';
-comment on column public.hp_worker_log.instance_id is 'The process that said it, whoever held the worker''s row.';
+comment on column public.hp_worker_log.instance_id is 'The process that wrote it.';
 comment on column public.hp_worker_log.line is 'Its number, from the start of that process.';
-comment on column public.hp_worker_log.at is 'When it was said, by the server''s clock.';
+comment on column public.hp_worker_log.at is 'When it was written, by the server''s clock.';
 comment on column public.hp_worker_log.level is 'debug, info, warn or error.';
-comment on column public.hp_worker_log.message is 'What was said.';
+comment on column public.hp_worker_log.message is 'The line.';
 comment on column public.hp_worker_log.dropped is 'How many lines of that process are missing before it.';
 
 insert into public.hp_setting (key, value, description) values
@@ -42,8 +42,8 @@ insert into public.hp_setting (key, value, description) values
   ('logs_mb', '50', 'Megabytes that the logs of all workers may hold together; the oldest lines go first.')
 on conflict (key) do nothing;
 
--- Only the first 100 lines and 64 KB of a beat are taken; the answer says how far they were, and the worker sends the rest
--- again. A line that can't be read is passed over, and said: it must cost neither the beat nor the lines beside it.
+-- Only the first 100 lines and 64 KB of a beat are taken; the answer gives the last line that was taken, and the worker sends the
+-- rest again. A line that can't be read is left out, and the answer names it: it must cost neither the beat nor other lines.
 create or replace function hp_private.read_logs(
   logs jsonb, after bigint, at timestamptz,
   out lines public.hp_worker_log[], out last_line bigint, out problem jsonb
@@ -105,9 +105,9 @@ begin
 end
 $$;
 
--- Keeps the lines that beats bring, and adds to their answers how far they have come. Workers are locked: nobody else keeps
--- lines of the same process now. Trimmed with the first lines of an instance, for there may be many that say little, and each time
--- that it has said another 50, so a few more are kept.
+-- Keeps the lines that beats bring, and adds to their answers how far they have come. Workers are locked: no other call
+-- stores lines of the same process now. Trimmed with the first lines of an instance, for there may be many with few lines, and
+-- with each 50 further lines, so a few more are kept.
 create or replace function hp_private.store_logs(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
@@ -149,8 +149,8 @@ begin
 end
 $$;
 
--- A level is that and what is worse. What is hidden by a level or a search still counts as said; what was dropped between
--- two lines that are shown is told with the second.
+-- A level includes what is worse. Lines that a level or a search hides are not dropped; the number of lines that were dropped
+-- between two visible ones comes with the second.
 create or replace function public.hp_worker_logs(
   worker_name text, most integer default 100, level text default 'debug', search text default null, before bigint default null
 ) returns jsonb
@@ -162,12 +162,7 @@ declare
     coalesce(array_position(array['debug', 'info', 'warn', 'error'], hp_worker_logs.level), 1):];
   v_search constant text := lower(left(coalesce(hp_worker_logs.search, ''), 200));
 begin
-  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   if hp_worker_logs.level is not null and hp_worker_logs.level not in ('debug', 'info', 'warn', 'error') then
     raise exception 'level is %; it must be debug, info, warn or error', left(hp_worker_logs.level, 64) using errcode = 'PT400';
   end if;
@@ -220,7 +215,7 @@ begin
 end
 $$;
 
--- The tick's part: in an hour many workers may say much.
+-- The tick's part: in an hour many workers may log much.
 create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$

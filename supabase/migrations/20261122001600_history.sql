@@ -34,7 +34,7 @@ create policy "members read the history" on public.hp_worker_bucket
 
 revoke all on table public.hp_worker_bucket from anon, authenticated, service_role;
 grant select on table public.hp_worker_bucket to authenticated, service_role;
--- note: nobody writes it but the tick.
+-- note: only the tick writes here.
 
 comment on table public.hp_worker_bucket is 'History of workers by the minute, hour and day, 128 of them to a row: the worker with worker_id n is in the block n / 128, at place n % 128 + 1 of its arrays. hp_worker_history() reads it.';
 comment on column public.hp_worker_bucket.step_s is 'Length of the step: 60, 3600 or 86400 seconds.';
@@ -42,9 +42,9 @@ comment on column public.hp_worker_bucket.at is 'When the step began; steps begi
 comment on column public.hp_worker_bucket.block is 'Which 128 workers: worker_id / 128.';
 comment on column public.hp_worker_bucket.up_s is 'Seconds for which the worker was up; null where nothing is known.';
 comment on column public.hp_worker_bucket.known_s is 'Seconds of which is known whether it was up; downtime that was meant is not among them.';
-comment on column public.hp_worker_bucket.jobs is 'Jobs that were heard of.';
-comment on column public.hp_worker_bucket.errors is 'Errors that were heard of.';
-comment on column public.hp_worker_bucket.cpu_mean is 'CPU, mean of what its beats said, in tenths of a percent of one core; 3,276.7 % at most.';
+comment on column public.hp_worker_bucket.jobs is 'Jobs that were reported.';
+comment on column public.hp_worker_bucket.errors is 'Errors that were reported.';
+comment on column public.hp_worker_bucket.cpu_mean is 'CPU, mean of its beats, in tenths of a percent of one core; 3,276.7 % at most.';
 comment on column public.hp_worker_bucket.cpu_max is 'The same, the highest.';
 comment on column public.hp_worker_bucket.memory_mean is 'Memory, mean, in tenths of a percent of what it may use.';
 comment on column public.hp_worker_bucket.memory_max is 'The same, the highest.';
@@ -107,7 +107,7 @@ comment on column hp_private.history_total.block is 'Which 128 workers: worker_i
 comment on column hp_private.history_total.jobs is 'Of jobs_processed.';
 comment on column hp_private.history_total.errors is 'Of error_count.';
 
--- What beats said of their process's load, until their minute is rolled up: a tick takes down what came since the last.
+-- The load that beats reported, until their minute is rolled up: a tick stores what came since the last.
 -- Beats themselves keep no sums: that would cost each of them 3 to 10 % more.
 create table if not exists hp_private.history_sample (
   at timestamptz
@@ -124,9 +124,9 @@ alter table hp_private.history_sample enable row level security;
 revoke all on table hp_private.history_sample from public, anon, authenticated, service_role;
 -- note: no policy and no grant: the tick alone.
 
-comment on table hp_private.history_sample is 'What beats said of the load of their process since the tick before, for the minutes that are not rolled up yet.';
+comment on table hp_private.history_sample is 'The load that beats reported since the tick before, for the minutes that are not rolled up yet.';
 comment on column hp_private.history_sample.at is 'The tick.';
-comment on column hp_private.history_sample.worker_ids is 'Who was heard.';
+comment on column hp_private.history_sample.worker_ids is 'Workers that reported.';
 comment on column hp_private.history_sample.minutes is 'In which minute, counted since the epoch.';
 comment on column hp_private.history_sample.cpu is 'cpu_percent.';
 comment on column hp_private.history_sample.memory is 'memory_percent.';
@@ -169,19 +169,6 @@ revoke all on table hp_private.worker_bucket_86400 from public, anon, authentica
 -- note: read through hp_worker_bucket, whose rights and policies count then.
 
 comment on table hp_private.worker_bucket_86400 is 'Days of hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.step_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.at is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.block is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.up_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.known_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.jobs is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.errors is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.cpu_mean is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.cpu_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.memory_mean is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.memory_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.lag_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.jobs_done is 'As in hp_worker_bucket.';
 
 -- Up to where a block's hours and days go: they are made one block after the other, so that one may be ahead of the rest.
 create or replace function hp_private.block_ends(block bigint, out hours_to timestamptz, out days_to timestamptz)
@@ -278,7 +265,7 @@ end
 $$;
 
 -- Uptime for anyone: in percent of what is known of 90 days, and of each of them, today last. Rounded down, so that only
--- always is 100. Of less than three hours no part is told: a worker known for a minute has not been up for a day.
+-- always is 100. Of less than three hours no percentage is given: a worker known for a minute has not been up for a day.
 create or replace function hp_private.uptime(worker_id bigint, at timestamptz, out uptime numeric, out uptime_days jsonb)
 language sql stable set search_path = ''
 as $$
@@ -307,7 +294,7 @@ declare
   v_to timestamptz;
   v_today date := (at at time zone 'UTC')::date;
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   select s.step_s, s.count into v_step_s, v_count
   from (values ('1h', 60, 60), ('24h', 300, 288), ('7d', 3600, 168), ('90d', 21600, 360)) s (range, step_s, count)
   where s.range = worker_history.range;
@@ -357,7 +344,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   if worker_ids is null or cardinality(worker_ids) > 200 then
     raise exception 'worker_ids %; it must be an array of at most 200',
       case when worker_ids is null then 'is missing' else 'holds ' || cardinality(worker_ids) end using errcode = 'PT400';
@@ -392,7 +379,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   return (
     select jsonb_build_object('at', jsonb_agg(extract(epoch from m.at)::bigint order by m.at), 'step_s', 60,
       'jobs', jsonb_agg(b.jobs order by m.at))

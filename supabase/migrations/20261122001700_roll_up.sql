@@ -1,3 +1,9 @@
+-- The roll-up: the tick makes a step of each minute that is over, for all workers in one statement, and of each hour and day
+-- that is over, a few blocks at a time. It reads the workers as they are and locks none.
+--
+-- Whether a worker was up comes from its transitions, not from a look at it: one that crashed at 12:00:20 was up for 20 s.
+-- Where the monitor was impaired, or the tick did not run, nothing is known, and nothing is written.
+
 -- Made beside the table and then attached, for that asks for a lock that readers don't mind; "partition of" would wait for
 -- every one of them.
 create or replace function hp_private.make_history_room(step_s integer, at timestamptz) returns void
@@ -25,7 +31,7 @@ begin
 end
 $$;
 
--- Drops what is older than the settings say, and then the oldest for as long as the whole takes too much: of minutes while
+-- Drops what is older than the settings allow, and then the oldest for as long as the whole takes too much: of minutes while
 -- they have more than half of the room, so that a large fleet keeps its long view; else of hours. The newest of each stays.
 create or replace function hp_private.sweep_history(at timestamptz) returns void
 language plpgsql set search_path = ''
@@ -75,13 +81,7 @@ begin
 end
 $$;
 
--- The roll-up: the tick makes a step of each minute that is over, for all workers in one statement, and of each hour and day
--- that is over, a few blocks at a time. It reads the workers as they are and locks none.
---
--- Whether a worker was up comes from its transitions, not from a look at it: one that crashed at 12:00:20 was up for 20 s.
--- Where the watch was impaired, or the tick did not run, nothing is known, and nothing is written.
-
--- When the watch could tell, within a stretch of time.
+-- When the monitor worked, within a stretch of time.
 create or replace function hp_private.monitored(since timestamptz, until timestamptz) returns tstzmultirange
 language sql stable set search_path = ''
 return (
@@ -89,7 +89,7 @@ return (
     select e.at, e.id, e.from_value = 'monitoring' as before, e.to_value = 'monitoring' as after
     from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.at >= monitored.since
   ),
-  turn as (
+  change as (
     select monitored.since as at, 0 as id, coalesce(
       (select e.before from event e order by e.at, e.id limit 1),
       (select p.impaired_since is null or p.impaired_since >= monitored.since from hp_private.monitor p)) as watching
@@ -97,7 +97,7 @@ return (
     select e.at, e.id, e.after from event e
   ),
   stretch as (
-    select t.watching, t.at as since, lead(t.at, 1, monitored.until) over (order by t.at, t.id) as until from turn t
+    select t.watching, t.at as since, lead(t.at, 1, monitored.until) over (order by t.at, t.id) as until from change t
   )
   select coalesce(range_agg(tstzrange(s.since, least(s.until, monitored.until))), '{}')
   from stretch s where s.watching and s.since < least(s.until, monitored.until)
@@ -107,7 +107,7 @@ create or replace function hp_private.seconds_of(stretches tstzmultirange) retur
 language sql immutable set search_path = ''
 return (select coalesce(sum(extract(epoch from upper(s) - lower(s))), 0)::double precision from unnest(stretches) s);
 
--- How those whose status changed spent a minute. Later changes tell how it was before them.
+-- How workers whose status changed spent a minute. Later changes hold the status before them.
 create or replace function hp_private.phases(minute timestamptz, known tstzmultirange)
 returns table (worker_name text, alive_s double precision, stopped_s double precision, crashed_s double precision)
 language sql stable set search_path = ''
@@ -124,7 +124,7 @@ as $$
     union all
     select e.worker_name, e.to_value, e.at, e.until from event e
   ),
-  told as (
+  spent as (
     select p.worker_name, p.status,
       extract(epoch from least(p.until, upper(k)) - greatest(p.since, lower(k)))::double precision as seconds
     from phase p join unnest(phases.known) k on p.since < upper(k) and p.until > lower(k)
@@ -136,10 +136,10 @@ as $$
     coalesce(sum(t.seconds) filter (where t.status not in ('unknown', 'stopped', 'crashed')), 0),
     coalesce(sum(t.seconds) filter (where t.status = 'stopped'), 0),
     coalesce(sum(t.seconds) filter (where t.status = 'crashed'), 0)
-  from told t group by t.worker_name
+  from spent t group by t.worker_name
 $$;
 
--- Takes down what beats said of their load since the last tick: every beat of an interval that is no shorter than the tick's
+-- Stores the load that beats reported since the last tick: every beat of an interval that is no shorter than the tick's
 -- period, and of quicker ones the last.
 create or replace function hp_private.sample_load(at timestamptz) returns void
 language sql set search_path = ''
@@ -154,7 +154,7 @@ as $$
   on conflict do nothing
 $$;
 
--- One minute of all workers. known: the part of it in which the watch could tell. counted_to: as of when history_total
+-- One minute of all workers. known: the part of it in which the monitor worked. counted_to: as of when history_total
 -- counts; until: as of when the workers' rows do. What came between them is spread over the time between them.
 create or replace function hp_private.roll_minute(minute timestamptz, known tstzmultirange, counted_to timestamptz, until timestamptz)
 returns void
@@ -184,7 +184,7 @@ begin
   ),
   worker as materialized (
     select w.worker_id, w.jobs_processed, w.error_count,
-      -- Who was not heard in this minute is as it said last.
+      -- A worker that didn't report in this minute is as it reported last.
       coalesce(l.cpu_mean, w.cpu_percent) as cpu_mean, coalesce(l.cpu_max, w.cpu_percent) as cpu_max,
       coalesce(l.memory_mean, w.memory_percent) as memory_mean, coalesce(l.memory_max, w.memory_percent) as memory_max,
       coalesce(l.lag_max, w.event_loop_lag_ms) as lag_max,
@@ -290,7 +290,7 @@ begin
     return;
   end if;
 
-  -- An hour's worth at the most is made up for, after failures: what was not watched is passed over anyway.
+  -- An hour's worth at the most is made up for, after failures: what was not monitored is passed over anyway.
   v_minute := greatest(v_history.minutes_to, v_until - interval '1 hour');
   v_known := hp_private.monitored(greatest(v_minute, v_history.kept_since), v_until);
   for v_rolled in 1 .. 5 loop
@@ -383,8 +383,8 @@ begin
 end
 $$;
 
--- What the tick calls. The watch is its work, and the history comes second: a fault here is recorded, and tried again with
--- the next tick. It waits for nobody's lock.
+-- What the tick calls. Monitoring comes first, and the history second: a fault here is recorded, and tried again with
+-- the next tick. It waits for no lock longer than lock_timeout.
 create or replace function hp_private.keep_history(at timestamptz) returns void
 language plpgsql set search_path = '' set lock_timeout = '100ms'
 -- note: the planner takes the arrays for more than they are, and compiling the plan would take longer than running it.
@@ -431,14 +431,14 @@ revoke all on function
 from public;
 
 comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';
-comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings say.';
-comment on function hp_private.monitored is 'When the watch could tell who was alive, within a stretch of time.';
+comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings allow.';
+comment on function hp_private.monitored is 'When the monitor worked, within a stretch of time.';
 comment on function hp_private.seconds_of is 'How long stretches of time are together.';
 comment on function hp_private.phases is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
-comment on function hp_private.sample_load is 'Takes down what beats said of the load of their process since the last tick.';
+comment on function hp_private.sample_load is 'Stores the load that beats reported since the last tick.';
 comment on function hp_private.roll_minute is 'Writes one minute of all workers.';
 comment on function hp_private.roll_minutes is 'Writes the minutes that are over and not written yet, five at the most.';
 comment on function hp_private.pack_history is 'Makes a longer step of a block out of shorter ones.';
-comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; says whether all are done.';
+comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; returns whether all are done.';
 comment on function hp_private.pack_steps is 'Makes the hours and days that are over.';
 comment on function hp_private.keep_history is 'Rolls up what is over and removes what is old; whatever happens, it never fails.';

@@ -1,20 +1,12 @@
 -- What an open page asks for: the fleet, one worker, and the worker's own channel. Row level security decides; a stranger gets
 -- an error rather than an empty fleet. Last, what `npm run doctor` asks for.
 
--- What a page asks for: the whole fleet at one instant, and that somebody is watching.
-
 -- Security invoker, so that row level security decides; a stranger gets an error rather than an empty fleet.
 create or replace function public.hp_fleet() returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 begin
-  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
-        hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
-    end if;
-  end if;
+  perform hp_private.require_member();
   return (
     select jsonb_build_object(
       'header', hp_private.fleet_header(now()),
@@ -36,16 +28,12 @@ create or replace function public.hp_worker_page(worker_name text) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  -- So many of its group are told of one by one; more are a number.
+  -- So many of its group come with their rows; more are a number.
   v_most constant integer := 100;
   v_most_beside constant integer := 20;
   v_worker public.hp_worker_status;
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   select w.* into v_worker from public.hp_worker_status w where w.worker_name = hp_worker_page.worker_name;
   return jsonb_build_object(
     'header', hp_private.fleet_header(now()),
@@ -97,9 +85,9 @@ begin
 end
 $$;
 
--- A page that shows one worker hears more of it: its log, its events, its commands, on the worker's own channel
--- hp:worker:<worker_name>, members only (the policy stands with the fleet's). Nothing is sent there unless somebody said in
--- the last 150 s that they look. What is sent is a hint: a page asks for what it missed.
+-- A page that shows one worker receives more of it: its log, its events, its commands, on the worker's own channel
+-- hp:worker:<worker_name>, members only (the policy stands with the fleet's). Nothing is sent there without a call of
+-- hp_watch_worker() in the last 150 s. What is sent is a hint: a page asks for what it missed.
 create table if not exists hp_private.followed_worker (
   worker_name text
     constraint followed_worker_pkey primary key,
@@ -113,13 +101,13 @@ alter table hp_private.followed_worker enable row level security;
 revoke all on table hp_private.followed_worker from public, anon, authenticated, service_role;
 -- note: no policy and no grant; only the functions below use it.
 
-comment on table hp_private.followed_worker is 'Workers of which somebody looks at the page.';
+comment on table hp_private.followed_worker is 'Workers with an open page of their own.';
 comment on column hp_private.followed_worker.worker_name is 'The worker.';
-comment on column hp_private.followed_worker.until is 'Until when somebody looks.';
-comment on column hp_private.followed_worker.log_id is 'Last line of its log that was told.';
-comment on column hp_private.followed_worker.sent_at is 'When lines were last told.';
+comment on column hp_private.followed_worker.until is 'Until when the page is taken for open.';
+comment on column hp_private.followed_worker.log_id is 'Last line of its log that was sent.';
+comment on column hp_private.followed_worker.sent_at is 'When lines were last sent.';
 
--- SECURITY DEFINER: a viewer may say that it looks at a worker and may write nothing else. A worker that nobody followed
+-- SECURITY DEFINER: a viewer may follow a worker and may write nothing else. A worker without a follower
 -- is woken up, so that it learns at once that its log is wanted.
 create or replace function public.hp_watch_worker(worker_name text) returns jsonb
 language plpgsql security definer set search_path = ''
@@ -131,9 +119,7 @@ declare
   v_before timestamptz;
   v_log_id bigint;
 begin
-  if hp_private.caller_role() = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   select * into v_worker from public.hp_worker_status w where w.worker_name = hp_watch_worker.worker_name;
   if not found then
     raise exception 'there is no worker named %', left(hp_watch_worker.worker_name, 128) using errcode = 'PT404';
@@ -142,7 +128,7 @@ begin
   select coalesce(max(l.id), 0) into v_log_id from public.hp_worker_log l where l.worker_name = v_worker.worker_name;
   insert into hp_private.followed_worker as f (worker_name, until, log_id) values (v_worker.worker_name, v_until, v_log_id)
   on conflict on constraint followed_worker_pkey do update set until = excluded.until,
-    -- What came while nobody looked is not told.
+    -- Lines from a time without followers are not sent.
     log_id = case when f.until <= now() then excluded.log_id else f.log_id end;
   update hp_private.monitor p set followed_until = v_until where p.id;
   if coalesce(v_before, '-infinity') <= now() and v_worker.instance_id is not null
@@ -172,7 +158,7 @@ begin
       and (names is null or f.worker_name = any (names))
     order by f.worker_name for no key update of f skip locked
   loop
-    -- The store of activity is not asked: who follows one log wants to, and is told more rarely when this one is used up.
+    -- A store of its own, not that of activity: messages become rarer when it is used up.
     exit when not hp_private.take_message('log',
       coalesce(hp_private.setting('activity_store'), 600)::double precision,
       1 / greatest(coalesce(hp_private.setting('activity_refill_s'), 10), 0.1)::double precision, '0', at);
@@ -198,7 +184,7 @@ begin
 end
 $$;
 
--- Tells who looks at a worker of something that it is as well to know at once, where the store of transitions lasts.
+-- Sends followers of a worker what they should know at once, where the store of transitions lasts.
 create or replace function hp_private.send_to_followers(worker_name text, event text, payload jsonb) returns void
 language plpgsql set search_path = ''
 as $$
@@ -264,7 +250,7 @@ begin
 end
 $$;
 
--- The tick's part: what the last beats of a second left untold, and who does not look any more.
+-- The tick's part: lines that the last beats of a second did not send, and followers that are gone.
 create or replace function hp_private.follow_workers(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
@@ -274,8 +260,8 @@ begin
 end
 $$;
 
--- What `npm run doctor` asks of a database: facts, no judgement. What they should be is known to the one who asks, from
--- the migrations that lie beside it.
+-- What `npm run doctor` reads of a database: facts, no judgement. What they should be the doctor knows from the migrations
+-- beside it.
 --
 -- SECURITY DEFINER because pg_cron shows its jobs to their owner alone, and hp_private its state to nobody. For the
 -- secret key only. It changes nothing, and runs no tick: that would hide that nobody else does.
@@ -370,11 +356,11 @@ grant execute on function public.hp_diagnosis to service_role;
 
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
 comment on function public.hp_worker_page is 'One worker at one instant: header, it and those of its group, and what only its own page shows. Errors: PT403 not a member.';
-comment on function public.hp_watch_worker is 'Says that somebody looks at a worker; its channel speaks only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
-comment on function hp_private.send_logs is 'Tells new lines of these workers, or of all, to who follows them.';
-comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where somebody looks.';
-comment on function hp_private.tg_hp_worker_event__send is 'Tells who looks at a worker of its new event.';
-comment on function hp_private.tg_hp_worker_command__send is 'Tells who looks at a worker of a command that was asked for or moved on.';
+comment on function public.hp_watch_worker is 'Follows a worker for 150 s: messages on its channel flow only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
+comment on function hp_private.send_logs is 'Sends new lines of these workers, or of all, to their followers.';
+comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where it has followers.';
+comment on function hp_private.tg_hp_worker_event__send is 'Sends a worker''s new event to its followers.';
+comment on function hp_private.tg_hp_worker_command__send is 'Sends a worker''s command that is new or has moved on to its followers.';
 comment on function hp_private.answer_followed is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
-comment on function hp_private.follow_workers is 'Tells lines that are untold; forgets who does not look any more.';
+comment on function hp_private.follow_workers is 'Sends lines that were not sent yet; forgets followers that are gone.';
 comment on function public.hp_diagnosis is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';

@@ -5,7 +5,7 @@ insert into public.hp_setting (key, value, description) values
   ('frame_ancestors', '"''self''"', 'Which sites may embed the status line: sources of the directive frame-ancestors, as text.')
 on conflict (key) do nothing;
 
--- Health in words that carry nothing a worker wrote: its reasons hold error messages, and those hold secrets.
+-- Health as a text that carries nothing a worker wrote: its reasons hold error messages, and those hold secrets.
 create or replace function hp_private.public_words(rule text, kind text) returns text
 language sql immutable set search_path = ''
 return case rule
@@ -57,15 +57,12 @@ begin
 end
 $$;
 
--- SECURITY DEFINER: an owner may write these two things and no other column or setting; it asks for the role.
+-- SECURITY DEFINER: an owner may write these two things and no other column or setting; the function checks the role.
 create or replace function public.hp_set_public_page(shown boolean, workers text[]) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may change the public page' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('change the public page');
   if hp_set_public_page.shown is null or hp_set_public_page.workers is null then
     raise exception '% is missing', case when hp_set_public_page.shown is null then 'shown' else 'workers' end
       using errcode = 'PT400';
@@ -106,16 +103,16 @@ create policy "owners see the embed keys" on public.hp_embed_key
 
 revoke all on table public.hp_embed_key from anon, authenticated, service_role;
 grant select (id, label, created_at, last_used_at) on table public.hp_embed_key to authenticated, service_role;
--- note: nobody reads the hashes, and keys come and go through the functions below.
+-- note: no role reads the hashes, and keys come and go through the functions below.
 
 comment on table public.hp_embed_key is 'Keys that let a page embed the status line. A revoked one is gone.';
 comment on column public.hp_embed_key.key_hash is 'SHA-256 of the key.';
 comment on column public.hp_embed_key.id is 'By which it is revoked.';
-comment on column public.hp_embed_key.label is 'Where it is used, in words.';
+comment on column public.hp_embed_key.label is 'Where it is used.';
 comment on column public.hp_embed_key.created_at is 'When it was made.';
 comment on column public.hp_embed_key.last_used_at is 'When it was last used, to the minute.';
 
--- What the status line is reckoned from: rules and words are the page's own (src/lib/fleet). No text of a worker, no host,
+-- What the status line is computed from: rules and texts are the page's own (src/lib/fleet). No text of a worker, no host,
 -- no job: nothing that the line doesn't show.
 create or replace function hp_private.bar(at timestamptz) returns jsonb
 language sql stable set search_path = ''
@@ -134,7 +131,7 @@ return (
         'status', w.status, 'status_since', w.status_since, 'last_heartbeat', w.last_heartbeat,
         'heartbeat_interval_s', w.heartbeat_interval_s, 'late_after_intervals', w.late_after_intervals,
         'lost_after_intervals', w.lost_after_intervals, 'lease_expires_at', w.lease_expires_at, 'revision', w.revision,
-        -- That there were last words, not what they were.
+        -- That there was an exit report, not what was in it.
         'last_exit', case when w.last_exit is not null then '{}'::jsonb end,
         'jobs_active', w.jobs_active, 'draining', nullif(w.draining, false),
         'poll_interval_s', w.poll_interval_s, 'last_run_at', w.last_run_at,
@@ -145,7 +142,7 @@ return (
       from public.hp_worker_status w))
 );
 
--- SECURITY DEFINER: whoever presents a key reads this and nothing else, members need none; it asks for the one or the other.
+-- SECURITY DEFINER: the holder of a key reads this and nothing else, members need none; the function checks both.
 create or replace function public.hp_bar(embed_key text default null) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -156,23 +153,22 @@ begin
     if not exists (select from public.hp_embed_key k where k.key_hash = v_hash) then
       raise exception 'there is no such embed key; it may have been revoked' using errcode = 'PT401';
     end if;
-    -- Once a minute, and nobody waits for it.
+    -- Once a minute, and without waiting for a lock.
     update public.hp_embed_key k set last_used_at = now()
     where k.key_hash = (
       select u.key_hash from public.hp_embed_key u
       where u.key_hash = v_hash and (u.last_used_at is null or u.last_used_at < now() - interval '1 minute')
       for update skip locked);
-  elsif coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    if auth.uid() is null then
-      raise exception 'neither a session nor an embed key' using errcode = 'PT401';
-    end if;
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
+  elsif auth.role() = 'anon' then
+    raise exception 'neither a session nor an embed key' using errcode = 'PT401';
+  else
+    perform hp_private.require_member();
   end if;
   return hp_private.bar(now());
 end
 $$;
 
--- SECURITY DEFINER: an owner may make keys and see each once; it asks for the role.
+-- SECURITY DEFINER: an owner may make keys and see each once; the function checks the role.
 create or replace function public.hp_create_embed_key(label text) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -181,10 +177,7 @@ declare
   v_key constant text := 'lsb_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
   v_id uuid;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may make embed keys' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('make embed keys');
   if coalesce(char_length(v_label), 0) not between 1 and 100 then
     raise exception 'label is % characters long; 1 to 100', coalesce(char_length(v_label), 0) using errcode = 'PT400';
   end if;
@@ -194,21 +187,18 @@ begin
 end
 $$;
 
--- SECURITY DEFINER: an owner may revoke keys; it asks for the role.
+-- SECURITY DEFINER: an owner may revoke keys; the function checks the role.
 create or replace function public.hp_revoke_embed_key(id uuid) returns boolean
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may revoke embed keys' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('revoke embed keys');
   delete from public.hp_embed_key k where k.id = hp_revoke_embed_key.id;
   return found;
 end
 $$;
 
--- SECURITY DEFINER: an owner may write this one setting; it asks for the role. The value goes into a header: sources are
+-- SECURITY DEFINER: an owner may write this one setting; the function checks the role. The value goes into a header: sources are
 -- checked here, and once more where the header is made.
 create or replace function public.hp_set_frame_ancestors(sources text) returns void
 language plpgsql security definer set search_path = ''
@@ -217,10 +207,7 @@ declare
   v_sources constant text[] := regexp_split_to_array(trim(hp_set_frame_ancestors.sources), '\s+');
   v_wrong text;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may say who embeds the status line' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_owner('say who embeds the status line');
   if coalesce(cardinality(v_sources), 0) not between 1 and 20 or char_length(hp_set_frame_ancestors.sources) > 2000 then
     raise exception 'sources must be 1 to 20, with spaces between them' using errcode = 'PT400';
   end if;
@@ -248,11 +235,11 @@ grant execute on function
   public.hp_set_public_page, public.hp_create_embed_key, public.hp_revoke_embed_key, public.hp_set_frame_ancestors
 to authenticated, service_role;
 
-comment on function hp_private.public_words is 'A rule of hp_worker_health in words for anyone.';
+comment on function hp_private.public_words is 'A rule of hp_worker_health as a text for the public.';
 comment on function public.hp_public_status is 'Name, level, words, last_seen and uptime of the workers marked public; null while the public page is off. Anyone may ask.';
 comment on function public.hp_set_public_page is 'Shows or hides the public page, and marks exactly these workers public. Errors: PT400 null, PT403 not an owner.';
-comment on function hp_private.bar is 'What the status line is reckoned from, at a time.';
-comment on function public.hp_bar is 'What the status line is reckoned from, for a member or for whoever presents an embed key. Errors: PT401 no such key, PT403 not a member.';
-comment on function public.hp_create_embed_key is 'Makes a key for the status line and tells it, once. Errors: PT400 label, PT403 not an owner.';
+comment on function hp_private.bar is 'What the status line is computed from, at a time.';
+comment on function public.hp_bar is 'What the status line is computed from, for a member or the holder of an embed key. Errors: PT401 no such key, PT403 not a member.';
+comment on function public.hp_create_embed_key is 'Makes a key for the status line and returns it, this once. Errors: PT400 label, PT403 not an owner.';
 comment on function public.hp_revoke_embed_key is 'Removes a key for the status line; whether there was one. Errors: PT403 not an owner.';
-comment on function public.hp_set_frame_ancestors is 'Says which sites may embed the status line. Errors: PT400 sources, PT403 not an owner.';
+comment on function public.hp_set_frame_ancestors is 'Sets which sites may embed the status line. Errors: PT400 sources, PT403 not an owner.';

@@ -24,11 +24,11 @@ alter table hp_private.mass_silence enable row level security;
 revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
 -- note: no policy and no grant; only the tick uses it.
 
-comment on table hp_private.mass_silence is 'Workers of a like lease of which none is accused, for less than half of all that should have been heard were.';
+comment on table hp_private.mass_silence is 'Workers of a like lease of which none is marked as crashed, for less than half of all that should have reported did.';
 comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
 comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
 comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
-comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have been heard.';
+comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have reported.';
 comment on column hp_private.mass_silence.expected is 'How many should have been.';
 comment on column hp_private.mass_silence.reporting is 'How many were.';
 
@@ -271,8 +271,8 @@ revoke all on function
   hp_private.judge_silence
 from public;
 
-comment on function hp_private.doubt_window_s is 'Seconds within which the others should have been heard before one with such a lease is accused.';
-comment on function hp_private.patience is 'How long after an outage of ours a resident has to be heard again.';
+comment on function hp_private.doubt_window_s is 'Seconds within which the others should have reported before one with such a lease is marked as crashed.';
+comment on function hp_private.patience is 'How long after an outage of ours a resident has to report again.';
 comment on function hp_private.note_mass_silence is 'Records where much of the fleet has fallen silent together.';
 comment on function hp_private.mark_crashed is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
-comment on function hp_private.judge_silence is 'Marks those whose time has run out, and says whether the watch is in doubt.';
+comment on function hp_private.judge_silence is 'Marks those whose time has run out, and returns whether the monitor is in doubt.';

@@ -45,13 +45,13 @@ begin
   where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
       < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
     and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
-  -- Until then a worker that still carries it is told why it is refused.
+  -- Until then a worker that still carries it gets the reason of its refusal.
   delete from public.hp_worker_token t
   where least(t.revoked_at, t.expires_at)
     < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
   delete from public.hp_worker_command c
   where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
-    and c.state not in ('requested', 'delivered', 'acknowledged');
+    and not c.open;
   perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then
     perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
@@ -59,16 +59,14 @@ begin
 end
 $$;
 
--- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
+-- SECURITY DEFINER: an operator may remove these and nothing else; the function checks the role.
 create or replace function public.hp_cleanup_stale_workers(older_than interval default '60 minutes') returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
   v_names text[];
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may remove workers' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('remove workers');
   if older_than is null or older_than < interval '0' then
     raise exception 'older_than is %; it must be an interval from 0 up', coalesce(older_than::text, 'null')
       using errcode = 'PT400';

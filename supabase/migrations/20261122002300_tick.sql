@@ -95,7 +95,7 @@ create or replace function public.hp_tick() returns jsonb
 language sql security definer set search_path = ''
 return hp_private.tick(now());
 
--- SECURITY DEFINER: a viewer may say that it watches and may write nothing else. A hidden tab calls late, hence the
+-- SECURITY DEFINER: a viewer may announce itself and may write nothing else. A hidden tab calls late, hence the
 -- long time for which one call counts.
 create or replace function public.hp_watch() returns jsonb
 language plpgsql security definer set search_path = ''
@@ -103,9 +103,7 @@ as $$
 declare
   v_monitor hp_private.monitor;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   update hp_private.monitor p
   set viewed_until = now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision),
     overdue_after = least(p.overdue_after, make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision))
@@ -188,7 +186,7 @@ grant execute on function public.hp_watch to authenticated, service_role;
 -- note: granted to nobody; its owner runs it in the SQL editor after enabling pg_cron.
 
 comment on function hp_private.tick is 'hp_tick at a given time.';
-comment on function hp_private.tick_if_overdue is 'Runs the tick when whoever should run it is two periods late.';
-comment on function public.hp_tick is 'The watch''s monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
-comment on function public.hp_watch is 'Says that somebody watches; messages flow only then. Call once a minute. Errors: PT403 not a member.';
-comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns in words what came of it. Safe to run again.';
+comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
+comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
+comment on function public.hp_watch is 'Announces a viewer for 150 s: messages flow only then. Call once a minute. Errors: PT403 not a member.';
+comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns the outcome as text. Safe to run again.';

@@ -179,7 +179,7 @@ begin
   select (p.tick_at + p.overdue_after > heartbeat.at) is not true as overdue, coalesce(p.viewed_until > heartbeat.at, false) as viewed, p.activity_every_s, p.stretch,
     coalesce(p.followed_until > heartbeat.at, false) as followed,
     -- By the partial index of open commands: as fast as a flag.
-    exists (select from public.hp_worker_command c where c.state in ('requested', 'delivered', 'acknowledged')) as commands_open,
+    exists (select from public.hp_worker_command c where c.open) as commands_open,
     (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
       where g.heartbeat_interval_s is not null) as group_intervals
   into v_monitor

@@ -32,7 +32,9 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.message_budget': ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
-  'hp_private.monitor':          ['-', 'e', 'r',   'r',    'r',    'r'],
+  'hp_private.monitor':        ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  'hp_private.process_lease':  ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   'hp_private.sign_in_salt':   ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
@@ -230,7 +232,8 @@ export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key
   'history_ends(timestamp with time zone)': 'signed in, secret key',
   'is_alive(hp_worker_status,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
   'is_overdue(hp_worker_status,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
-  'only_members()': 'signed in, secret key',
+  'caller_role()': 'signed in, secret key',
+  'require_member()': 'signed in, secret key',
   'sparks(bigint[],timestamp with time zone)': 'signed in, secret key',
   'throughput(timestamp with time zone)': 'signed in, secret key',
   'monitored_ms(hp_worker_status,timestamp with time zone)': 'signed in, secret key',
@@ -244,7 +247,7 @@ export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key
   'worker_history(text,text,timestamp with time zone)': 'signed in, secret key',
   'worker_steps(bigint,integer,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
   'is_member()': 'signed in',
-  'member_role()': 'signed in',
+  'member_role()': 'signed in, secret key',
 };
 
 /** Private channels: who may listen (`l`) and who may speak (`s`). The secret key passes by every policy. */

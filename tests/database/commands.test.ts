@@ -125,7 +125,7 @@ describe('a command', () => {
     await tick(later(131));
     expect(await command(asked.id)).toMatchObject({
       state: 'expired',
-      message: 'it was not heard in 2 minutes',
+      message: 'no beat fetched it within 2 minutes',
     });
     expect(ids(await slow.send({}, later(1799)))).toEqual([patient.id]);
   });
@@ -138,7 +138,7 @@ describe('a command', () => {
     await tick(later(125));
     expect(await command(asked.id)).toMatchObject({
       state: 'expired',
-      message: 'it was delivered, but the worker said nothing of it',
+      message: 'delivered, but the worker did not report on it',
     });
     await told(worker, asked.id, 'done');
     expect(await command(asked.id)).toMatchObject({ state: 'done', message: null });
@@ -300,7 +300,7 @@ describe('a restart', () => {
     const between = await command(asked.id);
     expect(between).toMatchObject({
       state: 'acknowledged',
-      message: 'it has ended; waiting for a new instance',
+      message: 'the process has ended; waiting for a new one',
     });
     expect(between.instance_ended_at).toBeInstanceOf(Date);
 
@@ -319,12 +319,12 @@ describe('a restart', () => {
     await tick(later(123));
     expect(await command(asked.id)).toMatchObject({
       state: 'failed',
-      message: 'it ended 2 minutes ago, and no new instance came',
+      message: 'the process ended 2 minutes ago, and no new one started',
     });
     await new Process(db.sql, 'gone').send({}, later(300));
     expect(await command(asked.id)).toMatchObject({
       state: 'done',
-      message: 'a new instance has come, 5 minutes after the old one ended',
+      message: 'a new process has started, 5 minutes after the old one ended',
     });
   });
 
@@ -338,7 +338,7 @@ describe('a restart', () => {
     for (const at of [10, 20, 30, 40, 49, 55]) await fresh.sql`select hp_private.tick(${later(at)})`;
     expect(await state()).toEqual({
       state: 'acknowledged',
-      message: 'it ended without a goodbye; waiting for a new instance',
+      message: 'the process ended without an exit report; waiting for a new one',
     });
     await new Process(fresh.sql, 'killed').send({}, later(65));
     expect(await state()).toMatchObject({ state: 'done' });
@@ -364,7 +364,7 @@ describe('a restart', () => {
     await worker.send({ status: 'stopped' });
     expect(await command(asked.id)).toMatchObject({
       state: 'expired',
-      message: 'the process ended before it heard of it',
+      message: 'the process ended before it got the command',
     });
     expect(ids(await alive('too-late').then((next) => next.send()))).toEqual([]);
   });
@@ -405,7 +405,7 @@ describe('a try that is refused', () => {
       [await ask('bob', 'sense', 'beat', { args: ['level'] }), '400', /args must be an object/],
       [await ask('bob', 'sense', 'log_level', { args: 'level' as never }), '400', /args must be an object/],
       [await ask('bob', 'nobody', 'restart'), '404', /no worker named nobody/],
-      [await ask('bob', 'sense', 'restart', { instance: randomUUID() }), '409', /none of this worker/],
+      [await ask('bob', 'sense', 'restart', { instance: randomUUID() }), '409', /belongs to another worker/],
     ] as const;
     for (const [answer, status, message] of refusals) {
       expect(answer).toMatchObject({ status });
@@ -422,16 +422,16 @@ describe('a try that is refused', () => {
     await worker.send({ status: 'stopped' });
     expect(await ask('bob', 'ended', 'restart')).toMatchObject({
       status: '409',
-      message: 'no process of it is alive',
+      message: 'no process of this worker is alive',
       hint: 'systemctl restart ended',
     });
     await db.sql`insert into hp_worker_status (worker_name, status) values ('by-hand', 'idle')`;
-    expect((await ask('bob', 'by-hand', 'restart')).message).toMatch(/plain writes/);
+    expect((await ask('bob', 'by-hand', 'restart')).message).toMatch(/writes to the table directly/);
     const run = new Process(db.sql, 'nightly', { kind: 'scheduled' });
     await run.send({ status: 'idle', next_run_in_ms: 3_600_000 });
     expect(await ask('bob', 'nightly', 'beat')).toMatchObject({ state: 'requested' });
     await run.send({ status: 'stopped', next_run_in_ms: 3_600_000 });
-    expect((await ask('bob', 'nightly', 'stop')).message).toBe('no process of it is running now');
+    expect((await ask('bob', 'nightly', 'stop')).message).toBe('no process of this worker is running now');
   });
 
   it('is the same thing once more while it is under way', async () => {
@@ -439,7 +439,7 @@ describe('a try that is refused', () => {
     const asked = await ask('bob', 'impatient', 'restart');
     expect(await ask('alice', 'impatient', 'restart')).toMatchObject({ status: '409' });
     expect((await ask('alice', 'impatient', 'drain')).message).toMatch(
-      /restart was asked for at .* and is under way/,
+      /restart was requested at .* and is under way/,
     );
     expect(await ask('alice', 'impatient', 'beat')).toMatchObject({ state: 'requested' });
     await worker.send();

@@ -194,7 +194,7 @@ describe('the tick', () => {
     await tick(165);
     expect(await row('nightly')).toMatchObject({ status: 'crashed', status_since: at(161) });
     expect((await row('nightly')).status_reason).toMatch(
-      /^overdue: due \d{4}-\d\d-\d\d \d\d:\d\d UTC, not begun 60 seconds later$/,
+      /^overdue: due \d{4}-\d\d-\d\d \d\d:\d\d UTC, not begun 1 minute later$/,
     );
   });
 

@@ -130,7 +130,7 @@ describe('the snippets for the SQL editor', () => {
     'who-is-dead': ['mail', 'silent'],
     'stats-by-type': ['crawl', 'mail'],
     'last-hour': ['(the watch)', 'out of memory'],
-    'last-commands': ['bob@example.com', 'a new disk', 'no process of it is alive', 'mail'],
+    'last-commands': ['bob@example.com', 'a new disk', 'no process of this worker is alive', 'mail'],
     'open-breakers': ['crawl-2', '503'],
     'leases-held': ['feed-7', 'holder'],
     'clean-up': ['crawl@vps-2:77'],

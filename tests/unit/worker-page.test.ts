@@ -164,7 +164,7 @@ describe('a command on its way', () => {
       state: 'now',
       words: 'none for 2 minutes; given up in 10 s',
     });
-    const message = 'it ended 2 minutes ago, and no new instance came';
+    const message = 'the process ended 2 minutes ago, and no new one started';
     const failed = command({ ...gone, state: 'failed', finished_at: at('12:02:20'), message });
     expect(stepsOf(failed, null, now).at(-1)).toMatchObject({
       label: 'Failed',

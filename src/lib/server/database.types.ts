@@ -201,6 +201,7 @@ export type Database = {
           instance_id: string | null;
           message: string | null;
           new_instance_id: string | null;
+          open: boolean | null;
           reason: string | null;
           requested_as: string;
           requested_at: string;
@@ -223,6 +224,7 @@ export type Database = {
           instance_id?: string | null;
           message?: string | null;
           new_instance_id?: string | null;
+          open?: never;
           reason?: string | null;
           requested_as: string;
           requested_at?: string;
@@ -244,6 +246,7 @@ export type Database = {
           instance_id?: string | null;
           message?: string | null;
           new_instance_id?: string | null;
+          open?: never;
           reason?: string | null;
           requested_as?: string;
           requested_at?: string;
