@@ -145,11 +145,17 @@ create or replace function hp_private.sample_load(at timestamptz) returns void
 language sql set search_path = ''
 as $$
   insert into hp_private.history_sample (at, worker_ids, minutes, cpu, memory, lag)
-  select sample_load.at, array_agg(w.worker_id), array_agg(floor(extract(epoch from w.last_heartbeat) / 60)::integer),
-    array_agg(w.cpu_percent), array_agg(w.memory_percent), array_agg(w.event_loop_lag_ms)
-  from public.hp_worker_status w
-  where w.cpu_percent is not null and w.last_heartbeat <= sample_load.at
-    and w.last_heartbeat > coalesce((select max(s.at) from hp_private.history_sample s), sample_load.at - interval '1 minute')
+  select sample_load.at, array_agg(l.worker_id), array_agg(l.minute), array_agg(l.cpu), array_agg(l.memory), array_agg(l.lag)
+  from (
+    -- By its last beat first: PostgreSQL unpacks a row as far as the condition asks, and the load stands at its end.
+    select w.worker_id, floor(date_part('epoch', w.last_heartbeat) / 60)::integer as minute, w.cpu_percent as cpu,
+      w.memory_percent as memory, w.event_loop_lag_ms as lag
+    from public.hp_worker_status w
+    where w.last_heartbeat <= sample_load.at and w.last_heartbeat
+      > coalesce((select max(s.at) from hp_private.history_sample s), sample_load.at - interval '1 minute')
+    offset 0
+  ) l
+  where l.cpu is not null
   having count(*) > 0
   on conflict do nothing
 $$;

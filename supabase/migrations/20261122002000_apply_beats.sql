@@ -25,27 +25,16 @@ $$;
 -- change what it is worked out from. Workers wait 0.9 to 1.0 of their interval, hence 0.95. A beat of changed activity takes
 -- the place of the next plain one, so activity may have what the plain beats leave over.
 create or replace function hp_private.pace_fleet(
-  present double precision, at timestamptz,
-  out live_workers integer, out stretch double precision, out activity_every_s double precision
+  present double precision, live_workers integer, load double precision,
+  out stretch double precision, out activity_every_s double precision
 )
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_most double precision := coalesce(nullif(hp_private.setting('beats_per_second'), 0), 200);
-  v_load double precision;
+  v_most constant double precision := coalesce(nullif(hp_private.setting('beats_per_second'), 0), 200);
 begin
-  select count(*),
-    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s)), 0) / 0.95
-  into pace_fleet.live_workers, v_load
-  from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
-  -- Not by its lease: a fleet that an outage cut off comes back with the pace that it had.
-  where w.lease_expires_at is not null and w.status not in ('unknown', 'stopped', 'crashed')
-    -- Between its runs a scheduled worker has no need to beat.
-    and not (w.kind = 'scheduled' and w.status in ('idle', 'stopped'));
-
-  pace_fleet.stretch := hp_private.stretch_step(v_load / v_most, coalesce(present, 1));
-  pace_fleet.activity_every_s := least(3600, greatest(1,
-    pace_fleet.live_workers / greatest(v_most - v_load / pace_fleet.stretch, v_most / 100)));
+  stretch := hp_private.stretch_step(load / v_most, coalesce(present, 1));
+  activity_every_s := least(3600, greatest(1, live_workers / greatest(v_most - load / stretch, v_most / 100)));
 end
 $$;
 
@@ -495,7 +484,7 @@ revoke all on function
 from public;
 
 comment on function hp_private.stretch_step is 'By how much to stretch intervals where so much is needed and so much is in force.';
-comment on function hp_private.pace_fleet is 'How many workers beat, by how much their intervals are to be stretched, and how often one may report changed activity.';
+comment on function hp_private.pace_fleet is 'By how much the intervals of so many workers are to be stretched, and how often one may report changed activity. load: beats a second without any stretch.';
 comment on function hp_private.apply_steady is 'Applies the beats that say nothing new, of instances that hold their worker''s row; one beat per worker. Returns the answers, null at the places of the others.';
 comment on function hp_private.apply_beats is 'Applies the beats of instances that hold their worker''s row; one beat per worker. group_intervals: seconds by worker_type, or null. Returns their places in the array, and their answers.';
 comment on function hp_private.credit is 'Adds to a worker''s lifetime counts what one of its instances did.';

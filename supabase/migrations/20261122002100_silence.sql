@@ -126,7 +126,7 @@ $$;
 -- forgives those to whom it was long. In doubt nobody is accused for three leases of their own, and those that fell silent together are given up together. A scheduled worker
 -- is excused only if its time to be heard lay in what we missed: it has then until the time after.
 create or replace function hp_private.judge_silence(
-  monitor hp_private.monitor, tick_every interval, at timestamptz,
+  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
   out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
 )
 language plpgsql set search_path = ''
@@ -138,6 +138,9 @@ declare
 begin
   impaired_since := monitor.impaired_since;
   watching_since := monitor.watching_since;
+  if not silent and impaired_since is null then
+    return;
+  end if;
   perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
 
   with overdue as materialized (
