@@ -71,6 +71,11 @@ return case
   else coalesce(hp_private.member_role(), 'stranger')
 end;
 
+-- The Auth user who is asking; null for the secret key.
+create or replace function hp_private.caller_id() returns uuid
+language sql stable set search_path = ''
+return case when hp_private.caller_role() <> 'secret key' then auth.uid() end;
+
 create or replace function hp_private.may_operate() returns boolean
 language sql stable set search_path = ''
 return hp_private.caller_role() in ('operator', 'owner', 'secret key');
@@ -467,7 +472,7 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.may_operate,
+  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id, hp_private.may_operate,
   hp_private.require_member, hp_private.require_operator, hp_private.require_owner, hp_private.refuse,
   hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
@@ -491,6 +496,7 @@ comment on function hp_private.session_lives is 'Whether the session of the call
 comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
 comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
 comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.caller_id is 'The Auth user who is asking, or null.';
 comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
 comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
 comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';

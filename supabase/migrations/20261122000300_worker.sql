@@ -354,6 +354,7 @@ comment on column public.hp_worker_instance.log_line is 'Number of the last line
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
 revoke all on function hp_private.statuses, hp_private.tg_hp_worker_status__number from public;
+grant execute on function hp_private.statuses to authenticated, service_role;
 
 comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';

@@ -9,6 +9,11 @@ create or replace function hp_private.commands() returns text[]
 language sql immutable set search_path = ''
 return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];
 
+-- Levels of log lines, the worst last.
+create or replace function hp_private.log_levels() returns text[]
+language sql immutable set search_path = ''
+return array['debug', 'info', 'warn', 'error'];
+
 create table if not exists public.hp_worker_command (
   id bigint generated always as identity
     constraint hp_worker_command_pkey primary key,
@@ -128,7 +133,7 @@ as $$
 declare
   v_as constant text := hp_private.caller_role();
   v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
-  v_by constant uuid := case when v_as <> 'secret key' then auth.uid() end;
+  v_by constant uuid := hp_private.caller_id();
   v_command constant text := left(coalesce(refuse_command.command, ''), 64);
   v_worker_name constant text := left(refuse_command.worker_name, 128);
   v_lately bigint[];
@@ -174,7 +179,7 @@ return case
     format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
   when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
   when jsonb_typeof(args) <> 'object' then 'args must be an object'
-  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
+  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') <> all (hp_private.log_levels()))
     then 'args must be {"level": "debug"}, "info", "warn" or "error"'
   when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
 end;
@@ -265,7 +270,7 @@ begin
   insert into public.hp_worker_command (
     worker_name, instance_id, command, args, reason, state, requested_by, requested_as, expires_at)
   values (v_worker.worker_name, v_instance, hp_request_command.command, v_args, btrim(hp_request_command.reason), 'requested',
-    case when v_as <> 'secret key' then auth.uid() end, v_as,
+    hp_private.caller_id(), v_as,
     now() + greatest(interval '2 minutes', make_interval(secs => 3 * v_worker.heartbeat_interval_s)))
   returning * into v_command;
   -- The process that receives this beats at once, and finds the command in the answer: there is nothing in the message to trust.
@@ -551,16 +556,18 @@ end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
+  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
   hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
 revoke all on function
   public.hp_request_command, public.hp_worker_commands
 from public, anon, authenticated, service_role;
+grant execute on function hp_private.log_levels to authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
 comment on function hp_private.commands is 'Every command that a worker may get.';
+comment on function hp_private.log_levels is 'Levels of log lines, the worst last.';
 comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
 comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
