@@ -3477,6 +3477,31 @@ begin
 end
 $$;
 
+create or replace function hp_private.command_message(command public.hp_worker_command, outcome text, at timestamptz) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when outcome = 'late' then case
+      when command.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - command.requested_at)
+      when command.state = 'delivered' then 'delivered, but the worker did not report on it'
+      when command.instance_ended_at is null then
+        format('the worker began %s ago, and is not done', hp_private.in_words(at - command.acknowledged_at))
+      else format('the process ended %s ago, and no new one started', hp_private.in_words(at - command.instance_ended_at))
+    end
+    when outcome = 'replaced' then 'a new process has started' || case
+      when command.state = 'failed' then format(', %s after the old one ended', hp_private.in_words(at - command.instance_ended_at))
+      else ''
+    end
+    when command.state = 'requested' then 'the process ended before it got the command'
+    when command.command = 'stop' and outcome = 'stopped' then command.message
+    when command.command not in ('restart', 'stop') then 'the process ended before it was done'
+    else 'the process ' || case when outcome = 'stopped' then 'has ended' else 'ended without an exit report' end
+      || case when command.command = 'restart' then '; waiting for a new one' else '' end
+  end;
+end
+$$;
+
 create or replace function hp_private.settle_commands(instances uuid[], hows text[], ends timestamptz[], at timestamptz) returns void
 language sql set search_path = ''
 begin atomic
@@ -3506,14 +3531,7 @@ begin atomic
         select make_interval(secs => 3 * w.heartbeat_interval_s)
         from public.hp_worker_status w where w.worker_name = c.worker_name))
     end,
-    message = case
-      when c.state = 'requested' then 'the process ended before it got the command'
-      when c.command = 'restart' then case when o.how = 'stopped' then 'the process has ended; waiting for a new one'
-        else 'the process ended without an exit report; waiting for a new one' end
-      when c.command = 'stop' and o.how = 'stopped' then c.message
-      when c.command = 'stop' then 'the process ended without an exit report'
-      else 'the process ended before it was done'
-    end
+    message = hp_private.command_message(c, o.how, at)
   from open o where c.id = o.id;
 end;
 
@@ -3524,9 +3542,7 @@ begin
   update public.hp_worker_command c set
     state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
     acknowledged_at = coalesce(c.acknowledged_at, at),
-    message = case when c.state = 'failed'
-      then format('a new process has started, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
-      else 'a new process has started' end
+    message = hp_private.command_message(c, 'replaced', at)
   where c.worker_name = successor.worker_name and c.command = 'restart'
     and (c.state in ('delivered', 'acknowledged')
       or (c.state = 'failed' and c.instance_ended_at is not null and c.finished_at > at - interval '1 hour'))
@@ -3617,20 +3633,14 @@ begin
   )
   update public.hp_worker_command c set
     state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
-    message = case
-      when c.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - c.requested_at)
-      when c.state = 'delivered' then 'delivered, but the worker did not report on it'
-      when c.instance_ended_at is not null then
-        format('the process ended %s ago, and no new one started', hp_private.in_words(at - c.instance_ended_at))
-      else format('the worker began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
-    end
+    message = hp_private.command_message(c, 'late', at)
   from late l where c.id = l.id;
 end
 $$;
 
 revoke all on function
   hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
-  hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
+  hp_private.reports_problem, hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
 revoke all on function
@@ -3651,6 +3661,7 @@ comment on function public.hp_request_command is 'Asks one process of a worker t
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
 comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
+comment on function hp_private.command_message is 'What happened to a command, as text.';
 comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
