@@ -427,22 +427,23 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id, hp_private.may_operate,
-  hp_private.require_member, hp_private.require_operator, hp_private.require_owner, hp_private.refuse,
-  hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
+  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id,
+  hp_private.may_operate, hp_private.require_member, hp_private.require_operator, hp_private.require_owner,
+  hp_private.refuse, hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
   hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
 from public;
 revoke all on function
-  public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
-  public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in,
-  public.hp_forget_sign_in
+  public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
+  public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
 from public, anon, authenticated, service_role;
 grant execute on function
   hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function hp_private.member_role, hp_private.caller_role, hp_private.require_member to authenticated, service_role;
+grant execute on function
+  hp_private.member_role, hp_private.caller_role, hp_private.require_member
+to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 
 comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
@@ -1779,9 +1780,9 @@ create policy "workers listen for their wake-up" on realtime.messages
   );
 
 revoke all on function
-  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due, hp_private.count_message,
-  hp_private.fleet_header, hp_private.send_fleet, hp_private.send_transition, hp_private.send_digest,
-  hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
+  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
+  hp_private.count_message, hp_private.fleet_header, hp_private.send_fleet, hp_private.send_transition,
+  hp_private.send_digest, hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
   hp_private.tg_hp_worker_status__plain_send
 from public;
 grant execute on function hp_private.fleet_header to authenticated, service_role;
@@ -3639,8 +3640,9 @@ end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
-  hp_private.reports_problem, hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
+  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command,
+  hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem, hp_private.reports_problem,
+  hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
 revoke all on function
@@ -4875,8 +4877,8 @@ $$;
 
 revoke all on function
   hp_private.make_history_room, hp_private.sweep_history, hp_private.monitored, hp_private.seconds_of,
-  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes,
-  hp_private.pack_history, hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
+  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes, hp_private.pack_history,
+  hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
 from public;
 
 comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';
@@ -5217,14 +5219,13 @@ $$;
 
 revoke all on function
   hp_private.send_logs, hp_private.send_to_followers, hp_private.tg_hp_worker_event__send,
-  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job, hp_private.object_rights
+  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job,
+  hp_private.object_rights
 from public;
 revoke all on function
   public.hp_fleet, public.hp_worker_page, public.hp_watch_worker, public.hp_diagnosis
 from public, anon, authenticated, service_role;
-grant execute on function
-  public.hp_fleet, public.hp_worker_page, public.hp_watch_worker
-to authenticated, service_role;
+grant execute on function public.hp_fleet, public.hp_worker_page, public.hp_watch_worker to authenticated, service_role;
 grant execute on function public.hp_diagnosis to service_role;
 
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';

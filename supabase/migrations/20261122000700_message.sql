@@ -419,9 +419,9 @@ create policy "workers listen for their wake-up" on realtime.messages
 -- note: no insert policy; only the database sends on these channels.
 
 revoke all on function
-  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due, hp_private.count_message,
-  hp_private.fleet_header, hp_private.send_fleet, hp_private.send_transition, hp_private.send_digest,
-  hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
+  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
+  hp_private.count_message, hp_private.fleet_header, hp_private.send_fleet, hp_private.send_transition,
+  hp_private.send_digest, hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
   hp_private.tg_hp_worker_status__plain_send
 from public;
 grant execute on function hp_private.fleet_header to authenticated, service_role;

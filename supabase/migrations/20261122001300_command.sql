@@ -123,7 +123,8 @@ return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
 -- Writes down a try that was refused, and refuses it. A refusal is returned with its HTTP status, not raised: raised, it
 -- would take the record back with it.
 --
--- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that is there.
+-- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that
+-- is there.
 create or replace function hp_private.refuse_command(
   worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
   status integer, message text, hint text default null
@@ -568,8 +569,9 @@ end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
-  hp_private.reports_problem, hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
+  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command,
+  hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem, hp_private.reports_problem,
+  hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
 revoke all on function

@@ -356,14 +356,13 @@ $$;
 
 revoke all on function
   hp_private.send_logs, hp_private.send_to_followers, hp_private.tg_hp_worker_event__send,
-  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job, hp_private.object_rights
+  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job,
+  hp_private.object_rights
 from public;
 revoke all on function
   public.hp_fleet, public.hp_worker_page, public.hp_watch_worker, public.hp_diagnosis
 from public, anon, authenticated, service_role;
-grant execute on function
-  public.hp_fleet, public.hp_worker_page, public.hp_watch_worker
-to authenticated, service_role;
+grant execute on function public.hp_fleet, public.hp_worker_page, public.hp_watch_worker to authenticated, service_role;
 grant execute on function public.hp_diagnosis to service_role;
 
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
