@@ -68,6 +68,10 @@ return case
   else coalesce(hp_private.member_role(), 'stranger')
 end;
 
+create or replace function hp_private.caller_id() returns uuid
+language sql stable set search_path = ''
+return case when hp_private.caller_role() <> 'secret key' then auth.uid() end;
+
 create or replace function hp_private.may_operate() returns boolean
 language sql stable set search_path = ''
 return hp_private.caller_role() in ('operator', 'owner', 'secret key');
@@ -423,28 +427,30 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.may_operate,
-  hp_private.require_member, hp_private.require_operator, hp_private.require_owner, hp_private.refuse,
-  hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
+  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id,
+  hp_private.may_operate, hp_private.require_member, hp_private.require_operator, hp_private.require_owner,
+  hp_private.refuse, hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
   hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
 from public;
 revoke all on function
-  public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
-  public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in,
-  public.hp_forget_sign_in
+  public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
+  public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
 from public, anon, authenticated, service_role;
 grant execute on function
   hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function hp_private.member_role, hp_private.caller_role, hp_private.require_member to authenticated, service_role;
+grant execute on function
+  hp_private.member_role, hp_private.caller_role, hp_private.require_member
+to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 
 comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
 comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
 comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
 comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.caller_id is 'The Auth user who is asking, or null.';
 comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
 comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
 comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
@@ -844,6 +850,7 @@ comment on column public.hp_worker_instance.log_line is 'Number of the last line
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
 revoke all on function hp_private.statuses, hp_private.tg_hp_worker_status__number from public;
+grant execute on function hp_private.statuses to authenticated, service_role;
 
 comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
@@ -1461,6 +1468,11 @@ begin
 end
 $$;
 
+create or replace function hp_private.take_transition() returns boolean
+language sql set search_path = ''
+return hp_private.take_message('transition', coalesce(hp_private.setting('transition_store'), 20)::double precision,
+  coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp());
+
 create or replace function hp_private.message_every_s(bytes bigint) returns double precision
 language sql stable set search_path = ''
 return greatest(
@@ -1713,10 +1725,7 @@ begin
     select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type) into v_groups
     from hp_private.group_state s where s.worker_type in (select e.worker_type from edited e);
   end if;
-  if v_groups is not null and hp_private.take_message('transition',
-    coalesce(hp_private.setting('transition_store'), 20)::double precision,
-    coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
-  then
+  if v_groups is not null and hp_private.take_transition() then
     perform hp_private.send_fleet('transition', null, null, null, v_groups);
   end if;
   return null;
@@ -1771,14 +1780,15 @@ create policy "workers listen for their wake-up" on realtime.messages
   );
 
 revoke all on function
-  hp_private.take_message, hp_private.message_every_s, hp_private.digest_due, hp_private.count_message,
-  hp_private.fleet_header, hp_private.send_fleet, hp_private.send_transition, hp_private.send_digest,
-  hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
+  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
+  hp_private.count_message, hp_private.fleet_header, hp_private.send_fleet, hp_private.send_transition,
+  hp_private.send_digest, hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
   hp_private.tg_hp_worker_status__plain_send
 from public;
 grant execute on function hp_private.fleet_header to authenticated, service_role;
 
 comment on function hp_private.take_message is 'Takes one message of a kind out of its store; false when there is none, when the last was too recent, or when another transaction is taking one.';
+comment on function hp_private.take_transition is 'Takes one transition message out of its store, by the settings.';
 comment on function hp_private.message_every_s is 'Seconds between two messages of that size.';
 comment on function hp_private.digest_due is 'Whether it is time for a digest.';
 comment on function hp_private.count_message is 'Keeps account of a message that was sent.';
@@ -3110,6 +3120,10 @@ create or replace function hp_private.commands() returns text[]
 language sql immutable set search_path = ''
 return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];
 
+create or replace function hp_private.log_levels() returns text[]
+language sql immutable set search_path = ''
+return array['debug', 'info', 'warn', 'error'];
+
 create table if not exists public.hp_worker_command (
   id bigint generated always as identity
     constraint hp_worker_command_pkey primary key,
@@ -3220,7 +3234,7 @@ as $$
 declare
   v_as constant text := hp_private.caller_role();
   v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
-  v_by constant uuid := case when v_as <> 'secret key' then auth.uid() end;
+  v_by constant uuid := hp_private.caller_id();
   v_command constant text := left(coalesce(refuse_command.command, ''), 64);
   v_worker_name constant text := left(refuse_command.worker_name, 128);
   v_lately bigint[];
@@ -3263,7 +3277,7 @@ return case
     format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
   when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
   when jsonb_typeof(args) <> 'object' then 'args must be an object'
-  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
+  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') <> all (hp_private.log_levels()))
     then 'args must be {"level": "debug"}, "info", "warn" or "error"'
   when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
 end;
@@ -3352,7 +3366,7 @@ begin
   insert into public.hp_worker_command (
     worker_name, instance_id, command, args, reason, state, requested_by, requested_as, expires_at)
   values (v_worker.worker_name, v_instance, hp_request_command.command, v_args, btrim(hp_request_command.reason), 'requested',
-    case when v_as <> 'secret key' then auth.uid() end, v_as,
+    hp_private.caller_id(), v_as,
     now() + greatest(interval '2 minutes', make_interval(secs => 3 * v_worker.heartbeat_interval_s)))
   returning * into v_command;
   perform realtime.send('{}', 'wake-up', 'hp:wake-up:' || v_instance, true);
@@ -3464,6 +3478,31 @@ begin
 end
 $$;
 
+create or replace function hp_private.command_message(command public.hp_worker_command, outcome text, at timestamptz) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when outcome = 'late' then case
+      when command.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - command.requested_at)
+      when command.state = 'delivered' then 'delivered, but the worker did not report on it'
+      when command.instance_ended_at is null then
+        format('the worker began %s ago, and is not done', hp_private.in_words(at - command.acknowledged_at))
+      else format('the process ended %s ago, and no new one started', hp_private.in_words(at - command.instance_ended_at))
+    end
+    when outcome = 'replaced' then 'a new process has started' || case
+      when command.state = 'failed' then format(', %s after the old one ended', hp_private.in_words(at - command.instance_ended_at))
+      else ''
+    end
+    when command.state = 'requested' then 'the process ended before it got the command'
+    when command.command = 'stop' and outcome = 'stopped' then command.message
+    when command.command not in ('restart', 'stop') then 'the process ended before it was done'
+    else 'the process ' || case when outcome = 'stopped' then 'has ended' else 'ended without an exit report' end
+      || case when command.command = 'restart' then '; waiting for a new one' else '' end
+  end;
+end
+$$;
+
 create or replace function hp_private.settle_commands(instances uuid[], hows text[], ends timestamptz[], at timestamptz) returns void
 language sql set search_path = ''
 begin atomic
@@ -3493,14 +3532,7 @@ begin atomic
         select make_interval(secs => 3 * w.heartbeat_interval_s)
         from public.hp_worker_status w where w.worker_name = c.worker_name))
     end,
-    message = case
-      when c.state = 'requested' then 'the process ended before it got the command'
-      when c.command = 'restart' then case when o.how = 'stopped' then 'the process has ended; waiting for a new one'
-        else 'the process ended without an exit report; waiting for a new one' end
-      when c.command = 'stop' and o.how = 'stopped' then c.message
-      when c.command = 'stop' then 'the process ended without an exit report'
-      else 'the process ended before it was done'
-    end
+    message = hp_private.command_message(c, o.how, at)
   from open o where c.id = o.id;
 end;
 
@@ -3511,9 +3543,7 @@ begin
   update public.hp_worker_command c set
     state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
     acknowledged_at = coalesce(c.acknowledged_at, at),
-    message = case when c.state = 'failed'
-      then format('a new process has started, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
-      else 'a new process has started' end
+    message = hp_private.command_message(c, 'replaced', at)
   where c.worker_name = successor.worker_name and c.command = 'restart'
     and (c.state in ('delivered', 'acknowledged')
       or (c.state = 'failed' and c.instance_ended_at is not null and c.finished_at > at - interval '1 hour'))
@@ -3604,28 +3634,25 @@ begin
   )
   update public.hp_worker_command c set
     state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
-    message = case
-      when c.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - c.requested_at)
-      when c.state = 'delivered' then 'delivered, but the worker did not report on it'
-      when c.instance_ended_at is not null then
-        format('the process ended %s ago, and no new one started', hp_private.in_words(at - c.instance_ended_at))
-      else format('the worker began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
-    end
+    message = hp_private.command_message(c, 'late', at)
   from late l where c.id = l.id;
 end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
-  hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
+  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command,
+  hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem, hp_private.reports_problem,
+  hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
 revoke all on function
   public.hp_request_command, public.hp_worker_commands
 from public, anon, authenticated, service_role;
+grant execute on function hp_private.log_levels to authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
 comment on function hp_private.commands is 'Every command that a worker may get.';
+comment on function hp_private.log_levels is 'Levels of log lines, the worst last.';
 comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
 comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
@@ -3636,6 +3663,7 @@ comment on function public.hp_request_command is 'Asks one process of a worker t
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
 comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
+comment on function hp_private.command_message is 'What happened to a command, as text.';
 comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
@@ -3654,7 +3682,7 @@ begin
   insert into public.hp_worker_command (
     worker_name, worker_type, command, args, reason, state, requested_by, requested_as, finished_at)
   values (record_done.worker_name, record_done.worker_type, record_done.command, record_done.args,
-    nullif(btrim(record_done.reason), ''), 'done', case when v_as <> 'secret key' then auth.uid() end, v_as, now())
+    nullif(btrim(record_done.reason), ''), 'done', hp_private.caller_id(), v_as, now())
   returning * into v_command;
   return hp_private.command_state(v_command, v_as);
 end
@@ -3667,7 +3695,6 @@ language plpgsql set search_path = '' set application_name = 'lastseen own write
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_as constant text := hp_private.caller_role();
   v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
   v_reason constant text := nullif(btrim(set_pause.reason), '');
   v_found boolean;
@@ -3754,7 +3781,6 @@ language plpgsql security definer set search_path = '' set application_name = 'l
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_as constant text := hp_private.caller_role();
   v_worker public.hp_worker_status;
   v_status integer := 400;
   v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
@@ -3776,7 +3802,7 @@ begin
     return hp_private.refuse_command(hp_mark_seen.worker_name, null, null, 'seen', '{}', hp_mark_seen.reason, v_status, v_problem);
   end if;
 
-  update public.hp_worker_status w set seen_at = now(), seen_by = case when v_as <> 'secret key' then auth.uid() end
+  update public.hp_worker_status w set seen_at = now(), seen_by = hp_private.caller_id()
   where w.worker_name = hp_mark_seen.worker_name;
   perform hp_private.send_edit(hp_mark_seen.worker_name, v_began);
   return hp_private.record_done(hp_mark_seen.worker_name, null, 'seen', '{}', hp_mark_seen.reason);
@@ -3789,7 +3815,6 @@ as $$
 declare
   v_began constant timestamptz := clock_timestamp();
   v_worker public.hp_worker_status;
-  v_monitor hp_private.monitor;
 begin
   perform hp_private.require_operator('stop a worker');
   if char_length(hp_stop_worker.reason) > 500 then
@@ -3808,10 +3833,7 @@ begin
     raise exception 'there is no worker named %', hp_stop_worker.worker_name using errcode = 'PT404';
   end if;
 
-  select * into v_monitor from hp_private.monitor;
-  if v_monitor.viewed_until > now() then
-    perform hp_private.send_changes(array[v_worker.worker_name], v_began, v_monitor.activity_every_s);
-  end if;
+  perform hp_private.send_edit(v_worker.worker_name, v_began);
   return jsonb_build_object('worker_name', v_worker.worker_name, 'status', v_worker.status,
     'status_since', v_worker.status_since);
 end
@@ -3842,7 +3864,7 @@ create table if not exists public.hp_worker_log (
   line bigint not null,
   at timestamptz not null,
   level text not null
-    constraint hp_worker_log_level_check check (level in ('debug', 'info', 'warn', 'error')),
+    constraint hp_worker_log_level_check check (level = any (hp_private.log_levels())),
   message text not null,
   dropped bigint not null default 0
 );
@@ -3912,7 +3934,7 @@ begin
       when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
       when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
         or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)
-      when coalesce(v_entry ->> 2, '') not in ('debug', 'info', 'warn', 'error') then 'level must be debug, info, warn or error'
+      when coalesce(v_entry ->> 2, '') <> all (hp_private.log_levels()) then 'level must be debug, info, warn or error'
       when jsonb_typeof(v_entry -> 3) is distinct from 'string' then 'message must be a text'
       when char_length(v_entry ->> 3) > 2000 then format('message is %s characters long; at most 2000', char_length(v_entry ->> 3))
     end;
@@ -3982,12 +4004,12 @@ language plpgsql stable set search_path = ''
 as $$
 declare
   v_most constant integer := least(greatest(coalesce(most, 100), 1), 500);
-  v_levels constant text[] := (array['debug', 'info', 'warn', 'error'])[
-    coalesce(array_position(array['debug', 'info', 'warn', 'error'], hp_worker_logs.level), 1):];
+  v_levels constant text[] := (hp_private.log_levels())[
+    coalesce(array_position(hp_private.log_levels(), hp_worker_logs.level), 1):];
   v_search constant text := lower(left(coalesce(hp_worker_logs.search, ''), 200));
 begin
   perform hp_private.require_member();
-  if hp_worker_logs.level is not null and hp_worker_logs.level not in ('debug', 'info', 'warn', 'error') then
+  if hp_worker_logs.level is not null and hp_worker_logs.level <> all (hp_private.log_levels()) then
     raise exception 'level is %; it must be debug, info, warn or error', left(hp_worker_logs.level, 64) using errcode = 'PT400';
   end if;
   return (
@@ -4855,8 +4877,8 @@ $$;
 
 revoke all on function
   hp_private.make_history_room, hp_private.sweep_history, hp_private.monitored, hp_private.seconds_of,
-  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes,
-  hp_private.pack_history, hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
+  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes, hp_private.pack_history,
+  hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
 from public;
 
 comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';
@@ -5042,9 +5064,7 @@ language plpgsql set search_path = ''
 as $$
 begin
   if exists (select from hp_private.followed_worker f where f.worker_name = send_to_followers.worker_name and f.until > now())
-    and hp_private.take_message('transition',
-      coalesce(hp_private.setting('transition_store'), 20)::double precision,
-      coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
+    and hp_private.take_transition()
   then
     perform realtime.send(payload, event, 'hp:worker:' || send_to_followers.worker_name, true);
   end if;
@@ -5110,8 +5130,8 @@ begin
 end
 $$;
 
-create or replace function public.hp_diagnosis() returns jsonb
-language plpgsql stable security definer set search_path = ''
+create or replace function hp_private.cron_job() returns jsonb
+language plpgsql stable set search_path = ''
 as $$
 declare
   v_job jsonb;
@@ -5128,13 +5148,38 @@ begin
       v_job := jsonb_build_object('error', sqlerrm);
     end;
   end if;
+  return v_job;
+end
+$$;
 
+create or replace function hp_private.object_rights() returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_object_agg(o.name, o.rights) from (
+    select n.nspname || '.' || p.proname as name, (
+      select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
+      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
+    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
+    union all
+    select n.nspname || '.' || c.relname, (
+      select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
+      from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
+  ) o
+$$;
+
+create or replace function public.hp_diagnosis() returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
   return jsonb_build_object(
     'now', clock_timestamp(),
     'server_version', current_setting('server_version'),
     'cron', jsonb_build_object(
       'available', exists (select from pg_catalog.pg_available_extensions e where e.name = 'pg_cron'),
-      'job', v_job),
+      'job', hp_private.cron_job()),
     'tick', (
       select jsonb_build_object('age_s', extract(epoch from clock_timestamp() - p.tick_at),
         'every_s', hp_private.setting('tick_every_s'), 'impaired_since', p.impaired_since)
@@ -5142,20 +5187,7 @@ begin
     'history', (
       select jsonb_build_object('failed_since', h.failed_at, 'failure', h.failure) from hp_private.history h),
     'digest_every_s', hp_private.setting('digest_every_s'),
-    'objects', (
-      select jsonb_object_agg(o.name, o.rights) from (
-        select n.nspname || '.' || p.proname as name, (
-          select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
-          from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
-        from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
-        union all
-        select n.nspname || '.' || c.relname, (
-          select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
-          from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
-        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
-      ) o),
+    'objects', hp_private.object_rights(),
     'unguarded', (
       select coalesce(jsonb_agg(c.relname order by c.relname), '[]')
       from pg_catalog.pg_class c
@@ -5187,14 +5219,13 @@ $$;
 
 revoke all on function
   hp_private.send_logs, hp_private.send_to_followers, hp_private.tg_hp_worker_event__send,
-  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers
+  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job,
+  hp_private.object_rights
 from public;
 revoke all on function
   public.hp_fleet, public.hp_worker_page, public.hp_watch_worker, public.hp_diagnosis
 from public, anon, authenticated, service_role;
-grant execute on function
-  public.hp_fleet, public.hp_worker_page, public.hp_watch_worker
-to authenticated, service_role;
+grant execute on function public.hp_fleet, public.hp_worker_page, public.hp_watch_worker to authenticated, service_role;
 grant execute on function public.hp_diagnosis to service_role;
 
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
@@ -5206,6 +5237,8 @@ comment on function hp_private.tg_hp_worker_event__send is 'Sends a worker''s ne
 comment on function hp_private.tg_hp_worker_command__send is 'Sends a worker''s command that is new or has moved on to its followers.';
 comment on function hp_private.answer_followed is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
 comment on function hp_private.follow_workers is 'Sends lines that were not sent yet; forgets followers that are gone.';
+comment on function hp_private.cron_job is 'The job of pg_cron that runs the tick, or null.';
+comment on function hp_private.object_rights is 'Roles that may use each of our functions, tables and views.';
 comment on function public.hp_diagnosis is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
 
 -- 20261122001900_public_page.sql

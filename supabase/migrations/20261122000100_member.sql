@@ -71,6 +71,11 @@ return case
   else coalesce(hp_private.member_role(), 'stranger')
 end;
 
+-- The Auth user who is asking; null for the secret key.
+create or replace function hp_private.caller_id() returns uuid
+language sql stable set search_path = ''
+return case when hp_private.caller_role() <> 'secret key' then auth.uid() end;
+
 create or replace function hp_private.may_operate() returns boolean
 language sql stable set search_path = ''
 return hp_private.caller_role() in ('operator', 'owner', 'secret key');
@@ -348,16 +353,15 @@ begin
 end
 $$;
 
--- How often somebody may try to sign in through the dashboard, to make an account, or to have a link mailed. Supabase Auth limits by address, and behind the dashboard
--- all come from one: without this, whoever guesses passwords through it has the dashboard's allowance, and uses up everybody's.
+-- Limits of sign-ins through the dashboard, of new accounts and of links by mail. Supabase Auth limits by address, and behind
+-- the dashboard all users have one: without this, a guesser of passwords has the dashboard's allowance, and uses up that of all.
 --
--- Serverless functions remember nothing together, so tries are counted here, by where they come from and by that and
--- the account. Only hashes are kept. Whoever has the publishable key may call this and count tries that never were: the
--- table has a fixed number of places (a newcomer takes a place over), so that it can't be filled. By the same calls anybody
--- can lock a network out for ten minutes, of one account or of all; never an account for other networks.
--- It slows guessing through the form down. Who calls Auth itself with the publishable key is under Auth's own limits alone.
+-- Serverless functions share no memory, so tries are counted here, by network, and by network and account. Only hashes are
+-- kept. With the publishable key anyone may call this and count tries that never were: the table has a fixed number of places
+-- (a new try takes a place over), so that it can't be filled. Such calls can lock a network out for ten minutes, of one account
+-- or of all; never an account for other networks. Calls to Auth itself are under Auth's own limits alone.
 
--- Places are drawn with a secret: otherwise whoever computes a second account of the same place has a counter forgotten at will.
+-- Places are drawn with a secret: otherwise an attacker computes a second account of the same place, and resets a counter at will.
 create table if not exists hp_private.sign_in_salt (
   id boolean default true
     constraint sign_in_salt_pkey primary key
@@ -419,8 +423,8 @@ as $$
 $$;
 
 -- What there is to try, and how often within ten minutes: from one network in all, and from one network for one account (or
--- one link). Each is counted by itself. Making accounts and asking for mails is for a newcomer, a few times; a mail goes to
--- somebody who may not have asked for it.
+-- one link). Each is counted by itself. New accounts and mails are needed a few times; and a mail may go to a person
+-- who did not request it.
 create or replace function hp_private.sign_in_limits(kind text, out from_network integer, out for_account integer)
 language sql immutable set search_path = ''
 begin atomic
@@ -430,7 +434,7 @@ begin atomic
   where l.kind = sign_in_limits.kind;
 end;
 
--- SECURITY DEFINER because nobody signed in yet may write. `network` is what the dashboard knows of the caller's address.
+-- SECURITY DEFINER because a caller who is not signed in yet may not write. `network` is what the dashboard knows of the caller's address.
 create or replace function public.hp_admit_sign_in(network text, email text, kind text default 'sign-in') returns integer
 language plpgsql security definer set search_path = ''
 as $$
@@ -467,22 +471,23 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.may_operate,
-  hp_private.require_member, hp_private.require_operator, hp_private.require_owner, hp_private.refuse,
-  hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
+  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id,
+  hp_private.may_operate, hp_private.require_member, hp_private.require_operator, hp_private.require_owner,
+  hp_private.refuse, hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
   hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
 from public;
 revoke all on function
-  public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
-  public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in,
-  public.hp_forget_sign_in
+  public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
+  public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
 from public, anon, authenticated, service_role;
 grant execute on function
   hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function hp_private.member_role, hp_private.caller_role, hp_private.require_member to authenticated, service_role;
+grant execute on function
+  hp_private.member_role, hp_private.caller_role, hp_private.require_member
+to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 -- note: hp_add_member() to nobody, its owner runs it in the SQL editor; and what owners do with members not to service_role. No
 -- API key makes an owner.
@@ -491,6 +496,7 @@ comment on function hp_private.session_lives is 'Whether the session of the call
 comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
 comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
 comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.caller_id is 'The Auth user who is asking, or null.';
 comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
 comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
 comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';

@@ -446,6 +446,7 @@ comment on column public.hp_worker_instance.logs_dropped is 'How many lines of i
 revoke all on function
   hp_private.statuses, hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
 from public;
+grant execute on function hp_private.statuses to authenticated, service_role;
 
 comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';

@@ -69,6 +69,11 @@ begin
 end
 $$;
 
+create or replace function hp_private.take_transition() returns boolean
+language sql set search_path = ''
+return hp_private.take_message('transition', coalesce(hp_private.setting('transition_store'), 20)::double precision,
+  coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp());
+
 -- Seconds that lie between two messages as large as the last one, where nothing else hurries: as often as the digest, or
 -- as rarely as the room for messages demands, but soon enough for a page, which calls itself not live after 25 s.
 create or replace function hp_private.message_every_s(bytes bigint) returns double precision
@@ -373,10 +378,7 @@ begin
     select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type) into v_groups
     from hp_private.group_state s where s.worker_type in (select e.worker_type from edited e);
   end if;
-  if v_groups is not null and hp_private.take_message('transition',
-    coalesce(hp_private.setting('transition_store'), 20)::double precision,
-    coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
-  then
+  if v_groups is not null and hp_private.take_transition() then
     perform hp_private.send_fleet('transition', null, null, null, v_groups);
   end if;
   return null;
@@ -441,14 +443,15 @@ create policy "workers listen for their wake-up" on realtime.messages
 -- note: no insert policy; only the database sends on these channels.
 
 revoke all on function
-  hp_private.take_message, hp_private.message_every_s, hp_private.digest_due, hp_private.count_message,
-  hp_private.fleet_header, hp_private.fleet_chunks, hp_private.send_fleet, hp_private.send_transition, hp_private.send_digest,
-  hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
+  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
+  hp_private.count_message, hp_private.fleet_header, hp_private.fleet_chunks, hp_private.send_fleet, hp_private.send_transition,
+  hp_private.send_digest, hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
   hp_private.tg_hp_worker_status__plain_send
 from public;
 grant execute on function hp_private.fleet_header to authenticated, service_role;
 
 comment on function hp_private.take_message is 'Takes one message of a kind out of its store; false when there is none, when the last was too recent, or when another transaction is taking one.';
+comment on function hp_private.take_transition is 'Takes one transition message out of its store, by the settings.';
 comment on function hp_private.message_every_s is 'Seconds between two messages of that size.';
 comment on function hp_private.digest_due is 'Whether it is time for a digest.';
 comment on function hp_private.count_message is 'Keeps account of a message that was sent.';

@@ -121,8 +121,9 @@ $$;
 
 -- How workers come by job leases and give them back.
 
--- The order of locks: one for the claims of a worker with a token, the key's, workers by their names, the lease's row. All who write a lease hold its worker's row, and
--- share it only with other claims: a beat of the holder, which prolongs what it holds, is over or has not begun.
+-- The order of locks: one for the claims of a worker with a token, the key's, workers by their names, the lease's row. Every
+-- writer of a lease holds its worker's row, and shares it only with other claims: a beat of the holder, which prolongs what it
+-- holds, is over or has not begun.
 create or replace function hp_private.claim_lease(
   worker_name text, instance_id uuid, key text, sequence bigint, at timestamptz
 ) returns jsonb

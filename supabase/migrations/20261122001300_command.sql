@@ -9,6 +9,11 @@ create or replace function hp_private.commands() returns text[]
 language sql immutable set search_path = ''
 return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];
 
+-- Levels of log lines, the worst last.
+create or replace function hp_private.log_levels() returns text[]
+language sql immutable set search_path = ''
+return array['debug', 'info', 'warn', 'error'];
+
 create table if not exists public.hp_worker_command (
   id bigint generated always as identity
     constraint hp_worker_command_pkey primary key,
@@ -118,7 +123,8 @@ return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
 -- Writes down a try that was refused, and refuses it. A refusal is returned with its HTTP status, not raised: raised, it
 -- would take the record back with it.
 --
--- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that is there.
+-- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that
+-- is there.
 create or replace function hp_private.refuse_command(
   worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
   status integer, message text, hint text default null
@@ -128,7 +134,7 @@ as $$
 declare
   v_as constant text := hp_private.caller_role();
   v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
-  v_by constant uuid := case when v_as <> 'secret key' then auth.uid() end;
+  v_by constant uuid := hp_private.caller_id();
   v_command constant text := left(coalesce(refuse_command.command, ''), 64);
   v_worker_name constant text := left(refuse_command.worker_name, 128);
   v_lately bigint[];
@@ -174,7 +180,7 @@ return case
     format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
   when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
   when jsonb_typeof(args) <> 'object' then 'args must be an object'
-  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
+  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') <> all (hp_private.log_levels()))
     then 'args must be {"level": "debug"}, "info", "warn" or "error"'
   when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
 end;
@@ -265,7 +271,7 @@ begin
   insert into public.hp_worker_command (
     worker_name, instance_id, command, args, reason, state, requested_by, requested_as, expires_at)
   values (v_worker.worker_name, v_instance, hp_request_command.command, v_args, btrim(hp_request_command.reason), 'requested',
-    case when v_as <> 'secret key' then auth.uid() end, v_as,
+    hp_private.caller_id(), v_as,
     now() + greatest(interval '2 minutes', make_interval(secs => 3 * v_worker.heartbeat_interval_s)))
   returning * into v_command;
   -- The process that receives this beats at once, and finds the command in the answer: there is nothing in the message to trust.
@@ -389,6 +395,33 @@ begin
 end
 $$;
 
+-- What happened to a command that the worker doesn't report itself. outcome: late, replaced (by a new process), or how its
+-- process ended: stopped or crashed.
+create or replace function hp_private.command_message(command public.hp_worker_command, outcome text, at timestamptz) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when outcome = 'late' then case
+      when command.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - command.requested_at)
+      when command.state = 'delivered' then 'delivered, but the worker did not report on it'
+      when command.instance_ended_at is null then
+        format('the worker began %s ago, and is not done', hp_private.in_words(at - command.acknowledged_at))
+      else format('the process ended %s ago, and no new one started', hp_private.in_words(at - command.instance_ended_at))
+    end
+    when outcome = 'replaced' then 'a new process has started' || case
+      when command.state = 'failed' then format(', %s after the old one ended', hp_private.in_words(at - command.instance_ended_at))
+      else ''
+    end
+    when command.state = 'requested' then 'the process ended before it got the command'
+    when command.command = 'stop' and outcome = 'stopped' then command.message
+    when command.command not in ('restart', 'stop') then 'the process ended before it was done'
+    else 'the process ' || case when outcome = 'stopped' then 'has ended' else 'ended without an exit report' end
+      || case when command.command = 'restart' then '; waiting for a new one' else '' end
+  end;
+end
+$$;
+
 -- What becomes of the commands of processes that have ended. how: stopped, for one that reported its end, or crashed.
 create or replace function hp_private.settle_commands(instances uuid[], hows text[], ends timestamptz[], at timestamptz) returns void
 language sql set search_path = ''
@@ -419,14 +452,7 @@ begin atomic
         select make_interval(secs => 3 * w.heartbeat_interval_s)
         from public.hp_worker_status w where w.worker_name = c.worker_name))
     end,
-    message = case
-      when c.state = 'requested' then 'the process ended before it got the command'
-      when c.command = 'restart' then case when o.how = 'stopped' then 'the process has ended; waiting for a new one'
-        else 'the process ended without an exit report; waiting for a new one' end
-      when c.command = 'stop' and o.how = 'stopped' then c.message
-      when c.command = 'stop' then 'the process ended without an exit report'
-      else 'the process ended before it was done'
-    end
+    message = hp_private.command_message(c, o.how, at)
   from open o where c.id = o.id;
 end;
 
@@ -439,9 +465,7 @@ begin
   update public.hp_worker_command c set
     state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
     acknowledged_at = coalesce(c.acknowledged_at, at),
-    message = case when c.state = 'failed'
-      then format('a new process has started, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
-      else 'a new process has started' end
+    message = hp_private.command_message(c, 'replaced', at)
   where c.worker_name = successor.worker_name and c.command = 'restart'
     and (c.state in ('delivered', 'acknowledged')
       -- Later than was waited for, but it came.
@@ -539,28 +563,25 @@ begin
   )
   update public.hp_worker_command c set
     state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
-    message = case
-      when c.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - c.requested_at)
-      when c.state = 'delivered' then 'delivered, but the worker did not report on it'
-      when c.instance_ended_at is not null then
-        format('the process ended %s ago, and no new one started', hp_private.in_words(at - c.instance_ended_at))
-      else format('the worker began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
-    end
+    message = hp_private.command_message(c, 'late', at)
   from late l where c.id = l.id;
 end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.requester, hp_private.command_state, hp_private.refuse_command, hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem,
-  hp_private.reports_problem, hp_private.take_reports, hp_private.settle_commands, hp_private.note_successor,
+  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command,
+  hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem, hp_private.reports_problem,
+  hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
   hp_private.answer_commands, hp_private.follow_commands
 from public;
 revoke all on function
   public.hp_request_command, public.hp_worker_commands
 from public, anon, authenticated, service_role;
+grant execute on function hp_private.log_levels to authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
 comment on function hp_private.commands is 'Every command that a worker may get.';
+comment on function hp_private.log_levels is 'Levels of log lines, the worst last.';
 comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
 comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
 comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
@@ -571,6 +592,7 @@ comment on function public.hp_request_command is 'Asks one process of a worker t
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
 comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
 comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
+comment on function hp_private.command_message is 'What happened to a command, as text.';
 comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
 comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
 comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';

@@ -17,7 +17,7 @@ begin
   insert into public.hp_worker_command (
     worker_name, worker_type, command, args, reason, state, requested_by, requested_as, finished_at)
   values (record_done.worker_name, record_done.worker_type, record_done.command, record_done.args,
-    nullif(btrim(record_done.reason), ''), 'done', case when v_as <> 'secret key' then auth.uid() end, v_as, now())
+    nullif(btrim(record_done.reason), ''), 'done', hp_private.caller_id(), v_as, now())
   returning * into v_command;
   return hp_private.command_state(v_command, v_as);
 end
@@ -31,7 +31,6 @@ language plpgsql set search_path = '' set application_name = 'lastseen own write
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_as constant text := hp_private.caller_role();
   v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
   v_reason constant text := nullif(btrim(set_pause.reason), '');
   v_found boolean;
@@ -122,7 +121,6 @@ language plpgsql security definer set search_path = '' set application_name = 'l
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_as constant text := hp_private.caller_role();
   v_worker public.hp_worker_status;
   v_status integer := 400;
   v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
@@ -144,7 +142,7 @@ begin
     return hp_private.refuse_command(hp_mark_seen.worker_name, null, null, 'seen', '{}', hp_mark_seen.reason, v_status, v_problem);
   end if;
 
-  update public.hp_worker_status w set seen_at = now(), seen_by = case when v_as <> 'secret key' then auth.uid() end
+  update public.hp_worker_status w set seen_at = now(), seen_by = hp_private.caller_id()
   where w.worker_name = hp_mark_seen.worker_name;
   perform hp_private.send_edit(hp_mark_seen.worker_name, v_began);
   return hp_private.record_done(hp_mark_seen.worker_name, null, 'seen', '{}', hp_mark_seen.reason);
@@ -159,7 +157,6 @@ as $$
 declare
   v_began constant timestamptz := clock_timestamp();
   v_worker public.hp_worker_status;
-  v_monitor hp_private.monitor;
 begin
   perform hp_private.require_operator('stop a worker');
   if char_length(hp_stop_worker.reason) > 500 then
@@ -178,10 +175,7 @@ begin
     raise exception 'there is no worker named %', hp_stop_worker.worker_name using errcode = 'PT404';
   end if;
 
-  select * into v_monitor from hp_private.monitor;
-  if v_monitor.viewed_until > now() then
-    perform hp_private.send_changes(array[v_worker.worker_name], v_began, v_monitor.activity_every_s);
-  end if;
+  perform hp_private.send_edit(v_worker.worker_name, v_began);
   return jsonb_build_object('worker_name', v_worker.worker_name, 'status', v_worker.status,
     'status_since', v_worker.status_since);
 end

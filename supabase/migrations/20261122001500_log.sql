@@ -9,7 +9,7 @@ create table if not exists public.hp_worker_log (
   line bigint not null,
   at timestamptz not null,
   level text not null
-    constraint hp_worker_log_level_check check (level in ('debug', 'info', 'warn', 'error')),
+    constraint hp_worker_log_level_check check (level = any (hp_private.log_levels())),
   message text not null,
   dropped bigint not null default 0
 );
@@ -82,7 +82,7 @@ begin
       when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
       when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
         or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)
-      when coalesce(v_entry ->> 2, '') not in ('debug', 'info', 'warn', 'error') then 'level must be debug, info, warn or error'
+      when coalesce(v_entry ->> 2, '') <> all (hp_private.log_levels()) then 'level must be debug, info, warn or error'
       when jsonb_typeof(v_entry -> 3) is distinct from 'string' then 'message must be a text'
       when char_length(v_entry ->> 3) > 2000 then format('message is %s characters long; at most 2000', char_length(v_entry ->> 3))
     end;
@@ -158,12 +158,12 @@ language plpgsql stable set search_path = ''
 as $$
 declare
   v_most constant integer := least(greatest(coalesce(most, 100), 1), 500);
-  v_levels constant text[] := (array['debug', 'info', 'warn', 'error'])[
-    coalesce(array_position(array['debug', 'info', 'warn', 'error'], hp_worker_logs.level), 1):];
+  v_levels constant text[] := (hp_private.log_levels())[
+    coalesce(array_position(hp_private.log_levels(), hp_worker_logs.level), 1):];
   v_search constant text := lower(left(coalesce(hp_worker_logs.search, ''), 200));
 begin
   perform hp_private.require_member();
-  if hp_worker_logs.level is not null and hp_worker_logs.level not in ('debug', 'info', 'warn', 'error') then
+  if hp_worker_logs.level is not null and hp_worker_logs.level <> all (hp_private.log_levels()) then
     raise exception 'level is %; it must be debug, info, warn or error', left(hp_worker_logs.level, 64) using errcode = 'PT400';
   end if;
   return (

@@ -432,8 +432,8 @@ $$;
 
 revoke all on function
   hp_private.make_history_room, hp_private.sweep_history, hp_private.monitored, hp_private.seconds_of,
-  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes,
-  hp_private.pack_history, hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
+  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes, hp_private.pack_history,
+  hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
 from public;
 
 comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';

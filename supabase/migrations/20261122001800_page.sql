@@ -190,9 +190,7 @@ language plpgsql set search_path = ''
 as $$
 begin
   if exists (select from hp_private.followed_worker f where f.worker_name = send_to_followers.worker_name and f.until > now())
-    and hp_private.take_message('transition',
-      coalesce(hp_private.setting('transition_store'), 20)::double precision,
-      coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
+    and hp_private.take_transition()
   then
     perform realtime.send(payload, event, 'hp:worker:' || send_to_followers.worker_name, true);
   end if;
@@ -260,13 +258,9 @@ begin
 end
 $$;
 
--- What `npm run doctor` reads of a database: facts, no judgement. What they should be the doctor knows from the migrations
--- beside it.
---
--- SECURITY DEFINER because pg_cron shows its jobs to their owner alone, and hp_private its state to nobody. For the
--- secret key only. It changes nothing, and runs no tick: that would hide that nobody else does.
-create or replace function public.hp_diagnosis() returns jsonb
-language plpgsql stable security definer set search_path = ''
+-- The job of pg_cron that runs the tick, with its last run; null where there is none.
+create or replace function hp_private.cron_job() returns jsonb
+language plpgsql stable set search_path = ''
 as $$
 declare
   v_job jsonb;
@@ -284,13 +278,44 @@ begin
       v_job := jsonb_build_object('error', sqlerrm);
     end;
   end if;
+  return v_job;
+end
+$$;
 
+-- Our functions, tables and views, with the roles that may use each, and how.
+create or replace function hp_private.object_rights() returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_object_agg(o.name, o.rights) from (
+    select n.nspname || '.' || p.proname as name, (
+      select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
+      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
+    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
+    union all
+    select n.nspname || '.' || c.relname, (
+      select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
+      from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
+  ) o
+$$;
+
+-- What `npm run doctor` reads of a database: facts, no judgement. What they should be the doctor knows from the migrations
+-- beside it.
+--
+-- SECURITY DEFINER because pg_cron shows its jobs to their owner alone, and hp_private its state to nobody. For the
+-- secret key only. It changes nothing, and runs no tick: that would hide that nobody else does.
+create or replace function public.hp_diagnosis() returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
   return jsonb_build_object(
     'now', clock_timestamp(),
     'server_version', current_setting('server_version'),
     'cron', jsonb_build_object(
       'available', exists (select from pg_catalog.pg_available_extensions e where e.name = 'pg_cron'),
-      'job', v_job),
+      'job', hp_private.cron_job()),
     'tick', (
       select jsonb_build_object('age_s', extract(epoch from clock_timestamp() - p.tick_at),
         'every_s', hp_private.setting('tick_every_s'), 'impaired_since', p.impaired_since)
@@ -299,20 +324,7 @@ begin
       select jsonb_build_object('failed_since', h.failed_at, 'failure', h.failure) from hp_private.history h),
     'digest_every_s', hp_private.setting('digest_every_s'),
     -- What is there, and who may use it.
-    'objects', (
-      select jsonb_object_agg(o.name, o.rights) from (
-        select n.nspname || '.' || p.proname as name, (
-          select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
-          from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
-        from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
-        union all
-        select n.nspname || '.' || c.relname, (
-          select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
-          from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
-        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
-      ) o),
+    'objects', hp_private.object_rights(),
     'unguarded', (
       select coalesce(jsonb_agg(c.relname order by c.relname), '[]')
       from pg_catalog.pg_class c
@@ -344,14 +356,13 @@ $$;
 
 revoke all on function
   hp_private.send_logs, hp_private.send_to_followers, hp_private.tg_hp_worker_event__send,
-  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers
+  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job,
+  hp_private.object_rights
 from public;
 revoke all on function
   public.hp_fleet, public.hp_worker_page, public.hp_watch_worker, public.hp_diagnosis
 from public, anon, authenticated, service_role;
-grant execute on function
-  public.hp_fleet, public.hp_worker_page, public.hp_watch_worker
-to authenticated, service_role;
+grant execute on function public.hp_fleet, public.hp_worker_page, public.hp_watch_worker to authenticated, service_role;
 grant execute on function public.hp_diagnosis to service_role;
 
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
@@ -363,4 +374,6 @@ comment on function hp_private.tg_hp_worker_event__send is 'Sends a worker''s ne
 comment on function hp_private.tg_hp_worker_command__send is 'Sends a worker''s command that is new or has moved on to its followers.';
 comment on function hp_private.answer_followed is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
 comment on function hp_private.follow_workers is 'Sends lines that were not sent yet; forgets followers that are gone.';
+comment on function hp_private.cron_job is 'The job of pg_cron that runs the tick, or null.';
+comment on function hp_private.object_rights is 'Roles that may use each of our functions, tables and views.';
 comment on function public.hp_diagnosis is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';

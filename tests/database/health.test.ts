@@ -101,6 +101,28 @@ describe('the health of a worker', () => {
     expect([...new Set(rules)].sort()).toEqual(Object.keys(RULES).sort());
   });
 
+  it('is healthy, and the worker alive, wherever the quick condition of the views says so', async () => {
+    let fine = 0;
+    const implied = fc.asyncProperty(
+      fc.array(caseOf, { minLength: 1, maxLength: 700, size: 'max' }),
+      async (cases) => {
+        const found = await db.sql`
+          select c.worker, h.level, hp_private.is_alive(w, c.at, c.watching_since) as alive
+          from jsonb_to_recordset(${db.sql.json(cases as never)}) as c (
+            worker jsonb, at timestamptz, watching_since timestamptz, impaired_since timestamptz,
+            group_paused_until timestamptz, group_paused_reason text)
+            cross join lateral jsonb_populate_record(null::hp_worker_status, c.worker) w
+            cross join lateral hp_private.worker_health(
+              w, c.at, c.watching_since, c.impaired_since, c.group_paused_until, c.group_paused_reason) h
+          where hp_private.surely_fine(w, c.at, c.group_paused_until)`;
+        expect(found.filter(({ level, alive }) => level !== 'healthy' || !alive)).toEqual([]);
+        fine += found.length;
+      },
+    );
+    await fc.assert(implied, { numRuns: 20 });
+    expect(fine).toBeGreaterThan(20);
+  });
+
   it('is told to members by hp_worker_health, which knows the watch and the group, and to nobody else', async () => {
     await new Process(db.sql, 'crawl-1').send({ worker_type: 'crawl', heartbeat_interval_s: 10 });
     await db.sql`update hp_private.monitor set watching_since = now() - interval '1 day'`;

@@ -153,7 +153,7 @@ describe('npm run doctor', () => {
       `${text}; revoke all on function hp_stop_worker from public, anon; grant execute on function hp_stop_worker to authenticated, service_role`,
       async () => {
         expect(await troubles()).toEqual([
-          'trouble the migrations: public.hp_stop_worker missing, of 20261122001900_stop_worker.sql',
+          'trouble the migrations: public.hp_stop_worker missing, of 20261122001400_action.sql',
         ]);
       },
     );
