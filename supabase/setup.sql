@@ -519,136 +519,130 @@ create or replace function hp_private.statuses() returns text[]
 language sql immutable set search_path = ''
 return array['unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'];
 
+do $$
+declare
+  v_limit record;
+begin
+  for v_limit in
+    select l.field, 'text' as type, format('at most %s characters', l.most) as rule,
+      format('char_length(value) <= %s', l.most) as condition
+    from (values
+      ('worker_type', 128), ('description', 500), ('paused_reason', 500), ('hostname', 255), ('version', 128),
+      ('runtime', 128), ('status_reason', 500), ('current_status', 500), ('current_job_id', 255),
+      ('current_job_type', 128), ('schedule', 255), ('last_error', 2000), ('circuit_breaker_reason', 500)) l (field, most)
+    union all
+    select l.field, l.type, 'must not be negative', 'value >= 0'
+    from (values
+      ('pid', 'bigint'), ('jobs_active', 'integer'), ('jobs_processed', 'bigint'), ('error_count', 'bigint'),
+      ('last_run_duration_ms', 'bigint'), ('processed_count', 'bigint'), ('last_run_errors', 'bigint'),
+      ('circuit_breaker_failures', 'integer'), ('memory_rss_bytes', 'bigint'), ('event_loop_blocked_ms', 'bigint')
+    ) l (field, type)
+    union all
+    select l.field, 'real', 'must be a finite number from 0 up', 'value >= 0 and value < ''infinity'''
+    from (values ('cpu_percent'), ('memory_percent'), ('event_loop_lag_ms')) l (field)
+    union all
+    select l.field, 'double precision', format('must be from %s to %s', l.least, l.most),
+      format('value between %s and %s', l.least, l.most)
+    from (values
+      ('heartbeat_interval_s', 1, 3600), ('requested_interval_s', 1, 3600), ('interval_override_s', 1, 3600),
+      ('late_after_intervals', 1, 1000), ('lost_after_intervals', 1, 1000), ('grace_s', 0, 31536000),
+      ('max_run_s', 1, 31536000)) l (field, least, most)
+    union all
+    values
+      ('worker_name', 'text', 'A-Za-z0-9 first, at most 128 of A-Za-z0-9@:._/-',
+        'value ~ ''^[A-Za-z0-9][A-Za-z0-9@:._/-]*$'' and char_length(value) <= 128'),
+      ('kind', 'text', 'must be resident or scheduled', 'value in (''resident'', ''scheduled'')'),
+      ('status', 'text', 'idle, processing, running or another of docs/states.md', format('value = any (%L)',
+        array_append(hp_private.statuses(), 'active'))),
+      ('circuit_breaker_state', 'text', 'must be closed, open or half_open', 'value in (''closed'', ''open'', ''half_open'')'),
+      ('circuit_breaker_threshold', 'integer', 'must be at least 1', 'value >= 1'),
+      ('poll_interval_s', 'double precision', 'must be above 0 and finite', 'value > 0 and value < ''infinity''')
+  loop
+    if to_regtype('hp_private.' || v_limit.field) is null then
+      execute format('create domain hp_private.%I as %s constraint %I check (%s)',
+        v_limit.field, v_limit.type, v_limit.field || ': ' || v_limit.rule, v_limit.condition);
+    end if;
+  end loop;
+end
+$$;
+
 create table if not exists public.hp_worker_status (
-  worker_name text
-    constraint hp_worker_status_pkey primary key
-    constraint hp_worker_status_worker_name_check check (
-      worker_name ~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' and char_length(worker_name) <= 128),
+  worker_name hp_private.worker_name
+    constraint hp_worker_status_pkey primary key,
   worker_id bigint not null default 0
-    constraint hp_worker_status_worker_id_key unique
-    constraint hp_worker_status_worker_id_check check (worker_id > 0),
-  worker_type text
-    constraint hp_worker_status_worker_type_check check (char_length(worker_type) <= 128),
-  kind text not null default 'resident'
-    constraint hp_worker_status_kind_check check (kind in ('resident', 'scheduled')),
-  description text
-    constraint hp_worker_status_description_check check (char_length(description) <= 500),
+    constraint hp_worker_status_worker_id_key unique,
+  worker_type hp_private.worker_type,
+  kind hp_private.kind not null default 'resident',
+  description hp_private.description,
   expected boolean not null default true,
   is_public boolean not null default false,
   paused_until timestamptz,
-  paused_reason text
-    constraint hp_worker_status_paused_reason_check check (char_length(paused_reason) <= 500),
+  paused_reason hp_private.paused_reason,
   seen_at timestamptz,
   seen_by uuid,
 
   instance_id uuid,
   epoch bigint,
   started_at timestamptz,
-  hostname text
-    constraint hp_worker_status_hostname_check check (char_length(hostname) <= 255),
-  pid bigint
-    constraint hp_worker_status_pid_check check (pid >= 0),
-  version text
-    constraint hp_worker_status_version_check check (char_length(version) <= 128),
-  runtime text
-    constraint hp_worker_status_runtime_check check (char_length(runtime) <= 128),
-  parts text[]
-    constraint hp_worker_status_parts_check check (
-      cardinality(parts) <= 16 and parts::text ~ '^\{([a-z0-9_-]{1,32}(,[a-z0-9_-]{1,32})*)?\}$'),
-  sequence bigint not null default 0
-    constraint hp_worker_status_sequence_check check (sequence >= 0),
-  last_exit jsonb
-    constraint hp_worker_status_last_exit_check check (pg_column_size(last_exit) <= 8192),
+  hostname hp_private.hostname,
+  pid hp_private.pid,
+  version hp_private.version,
+  runtime hp_private.runtime,
+  parts text[],
+  sequence bigint not null default 0,
+  last_exit jsonb,
   name_conflict_since timestamptz,
 
-  status text not null default 'unknown'
-    constraint hp_worker_status_status_check check (status in (
-      'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed')),
+  status hp_private.status not null default 'unknown',
   status_since timestamptz not null default now(),
-  status_reason text
-    constraint hp_worker_status_status_reason_check check (char_length(status_reason) <= 500),
+  status_reason hp_private.status_reason,
   last_heartbeat timestamptz,
-  heartbeat_interval_s double precision not null default 30
-    constraint hp_worker_status_heartbeat_interval_s_check check (heartbeat_interval_s between 1 and 3600),
-  requested_interval_s double precision
-    constraint hp_worker_status_requested_interval_s_check check (requested_interval_s between 1 and 3600),
-  interval_override_s double precision
-    constraint hp_worker_status_interval_override_s_check check (interval_override_s between 1 and 3600),
-  late_after_intervals double precision not null default 2
-    constraint hp_worker_status_late_after_intervals_check check (late_after_intervals between 1 and 1000),
-  lost_after_intervals double precision not null default 5
-    constraint hp_worker_status_lost_after_intervals_check
-      check (lost_after_intervals between late_after_intervals and 1000),
+  heartbeat_interval_s hp_private.heartbeat_interval_s not null default 30,
+  requested_interval_s hp_private.requested_interval_s,
+  interval_override_s hp_private.interval_override_s,
+  late_after_intervals hp_private.late_after_intervals not null default 2,
+  lost_after_intervals hp_private.lost_after_intervals not null default 5,
   lease_expires_at timestamptz,
   clock_skew_ms bigint,
-  revision bigint not null default 0
-    constraint hp_worker_status_revision_check check (revision >= 0),
+  revision bigint not null default 0,
 
   draining boolean not null default false,
-  jobs_active integer not null default 0
-    constraint hp_worker_status_jobs_active_check check (jobs_active >= 0),
-  current_status text
-    constraint hp_worker_status_current_status_check check (char_length(current_status) <= 500),
-  current_job_id text
-    constraint hp_worker_status_current_job_id_check check (char_length(current_job_id) <= 255),
-  current_job_type text
-    constraint hp_worker_status_current_job_type_check check (char_length(current_job_type) <= 128),
+  jobs_active hp_private.jobs_active not null default 0,
+  current_status hp_private.current_status,
+  current_job_id hp_private.current_job_id,
+  current_job_type hp_private.current_job_type,
   status_updated_at timestamptz,
-  poll_interval_s double precision
-    constraint hp_worker_status_poll_interval_s_check check (poll_interval_s > 0 and poll_interval_s < 'infinity'),
+  poll_interval_s hp_private.poll_interval_s,
   last_run_at timestamptz,
-  last_run_duration_ms bigint
-    constraint hp_worker_status_last_run_duration_ms_check check (last_run_duration_ms >= 0),
-  processed_count bigint
-    constraint hp_worker_status_processed_count_check check (processed_count >= 0),
-  last_run_errors bigint
-    constraint hp_worker_status_last_run_errors_check check (last_run_errors >= 0),
+  last_run_duration_ms hp_private.last_run_duration_ms,
+  processed_count hp_private.processed_count,
+  last_run_errors hp_private.last_run_errors,
   next_run_at timestamptz,
-  grace_s double precision not null default 300
-    constraint hp_worker_status_grace_s_check check (grace_s between 0 and 31536000),
-  max_run_s double precision not null default 3600
-    constraint hp_worker_status_max_run_s_check check (max_run_s between 1 and 31536000),
-  schedule text
-    constraint hp_worker_status_schedule_check check (char_length(schedule) <= 255),
-  jobs_processed bigint not null default 0
-    constraint hp_worker_status_jobs_processed_check check (jobs_processed >= 0),
-  error_count bigint not null default 0
-    constraint hp_worker_status_error_count_check check (error_count >= 0),
-  counted_jobs bigint not null default 0
-    constraint hp_worker_status_counted_jobs_check check (counted_jobs >= 0),
-  counted_errors bigint not null default 0
-    constraint hp_worker_status_counted_errors_check check (counted_errors >= 0),
-  last_error text
-    constraint hp_worker_status_last_error_check check (char_length(last_error) <= 2000),
+  grace_s hp_private.grace_s not null default 300,
+  max_run_s hp_private.max_run_s not null default 3600,
+  schedule hp_private.schedule,
+  jobs_processed hp_private.jobs_processed not null default 0,
+  error_count hp_private.error_count not null default 0,
+  counted_jobs bigint not null default 0,
+  counted_errors bigint not null default 0,
+  last_error hp_private.last_error,
   last_error_at timestamptz,
 
   circuit_breaker_open boolean not null default false,
-  circuit_breaker_state text not null default 'closed'
-    constraint hp_worker_status_circuit_breaker_state_check
-      check (circuit_breaker_state in ('closed', 'open', 'half_open')),
-  circuit_breaker_failures integer not null default 0
-    constraint hp_worker_status_circuit_breaker_failures_check check (circuit_breaker_failures >= 0),
-  circuit_breaker_threshold integer not null default 10
-    constraint hp_worker_status_circuit_breaker_threshold_check check (circuit_breaker_threshold >= 1),
+  circuit_breaker_state hp_private.circuit_breaker_state not null default 'closed',
+  circuit_breaker_failures hp_private.circuit_breaker_failures not null default 0,
+  circuit_breaker_threshold hp_private.circuit_breaker_threshold not null default 10,
   circuit_breaker_opened_at timestamptz,
   circuit_breaker_retry_at timestamptz,
-  circuit_breaker_reason text
-    constraint hp_worker_status_circuit_breaker_reason_check check (char_length(circuit_breaker_reason) <= 500),
+  circuit_breaker_reason hp_private.circuit_breaker_reason,
 
-  cpu_percent real
-    constraint hp_worker_status_cpu_percent_check check (cpu_percent >= 0 and cpu_percent < 'infinity'),
-  memory_percent real
-    constraint hp_worker_status_memory_percent_check check (memory_percent >= 0 and memory_percent < 'infinity'),
-  memory_rss_bytes bigint
-    constraint hp_worker_status_memory_rss_bytes_check check (memory_rss_bytes >= 0),
-  event_loop_lag_ms real
-    constraint hp_worker_status_event_loop_lag_ms_check check (event_loop_lag_ms >= 0 and event_loop_lag_ms < 'infinity'),
-  event_loop_blocked_ms bigint
-    constraint hp_worker_status_event_loop_blocked_ms_check check (event_loop_blocked_ms >= 0),
+  cpu_percent hp_private.cpu_percent,
+  memory_percent hp_private.memory_percent,
+  memory_rss_bytes hp_private.memory_rss_bytes,
+  event_loop_lag_ms hp_private.event_loop_lag_ms,
+  event_loop_blocked_ms hp_private.event_loop_blocked_ms,
 
-  metadata jsonb
-    constraint hp_worker_status_metadata_check
-      check (jsonb_typeof(metadata) = 'object' and pg_column_size(metadata) <= 32768),
+  metadata jsonb,
   metadata_at timestamptz,
   activity_seen_at timestamptz,
   transitioned_at timestamptz,
@@ -784,6 +778,87 @@ $$;
 create or replace trigger _500_number before insert on public.hp_worker_status
   for each row execute function hp_private.tg_hp_worker_status__number();
 
+create or replace function hp_private.revise(old public.hp_worker_status, new public.hp_worker_status)
+returns public.hp_worker_status
+language plpgsql set search_path = ''
+as $$
+begin
+  if (
+    (old.status is distinct from new.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or old.status_reason is distinct from new.status_reason
+    or old.circuit_breaker_state is distinct from new.circuit_breaker_state
+    or old.circuit_breaker_failures is distinct from new.circuit_breaker_failures
+    or old.circuit_breaker_reason is distinct from new.circuit_breaker_reason
+    or old.last_error is distinct from new.last_error
+    or old.instance_id is distinct from new.instance_id
+    or old.heartbeat_interval_s is distinct from new.heartbeat_interval_s
+    or old.poll_interval_s is distinct from new.poll_interval_s
+    or old.schedule is distinct from new.schedule
+    or (old.next_run_at is null) is distinct from (new.next_run_at is null)
+    or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
+    or (old.event_loop_blocked_ms > 1000) is distinct from (new.event_loop_blocked_ms > 1000)
+    or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
+    or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
+    or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
+    or (old.memory_percent > 80) is distinct from (new.memory_percent > 80)
+    or (old.memory_percent > 95) is distinct from (new.memory_percent > 95)
+    or old.version is distinct from new.version
+    or old.parts is distinct from new.parts
+    or old.hostname is distinct from new.hostname
+    or old.description is distinct from new.description
+    or old.worker_type is distinct from new.worker_type
+    or old.kind is distinct from new.kind
+    or old.expected is distinct from new.expected
+    or old.is_public is distinct from new.is_public
+    or old.paused_until is distinct from new.paused_until
+    or old.paused_reason is distinct from new.paused_reason
+    or old.seen_at is distinct from new.seen_at
+    or old.draining is distinct from new.draining
+    or old.interval_override_s is distinct from new.interval_override_s
+    or old.requested_interval_s is distinct from new.requested_interval_s
+    or old.grace_s is distinct from new.grace_s
+    or old.max_run_s is distinct from new.max_run_s
+    or old.late_after_intervals is distinct from new.late_after_intervals
+    or old.lost_after_intervals is distinct from new.lost_after_intervals
+    or old.name_conflict_since is distinct from new.name_conflict_since
+    or old.worker_name is distinct from new.worker_name
+  ) is not true then
+    return new;
+  end if;
+  new.revision := nextval('hp_private.revision_seq');
+  new.updated_at := clock_timestamp();
+  if (new.status is distinct from old.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or new.circuit_breaker_state is distinct from old.circuit_breaker_state
+    or new.instance_id is distinct from old.instance_id
+    or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
+  then
+    new.transitioned_at := clock_timestamp();
+    new.seen_at := null;
+    new.seen_by := null;
+  end if;
+  return new;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__revision() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  return hp_private.revise(old, new);
+end
+$$;
+
+create or replace trigger _500_revision before update of
+    worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason, seen_at,
+    instance_id, hostname, version, parts, name_conflict_since, status, status_reason, heartbeat_interval_s,
+    requested_interval_s, interval_override_s, late_after_intervals, lost_after_intervals, draining, poll_interval_s,
+    next_run_at, grace_s, max_run_s, schedule, last_error, last_error_at, circuit_breaker_open, circuit_breaker_state,
+    circuit_breaker_failures, circuit_breaker_reason
+  on public.hp_worker_status
+  for each row execute function hp_private.tg_hp_worker_status__revision();
+
 create table if not exists public.hp_worker_instance (
   instance_id uuid
     constraint hp_worker_instance_pkey primary key,
@@ -849,11 +924,15 @@ comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
 comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
-revoke all on function hp_private.statuses, hp_private.tg_hp_worker_status__number from public;
+revoke all on function
+  hp_private.statuses, hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
+from public;
 grant execute on function hp_private.statuses to authenticated, service_role;
 
 comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
+comment on function hp_private.revise is 'The new row, with a new revision where its state differs from the old one.';
+comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
 
 -- 20261122000400_group.sql
 create table if not exists public.hp_worker_group (
@@ -950,6 +1029,7 @@ create table if not exists hp_private.monitor (
     constraint monitor_id_check check (id),
   generation uuid not null default gen_random_uuid(),
   tick_at timestamptz,
+  overdue_after interval not null default '10 seconds',
   ticking_since timestamptz not null default now(),
   watching_since timestamptz not null default now(),
   gap_ended_at timestamptz,
@@ -982,6 +1062,7 @@ comment on table hp_private.monitor is 'State of the monitor, one row.';
 comment on column hp_private.monitor.id is 'Always true: there is one row.';
 comment on column hp_private.monitor.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
 comment on column hp_private.monitor.tick_at is 'When the tick last ran.';
+comment on column hp_private.monitor.overdue_after is 'How long after it beats and open pages run the next one, where nobody else has: as of its settings.';
 comment on column hp_private.monitor.ticking_since is 'Since when the tick has run without a gap.';
 comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet reported again after it fell silent together; workers are not blamed for silence before it.';
 comment on column hp_private.monitor.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
@@ -1250,6 +1331,29 @@ begin atomic
       p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h;
 end;
 
+create or replace view hp_private.surely_fine with (security_invoker = true) as
+select w as worker, g.paused_until as group_paused_until, g.paused_reason as group_paused_reason, g.restart_hint,
+  greatest(w.paused_until, g.paused_until) as paused_until,
+  case
+    when w.status in ('idle', 'processing', 'running') and not w.draining and not w.circuit_breaker_open
+      and w.circuit_breaker_state = 'closed' and (w.last_run_errors > 0) is not true
+      and (w.event_loop_blocked_ms > 1000) is not true and w.last_heartbeat is not null and w.lease_expires_at is not null
+    then case
+      when w.kind = 'resident' then least(w.lease_expires_at,
+        w.last_heartbeat + make_interval(secs => least(w.late_after_intervals, w.lost_after_intervals) * w.heartbeat_interval_s),
+        case when w.poll_interval_s is not null then
+          coalesce(least(w.last_run_at, now()) + make_interval(secs => 2 * least(w.poll_interval_s, 1e8)), '-infinity') end)
+      when w.status = 'idle' then least(w.lease_expires_at, coalesce(w.next_run_at, '-infinity'))
+      else w.lease_expires_at
+    end - interval '10 milliseconds'
+  end as fine_until
+from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type;
+
+revoke all on table hp_private.surely_fine from public, anon, authenticated, service_role;
+grant select on table hp_private.surely_fine to authenticated, service_role;
+
+comment on view hp_private.surely_fine is 'Each worker, and until when it is alive and healthy whatever else its row holds.';
+
 create or replace function hp_private.group_health(at timestamptz)
 returns table (
   worker_type text, desired integer, minimum integer, alive bigint, expected bigint, level text, rule text, reason text
@@ -1257,14 +1361,19 @@ returns table (
 language sql stable set search_path = ''
 begin atomic
   with judged as (
-    select nullif(w.worker_type, '') as worker_type, w.expected, h.rule,
-      hp_private.is_alive(w, group_health.at, p.watching_since) as alive
-    from public.hp_worker_status w
+    select (f.worker).worker_type as worker_type, (f.worker).expected as expected, h.rule, h.alive
+    from hp_private.surely_fine f
       cross join hp_private.monitor p
-      left join public.hp_worker_group g on g.worker_type = w.worker_type
-      cross join lateral hp_private.worker_health(
-        w, group_health.at, p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-    where w.worker_type <> ''
+      cross join lateral (
+        select 'fine' as rule, true as alive
+        where group_health.at < f.fine_until and (group_health.at < f.paused_until) is not true
+        union all
+        select h.rule, hp_private.is_alive(f.worker, group_health.at, p.watching_since)
+        from hp_private.worker_health(f.worker, group_health.at, p.watching_since, p.impaired_since,
+          f.group_paused_until, f.group_paused_reason) h
+        where (group_health.at < f.fine_until and (group_health.at < f.paused_until) is not true) is not true
+      ) h
+    where (f.worker).worker_type <> ''
   ),
   counted as (
     select j.worker_type,
@@ -1326,48 +1435,59 @@ comment on column public.hp_worker_group_health.level is 'critical, warning, unk
 comment on column public.hp_worker_group_health.rule is 'Which rule held: below-minimum, below-desired, not-monitored, paused or fine.';
 comment on column public.hp_worker_group_health.reason is 'The reason, as text.';
 
-create or replace view public.hp_active_workers with (security_invoker = true) as
-select w.worker_name, w.worker_type, w.status, h.level, h.reason,
-  round(extract(epoch from now() - w.last_heartbeat), 1) as seconds_since_heartbeat, w.last_heartbeat,
-  w.current_status, w.current_job_id, w.current_job_type, w.jobs_active, w.jobs_processed, w.error_count,
-  w.next_run_at, w.started_at, w.hostname, w.pid, w.version
-from public.hp_worker_status w
+create or replace view hp_private.judged_worker with (security_invoker = true) as
+select f.worker, f.restart_hint, h.level, h.rule, h.reason, h.alive
+from hp_private.surely_fine f
   cross join hp_private.monitor p
-  left join public.hp_worker_group g on g.worker_type = w.worker_type
-  cross join lateral hp_private.worker_health(
-    w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-where hp_private.is_alive(w, now(), p.watching_since);
+  cross join lateral (
+    select 'healthy' as level, 'fine' as rule, '' as reason, true as alive
+    where now() < f.fine_until and (now() < f.paused_until) is not true
+    union all
+    select h.level, h.rule, h.reason, hp_private.is_alive(f.worker, now(), p.watching_since)
+    from hp_private.worker_health(
+      f.worker, now(), p.watching_since, p.impaired_since, f.group_paused_until, f.group_paused_reason) h
+    where (now() < f.fine_until and (now() < f.paused_until) is not true) is not true
+  ) h;
+
+revoke all on table hp_private.judged_worker from public, anon, authenticated, service_role;
+grant select on table hp_private.judged_worker to authenticated, service_role;
+
+comment on view hp_private.judged_worker is 'Each worker with its health now, and whether it is alive.';
+
+create or replace view public.hp_active_workers with (security_invoker = true) as
+select (j.worker).worker_name, (j.worker).worker_type, (j.worker).status, j.level, j.reason,
+  round(extract(epoch from now() - (j.worker).last_heartbeat), 1) as seconds_since_heartbeat, (j.worker).last_heartbeat,
+  (j.worker).current_status, (j.worker).current_job_id, (j.worker).current_job_type, (j.worker).jobs_active,
+  (j.worker).jobs_processed, (j.worker).error_count, (j.worker).next_run_at, (j.worker).started_at, (j.worker).hostname,
+  (j.worker).pid, (j.worker).version
+from hp_private.judged_worker j
+where j.alive;
 
 create or replace view public.hp_dead_workers with (security_invoker = true) as
-select w.worker_name, w.worker_type, w.expected, h.reason,
-  round(extract(epoch from now() - w.last_heartbeat), 1) as seconds_since_heartbeat, w.last_heartbeat,
-  case when w.status = 'crashed' then w.status_since else least(w.lease_expires_at, now()) end as dead_since,
-  w.last_exit, w.last_error, w.hostname, w.pid, w.version, g.restart_hint
-from public.hp_worker_status w
-  cross join hp_private.monitor p
-  left join public.hp_worker_group g on g.worker_type = w.worker_type
-  cross join lateral hp_private.worker_health(
-    w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-where h.rule in ('crashed', 'silent', 'overdue');
+select (j.worker).worker_name, (j.worker).worker_type, (j.worker).expected, j.reason,
+  round(extract(epoch from now() - (j.worker).last_heartbeat), 1) as seconds_since_heartbeat, (j.worker).last_heartbeat,
+  case
+    when (j.worker).status = 'crashed' then (j.worker).status_since else least((j.worker).lease_expires_at, now())
+  end as dead_since,
+  (j.worker).last_exit, (j.worker).last_error, (j.worker).hostname, (j.worker).pid, (j.worker).version, j.restart_hint
+from hp_private.judged_worker j
+where j.rule in ('crashed', 'silent', 'overdue');
 
 create or replace view public.hp_worker_stats with (security_invoker = true) as
 select w.worker_type, g.desired, g.minimum, w.workers, w.alive, w.critical, w.warning, w.paused,
   w.jobs_active, w.jobs_processed, w.error_count, w.error_percent, w.last_heartbeat
 from (
-  select w.worker_type, count(*) as workers,
-    count(*) filter (where hp_private.is_alive(w, now(), p.watching_since)) as alive,
-    count(*) filter (where h.level = 'critical') as critical,
-    count(*) filter (where h.level = 'warning') as warning,
-    count(*) filter (where h.rule = 'paused') as paused,
-    sum(w.jobs_active) as jobs_active, sum(w.jobs_processed) as jobs_processed, sum(w.error_count) as error_count,
-    round(100 * sum(w.error_count) / nullif(sum(w.jobs_processed), 0), 1) as error_percent,
-    max(w.last_heartbeat) as last_heartbeat
-  from public.hp_worker_status w
-    cross join hp_private.monitor p
-    left join public.hp_worker_group g on g.worker_type = w.worker_type
-    cross join lateral hp_private.worker_health(
-      w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-  group by w.worker_type
+  select (j.worker).worker_type as worker_type, count(*) as workers,
+    count(*) filter (where j.alive) as alive,
+    count(*) filter (where j.level = 'critical') as critical,
+    count(*) filter (where j.level = 'warning') as warning,
+    count(*) filter (where j.rule = 'paused') as paused,
+    sum((j.worker).jobs_active) as jobs_active, sum((j.worker).jobs_processed) as jobs_processed,
+    sum((j.worker).error_count) as error_count,
+    round(100 * sum((j.worker).error_count) / nullif(sum((j.worker).jobs_processed), 0), 1) as error_percent,
+    max((j.worker).last_heartbeat) as last_heartbeat
+  from hp_private.judged_worker j
+  group by (j.worker).worker_type
 ) w
   left join public.hp_worker_group g on g.worker_type = w.worker_type;
 
@@ -1551,44 +1671,66 @@ return (
       ) n) t
 );
 
+create or replace function hp_private.fleet_chunks(workers text[], beats text[], groups text[]) returns text[]
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  c_room constant integer := 180000;
+  v_chunks text[] := '{}';
+  v_chunk text;
+  v_list text;
+  v_items text[];
+  v_first integer;
+  v_take integer;
+  v_members text;
+  v_size integer;
+begin
+  foreach v_list in array array['workers', 'beats', 'groups'] loop
+    v_items := case v_list when 'workers' then workers when 'beats' then beats else groups end;
+    v_first := 1;
+    v_take := cardinality(v_items);
+    while v_first <= cardinality(v_items) loop
+      v_members := concat_ws(',', v_chunk,
+        format('"%s":[%s]', v_list, array_to_string(v_items[v_first:v_first + v_take - 1], ',')));
+      v_size := octet_length(v_members);
+      if v_size > c_room and v_take > 1 then
+        v_take := least(v_take, cardinality(v_items) - v_first + 1);
+        v_take := greatest(1, least(v_take - 1, floor(v_take * 0.97 * c_room / v_size)::integer));
+      elsif v_size > c_room and v_chunk is not null then
+        v_chunks := v_chunks || v_chunk;
+        v_chunk := null;
+      else
+        v_chunk := v_members;
+        v_first := v_first + v_take;
+        if v_first <= cardinality(v_items) then
+          v_chunks := v_chunks || v_chunk;
+          v_chunk := null;
+          v_take := v_take + v_take / 16 + 1;
+        end if;
+      end if;
+    end loop;
+  end loop;
+  return case when v_chunk is null and v_chunks <> '{}' then v_chunks else v_chunks || coalesce(v_chunk, '') end;
+end
+$$;
+
 create or replace function hp_private.send_fleet(
   event text, header jsonb, workers jsonb[], beats text[], groups jsonb[] default null
 ) returns bigint
 language plpgsql set search_path = ''
 as $$
 declare
-  v_chunks jsonb[];
+  v_chunks constant text[] := hp_private.fleet_chunks(workers::text[], beats, groups::text[]);
+  v_envelope constant text := format('"parts":%s%s', cardinality(v_chunks), ',"header":' || header::text);
+  v_message jsonb;
+  v_bytes bigint := 0;
 begin
-  with item as (
-    select 'workers' as list, u.value::text, u.place from unnest(workers) with ordinality u (value, place)
-    union all
-    select 'beats', u.value, u.place from unnest(beats) with ordinality u (value, place)
-    union all
-    select 'groups', u.value::text, u.place from unnest(groups) with ordinality u (value, place)
-  ),
-  placed as (
-    select i.*,
-      sum(octet_length(i.value) + 2) over (order by i.list, i.place rows unbounded preceding) / 180000 as chunk
-    from item i
-  ),
-  listed as (
-    select p.chunk, p.list, string_agg(p.value, ',' order by p.place) as items from placed p group by p.chunk, p.list
-  ),
-  chunked as (
-    select l.chunk, concat('{', string_agg(concat('"', l.list, '":[', l.items, ']'), ','), '}')::jsonb as body
-    from listed l group by l.chunk
-  )
-  select array_agg(c.body order by c.chunk) into v_chunks from chunked c;
-
-  v_chunks := coalesce(v_chunks, array['{}'::jsonb]);
   for v_part in 1 .. cardinality(v_chunks) loop
-    perform realtime.send(
-      v_chunks[v_part]
-        || jsonb_build_object('part', v_part, 'parts', cardinality(v_chunks))
-        || case when header is null then '{}' else jsonb_build_object('header', header) end,
-      event, 'hp:fleet', true);
+    v_message := concat('{', nullif(v_chunks[v_part], '') || ',', v_envelope, ',"part":', v_part, '}')::jsonb;
+    perform realtime.send(v_message, event, 'hp:fleet', true);
+    v_bytes := v_bytes + pg_column_size(v_message) - coalesce(pg_column_size(header), 0);
   end loop;
-  return (select sum(pg_column_size(u.chunk)) from unnest(v_chunks) u (chunk));
+  return v_bytes;
 end
 $$;
 
@@ -1616,12 +1758,9 @@ declare
 begin
   with recent as materialized (
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
-      concat('[', w.worker_id, ',', w.revision, ',',
-        array_position(hp_private.statuses(), w.status) - 1, ',',
-        coalesce(((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint::text, 'null'), ',',
-        w.jobs_processed, ',', w.error_count, ',', w.jobs_active, ',',
-        coalesce(((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint::text, 'null'), ',',
-        coalesce(w.processed_count::text, 'null'), ',', coalesce(w.last_run_errors::text, 'null'),
+      concat('[', array_to_string(array[w.worker_id, w.revision, array_position(hp_private.statuses(), w.status) - 1,
+          ((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint, w.jobs_processed, w.error_count, w.jobs_active,
+          ((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint, w.processed_count, w.last_run_errors], ',', 'null'),
         case
           when w.activity_seen_at > send_digest.since then concat(',',
             coalesce(((v_now - date_part('epoch', w.status_updated_at)) * 1000)::bigint::text, 'null'), ',',
@@ -1738,6 +1877,9 @@ as $$
 declare
   v_monitor hp_private.monitor;
 begin
+  if current_setting('application_name') = 'lastseen own write' then
+    return null;
+  end if;
   select * into v_monitor from hp_private.monitor;
   if v_monitor.viewed_until > now() then
     perform hp_private.send_changes(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_monitor.activity_every_s);
@@ -1753,8 +1895,7 @@ create or replace trigger _900_send_edited after update on public.hp_worker_grou
 create or replace trigger _900_send_removed after delete on public.hp_worker_group
   referencing old table as gone for each statement execute function hp_private.tg_hp_worker_group__send();
 create or replace trigger _900_plain_send after update on public.hp_worker_status
-  for each row when (
-    current_setting('application_name') <> 'lastseen own write'
+  for each row when (new.sequence = old.sequence
     and (old.revision is distinct from new.revision or old.activity_seen_at is distinct from new.activity_seen_at))
   execute function hp_private.tg_hp_worker_status__plain_send();
 create or replace trigger _900_plain_send_first after insert on public.hp_worker_status
@@ -1781,7 +1922,7 @@ create policy "workers listen for their wake-up" on realtime.messages
 
 revoke all on function
   hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
-  hp_private.count_message, hp_private.fleet_header, hp_private.send_fleet, hp_private.send_transition,
+  hp_private.count_message, hp_private.fleet_header, hp_private.fleet_chunks, hp_private.send_fleet, hp_private.send_transition,
   hp_private.send_digest, hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
   hp_private.tg_hp_worker_status__plain_send
 from public;
@@ -1793,6 +1934,7 @@ comment on function hp_private.message_every_s is 'Seconds between two messages 
 comment on function hp_private.digest_due is 'Whether it is time for a digest.';
 comment on function hp_private.count_message is 'Keeps account of a message that was sent.';
 comment on function hp_private.fleet_header is 'Head of a snapshot and of a digest.';
+comment on function hp_private.fleet_chunks is 'The lists of a message as text, in chunks.';
 comment on function hp_private.send_fleet is 'Sends one message of docs/wire.md, in chunks. Returns their size in memory, without the header.';
 comment on function hp_private.send_transition is 'Sends open pages the full state of these workers.';
 comment on function hp_private.send_digest is 'Sends open pages what happened since a time; event is digest or activity.';
@@ -1802,72 +1944,6 @@ comment on function hp_private.tg_hp_worker_group__send is 'Sends open pages gro
 comment on function hp_private.tg_hp_worker_status__plain_send is 'Sends open pages a plain write that changed a worker''s state or activity.';
 
 -- 20261122000800_plain_write.sql
-create or replace function hp_private.check_limits(w public.hp_worker_status) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_row jsonb;
-  v_problem text := case
-    when w.worker_name is null then 'worker_name is missing'
-    when w.worker_name !~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' or char_length(w.worker_name) > 128 then
-      'worker_name must start with a letter or digit and hold at most 128 of letters, digits and @ : . _ / -'
-    when w.status is null or w.status not in (
-      'active', 'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed') then
-      'status must be one of active, starting, idle, processing, running, error, stopping, stopped, crashed'
-    when w.kind not in ('resident', 'scheduled') then 'kind must be resident or scheduled'
-    when w.circuit_breaker_state not in ('closed', 'open', 'half_open') then
-      'circuit_breaker_state must be closed, open or half_open'
-    when w.circuit_breaker_threshold < 1 then 'circuit_breaker_threshold must be at least 1'
-    when w.heartbeat_interval_s not between 1 and 3600 then 'heartbeat_interval_s must be from 1 to 3600 seconds'
-    when w.interval_override_s not between 1 and 3600 then 'interval_override_s must be from 1 to 3600 seconds'
-    when w.late_after_intervals not between 1 and 1000 then 'late_after_intervals must be from 1 to 1000'
-    when w.lost_after_intervals not between w.late_after_intervals and 1000 then
-      'lost_after_intervals must be from late_after_intervals to 1000'
-    when w.grace_s not between 0 and 31536000 then 'grace_s must be from 0 to 31536000 seconds'
-    when w.max_run_s not between 1 and 31536000 then 'max_run_s must be from 1 to 31536000 seconds'
-    when not (w.poll_interval_s > 0 and w.poll_interval_s < 'infinity') then 'poll_interval_s must be above 0'
-    when greatest(w.cpu_percent, w.memory_percent, w.event_loop_lag_ms) >= 'infinity' then
-      'cpu_percent, memory_percent and event_loop_lag_ms must be finite numbers'
-    when jsonb_typeof(w.metadata) <> 'object' then 'metadata must be an object'
-    when pg_column_size(w.metadata) > 32768 then
-      format('metadata takes %s bytes; at most 32768', pg_column_size(w.metadata))
-    when pg_column_size(w.last_exit) > 8192 then
-      format('last_exit takes %s bytes; at most 8192', pg_column_size(w.last_exit))
-  end;
-begin
-  if v_problem is null and (
-    char_length(w.status_reason) > 500 or char_length(w.worker_type) > 128 or char_length(w.description) > 500
-    or char_length(w.version) > 128 or char_length(w.hostname) > 255 or char_length(w.runtime) > 128
-    or char_length(w.current_status) > 500 or char_length(w.current_job_id) > 255
-    or char_length(w.current_job_type) > 128 or char_length(w.schedule) > 255 or char_length(w.last_error) > 2000
-    or char_length(w.circuit_breaker_reason) > 500 or char_length(w.paused_reason) > 500)
-  then
-    v_row := to_jsonb(w);
-    select format('%s is %s characters long; at most %s', l.field, char_length(v_row ->> l.field), l.most) into v_problem
-    from (values ('status_reason', 500), ('worker_type', 128), ('description', 500), ('version', 128),
-      ('hostname', 255), ('runtime', 128), ('current_status', 500), ('current_job_id', 255),
-      ('current_job_type', 128), ('schedule', 255), ('last_error', 2000), ('circuit_breaker_reason', 500),
-      ('paused_reason', 500)) l (field, most)
-    where char_length(v_row ->> l.field) > l.most limit 1;
-  end if;
-  if v_problem is null and (
-    least(w.jobs_processed, w.error_count, w.jobs_active, w.pid, w.last_run_duration_ms, w.processed_count,
-      w.last_run_errors, w.circuit_breaker_failures, w.memory_rss_bytes, w.event_loop_blocked_ms) < 0
-    or least(w.cpu_percent, w.memory_percent, w.event_loop_lag_ms) < 0)
-  then
-    v_row := to_jsonb(w);
-    select f.field || ' must not be negative' into v_problem
-    from unnest(array['jobs_processed', 'error_count', 'jobs_active', 'pid', 'last_run_duration_ms',
-      'processed_count', 'last_run_errors', 'circuit_breaker_failures', 'memory_rss_bytes', 'event_loop_blocked_ms',
-      'cpu_percent', 'memory_percent', 'event_loop_lag_ms']) f (field)
-    where (v_row ->> f.field)::double precision < 0 limit 1;
-  end if;
-  if v_problem is not null then
-    raise exception '%', v_problem using errcode = 'PT400';
-  end if;
-end
-$$;
-
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
@@ -1893,11 +1969,29 @@ return case
   else stored + total
 end;
 
+create or replace function hp_private.tg_hp_worker_status__plain_limits() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_problem constant text := case
+    when new.lost_after_intervals < new.late_after_intervals then
+      format('lost_after_intervals must be at least late_after_intervals, %s', new.late_after_intervals)
+    when jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
+    when pg_column_size(new.metadata) > 32768 then
+      format('metadata takes %s bytes; at most 32768', pg_column_size(new.metadata))
+  end;
+begin
+  if v_problem is not null then
+    raise exception '%', v_problem using errcode = 'PT400';
+  end if;
+  return new;
+end
+$$;
+
 create or replace function hp_private.tg_hp_worker_status__plain_insert() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  perform hp_private.check_limits(new);
   new.status := case when new.status = 'active' then 'processing' else new.status end;
   if new.last_heartbeat is not null or new.status <> 'unknown' then
     new.last_heartbeat := now();
@@ -1923,6 +2017,9 @@ as $$
 declare
   v_row text := new.worker_name || ' ' || statement_timestamp();
 begin
+  if current_setting('application_name') = 'lastseen own write' then
+    return new;
+  end if;
   new.status := case when new.status = 'active' then 'processing' else new.status end;
   if tg_argv[0] = 'status' then
     perform set_config('lastseen.plain_beat', v_row, true);
@@ -1931,7 +2028,6 @@ begin
   elsif new.status in ('unknown', 'stopped', 'crashed') then
     new.status := 'running';
   end if;
-  perform hp_private.check_limits(new);
 
   new.last_heartbeat := now();
   if new.status is distinct from old.status then
@@ -1963,7 +2059,7 @@ begin
     new.counted_errors := new.error_count;
     new.error_count := hp_private.lifetime(old.error_count, old.counted_errors, new.error_count);
   end if;
-  return new;
+  return case when tg_argv[0] = 'last_heartbeat' then hp_private.revise(old, new) else new end;
 end
 $$;
 
@@ -2002,11 +2098,16 @@ create or replace trigger _100_plain_insert before insert on public.hp_worker_st
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_insert();
 
+create or replace trigger _100_plain_limits before insert or update of late_after_intervals, lost_after_intervals, metadata
+  on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_limits();
+
 create or replace trigger _110_plain_status before update of status on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_beat('status');
 create or replace trigger _120_plain_last_heartbeat before update of last_heartbeat on public.hp_worker_status
-  for each row when (current_setting('application_name') <> 'lastseen own write')
+  for each row when (new.sequence = old.sequence)
   execute function hp_private.tg_hp_worker_status__plain_beat('last_heartbeat');
 create or replace trigger _130_plain_breaker before update of circuit_breaker_open, circuit_breaker_state
   on public.hp_worker_status
@@ -2017,14 +2118,15 @@ create or replace trigger _140_plain_schedule before update of kind, next_run_at
   execute function hp_private.tg_hp_worker_status__plain_schedule();
 
 revoke all on function
-  hp_private.check_limits, hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_insert,
+  hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
+  hp_private.tg_hp_worker_status__plain_insert,
   hp_private.tg_hp_worker_status__plain_beat, hp_private.tg_hp_worker_status__plain_schedule,
   hp_private.tg_hp_worker_status__plain_breaker
 from public;
 
-comment on function hp_private.check_limits is 'Refuses a row that breaks a limit of its table, with a message that names the field and the limit. Errors: PT400.';
 comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
 comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
+comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';
 comment on function hp_private.tg_hp_worker_status__plain_insert is 'A plain insert as a first beat.';
 comment on function hp_private.tg_hp_worker_status__plain_beat is 'A plain update of status or last_heartbeat as a beat.';
 comment on function hp_private.tg_hp_worker_status__plain_schedule is 'Keeps the lease of a scheduled worker in step with its schedule.';
@@ -2538,57 +2640,121 @@ begin
 end
 $$;
 
-create or replace function hp_private.read_beats(raw jsonb, out beats hp_private.beat[], out errors jsonb[])
+create or replace function hp_private.refusal(worker_name text, error jsonb) returns jsonb
+language sql immutable set search_path = ''
+return jsonb_build_object('worker_name', worker_name, 'ok', false, 'error', error);
+
+create or replace function hp_private.read_each_beat(raw jsonb, out beats hp_private.beat[], out answers jsonb[])
 language plpgsql set search_path = ''
 as $$
 declare
   v_place bigint;
   v_raw jsonb;
   v_beat hp_private.beat;
-  v_error jsonb;
+  v_misfit jsonb;
+begin
+  answers := array_fill(null::jsonb, array[jsonb_array_length(raw)]);
+  for v_raw, v_place in select r.value, r.ordinality from jsonb_array_elements(raw) with ordinality r loop
+    v_misfit := hp_private.beat_misfit(v_raw);
+    v_beat := null;
+    if v_misfit is null then
+      v_beat := jsonb_populate_record(null::hp_private.beat, v_raw);
+    else
+      if jsonb_typeof(v_raw -> 'worker_name') = 'string' then
+        v_beat.worker_name := left(v_raw ->> 'worker_name', 128);
+      end if;
+      answers[v_place] := hp_private.refusal(v_beat.worker_name, v_misfit);
+    end if;
+    beats[v_place] := v_beat;
+  end loop;
+end
+$$;
+
+create or replace function hp_private.read_beats(
+  raw jsonb, out beats hp_private.beat[], out answers jsonb[], out repeats boolean, out leases boolean, out more boolean
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_beat hp_private.beat;
 begin
   begin
-    select array_agg(jsonb_populate_record(null::hp_private.beat, case
-        when r.value ->> 'status' = 'active' then r.value || '{"status": "processing"}' else r.value
-      end) order by r.ordinality)
-    into read_beats.beats
-    from jsonb_array_elements(raw) with ordinality r;
+    if jsonb_array_length(raw) = 1 then
+      v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
+      beats := array[v_beat];
+      repeats := false;
+      leases := v_beat.leases is not null;
+      more := num_nonnulls(v_beat.commands, v_beat.logs) > 0;
+      return;
+    end if;
+    beats := (select array_agg(b) from jsonb_populate_recordset(null::hp_private.beat, raw) b);
   exception when others then
-    for v_raw, v_place in select r.value, r.ordinality from jsonb_array_elements(raw) with ordinality r loop
-      v_error := hp_private.beat_misfit(v_raw);
-      v_beat := null;
-      if v_error is null then
-        v_beat := jsonb_populate_record(null::hp_private.beat, v_raw);
-        if v_beat.status = 'active' then
-          v_beat.status := 'processing';
-        end if;
-      else
-        errors[v_place] := v_error;
-        if jsonb_typeof(v_raw -> 'worker_name') = 'string' then
-          v_beat.worker_name := left(v_raw ->> 'worker_name', 128);
-        end if;
-      end if;
-      read_beats.beats[v_place] := v_beat;
-    end loop;
+    select r.beats, r.answers into read_beats.beats, read_beats.answers from hp_private.read_each_beat(raw) r;
   end;
+  select count(distinct b.worker_name) < count(b.worker_name), bool_or(b.leases is not null),
+    bool_or(num_nonnulls(b.commands, b.logs) > 0)
+  into repeats, leases, more
+  from unnest(beats) b;
+end
+$$;
 
-  for v_place in 1 .. cardinality(read_beats.beats) loop
-    v_error := case when errors[v_place] is null then hp_private.beat_problem(read_beats.beats[v_place]) end;
-    if v_error is not null then
-      errors[v_place] := v_error;
+create or replace function hp_private.refuse_beats(
+  inout beats hp_private.beat[], inout answers jsonb[], names_like text
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_beat hp_private.beat;
+  v_error jsonb;
+begin
+  for v_place in 1 .. cardinality(answers) loop
+    v_beat := beats[v_place];
+    if answers[v_place] is null then
+      if v_beat.status = 'active' then
+        v_beat.status := 'processing';
+        beats[v_place] := v_beat;
+      end if;
+      v_error := hp_private.beat_problem(v_beat);
+      if v_error is null and v_beat.worker_name not like names_like then
+        v_error := hp_private.beat_error('worker_name',
+          format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
+      end if;
+      continue when v_error is null;
+      answers[v_place] := hp_private.refusal(v_beat.worker_name, v_error);
+    end if;
+    if not (answers[v_place] ->> 'ok')::boolean then
+      beats[v_place] := null;
     end if;
   end loop;
 end
 $$;
 
+create or replace function hp_private.all_foreign(beats hp_private.beat[], names_like text) returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  for v_place in 1 .. cardinality(beats) loop
+    if (beats[v_place].worker_name not like names_like) is not true then
+      return false;
+    end if;
+  end loop;
+  return true;
+end
+$$;
+
 revoke all on function
-  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.read_beats
+  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
+  hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
 from public;
 
 comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
 comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
 comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
-comment on function hp_private.read_beats is 'Beats of a request, and what is wrong with each.';
+comment on function hp_private.refusal is 'The answer of a beat that is refused.';
+comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';
+comment on function hp_private.read_beats is 'Beats of a request, the answers of those that can''t be read, and what they bring besides.';
+comment on function hp_private.refuse_beats is 'Refuses the beats that are out of range or of foreign names.';
+comment on function hp_private.all_foreign is 'Whether no beat is of a name that the caller may speak for.';
 
 -- 20261122001100_job_lease.sql
 create table if not exists public.hp_job_lease (
@@ -2916,69 +3082,6 @@ begin
 end
 $$;
 
-create or replace function hp_private.tg_hp_worker_status__revision() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  if (
-    (old.status is distinct from new.status
-      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
-    or old.status_reason is distinct from new.status_reason
-    or old.circuit_breaker_state is distinct from new.circuit_breaker_state
-    or old.circuit_breaker_failures is distinct from new.circuit_breaker_failures
-    or old.circuit_breaker_reason is distinct from new.circuit_breaker_reason
-    or old.last_error is distinct from new.last_error
-    or old.instance_id is distinct from new.instance_id
-    or old.heartbeat_interval_s is distinct from new.heartbeat_interval_s
-    or old.poll_interval_s is distinct from new.poll_interval_s
-    or old.schedule is distinct from new.schedule
-    or (old.next_run_at is null) is distinct from (new.next_run_at is null)
-    or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
-    or (old.event_loop_blocked_ms > 1000) is distinct from (new.event_loop_blocked_ms > 1000)
-    or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
-    or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
-    or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
-    or (old.memory_percent > 80) is distinct from (new.memory_percent > 80)
-    or (old.memory_percent > 95) is distinct from (new.memory_percent > 95)
-    or old.version is distinct from new.version
-    or old.parts is distinct from new.parts
-    or old.hostname is distinct from new.hostname
-    or old.description is distinct from new.description
-    or old.worker_type is distinct from new.worker_type
-    or old.kind is distinct from new.kind
-    or old.expected is distinct from new.expected
-    or old.is_public is distinct from new.is_public
-    or old.paused_until is distinct from new.paused_until
-    or old.paused_reason is distinct from new.paused_reason
-    or old.seen_at is distinct from new.seen_at
-    or old.draining is distinct from new.draining
-    or old.interval_override_s is distinct from new.interval_override_s
-    or old.requested_interval_s is distinct from new.requested_interval_s
-    or old.grace_s is distinct from new.grace_s
-    or old.max_run_s is distinct from new.max_run_s
-    or old.late_after_intervals is distinct from new.late_after_intervals
-    or old.lost_after_intervals is distinct from new.lost_after_intervals
-    or old.name_conflict_since is distinct from new.name_conflict_since
-    or old.worker_name is distinct from new.worker_name
-  ) is not true then
-    return new;
-  end if;
-  new.revision := nextval('hp_private.revision_seq');
-  new.updated_at := clock_timestamp();
-  if (new.status is distinct from old.status
-      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
-    or new.circuit_breaker_state is distinct from old.circuit_breaker_state
-    or new.instance_id is distinct from old.instance_id
-    or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
-  then
-    new.transitioned_at := clock_timestamp();
-    new.seen_at := null;
-    new.seen_by := null;
-  end if;
-  return new;
-end
-$$;
-
 create or replace function hp_private.status_event(old public.hp_worker_status, new public.hp_worker_status, paused boolean)
 returns void
 language plpgsql set search_path = ''
@@ -3065,8 +3168,6 @@ begin
 end
 $$;
 
-create or replace trigger _500_revision before update on public.hp_worker_status
-  for each row execute function hp_private.tg_hp_worker_status__revision();
 create or replace trigger _500_event after update on public.hp_worker_status
   for each row when (old.transitioned_at is distinct from new.transitioned_at)
   execute function hp_private.tg_hp_worker_status__event();
@@ -3103,14 +3204,12 @@ end
 $$;
 
 revoke all on function
-  hp_private.monitor_event, hp_private.tg_hp_worker_status__revision, hp_private.status_event,
-  hp_private.tg_hp_worker_status__event
+  hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
 comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
-comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
 comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
 comment on function public.hp_worker_events is 'Events of a worker and of the monitor, the latest first; before and before_id continue after the last one read. Errors: PT403 not a member.';
@@ -4618,11 +4717,16 @@ create or replace function hp_private.sample_load(at timestamptz) returns void
 language sql set search_path = ''
 as $$
   insert into hp_private.history_sample (at, worker_ids, minutes, cpu, memory, lag)
-  select sample_load.at, array_agg(w.worker_id), array_agg(floor(extract(epoch from w.last_heartbeat) / 60)::integer),
-    array_agg(w.cpu_percent), array_agg(w.memory_percent), array_agg(w.event_loop_lag_ms)
-  from public.hp_worker_status w
-  where w.cpu_percent is not null and w.last_heartbeat <= sample_load.at
-    and w.last_heartbeat > coalesce((select max(s.at) from hp_private.history_sample s), sample_load.at - interval '1 minute')
+  select sample_load.at, array_agg(l.worker_id), array_agg(l.minute), array_agg(l.cpu), array_agg(l.memory), array_agg(l.lag)
+  from (
+    select w.worker_id, floor(date_part('epoch', w.last_heartbeat) / 60)::integer as minute, w.cpu_percent as cpu,
+      w.memory_percent as memory, w.event_loop_lag_ms as lag
+    from public.hp_worker_status w
+    where w.last_heartbeat <= sample_load.at and w.last_heartbeat
+      > coalesce((select max(s.at) from hp_private.history_sample s), sample_load.at - interval '1 minute')
+    offset 0
+  ) l
+  where l.cpu is not null
   having count(*) > 0
   on conflict do nothing
 $$;
@@ -5487,25 +5591,93 @@ end
 $$;
 
 create or replace function hp_private.pace_fleet(
-  present double precision, at timestamptz,
-  out live_workers integer, out stretch double precision, out activity_every_s double precision
+  present double precision, live_workers integer, load double precision,
+  out stretch double precision, out activity_every_s double precision
 )
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_most double precision := coalesce(nullif(hp_private.setting('beats_per_second'), 0), 200);
-  v_load double precision;
+  v_most constant double precision := coalesce(nullif(hp_private.setting('beats_per_second'), 0), 200);
 begin
-  select count(*),
-    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s)), 0) / 0.95
-  into pace_fleet.live_workers, v_load
-  from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
-  where w.lease_expires_at is not null and w.status not in ('unknown', 'stopped', 'crashed')
-    and not (w.kind = 'scheduled' and w.status in ('idle', 'stopped'));
+  stretch := hp_private.stretch_step(load / v_most, coalesce(present, 1));
+  activity_every_s := least(3600, greatest(1, live_workers / greatest(v_most - load / stretch, v_most / 100)));
+end
+$$;
 
-  pace_fleet.stretch := hp_private.stretch_step(v_load / v_most, coalesce(present, 1));
-  pace_fleet.activity_every_s := least(3600, greatest(1,
-    pace_fleet.live_workers / greatest(v_most - v_load / pace_fleet.stretch, v_most / 100)));
+create or replace function hp_private.apply_steady(
+  beats hp_private.beat[], answers jsonb[], at timestamptz, stretch double precision, group_intervals jsonb, names_like text
+)
+returns jsonb[]
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+set plan_cache_mode = 'force_generic_plan' set jit = 'off'
+set enable_seqscan = 'off' set enable_hashjoin = 'off' set enable_mergejoin = 'off'
+as $$
+#variable_conflict use_column
+declare
+  v_answers jsonb[] := coalesce(answers, array_fill(null::jsonb, array[cardinality(beats)]));
+  v_place bigint;
+  v_answer jsonb;
+begin
+  for v_place, v_answer in update public.hp_worker_status w set
+    sequence = b.sequence,
+    last_heartbeat = greatest(w.last_heartbeat, apply_steady.at),
+    lease_expires_at = apply_steady.at + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s),
+    clock_skew_ms = coalesce(round(b.sent_at_ms - date_part('epoch', apply_steady.at) * 1000), w.clock_skew_ms),
+    jobs_processed = w.jobs_processed + greatest(w.counted_jobs, b.jobs_total) - w.counted_jobs,
+    error_count = w.error_count + greatest(w.counted_errors, b.errors_total) - w.counted_errors,
+    counted_jobs = greatest(w.counted_jobs, b.jobs_total),
+    counted_errors = greatest(w.counted_errors, b.errors_total),
+    jobs_active = coalesce(b.jobs_active, 0),
+    last_run_at = coalesce(apply_steady.at - b.last_run_age_ms * interval '1 millisecond', w.last_run_at),
+    last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
+    processed_count = coalesce(b.processed_count, w.processed_count),
+    last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
+    cpu_percent = coalesce(b.cpu_percent, w.cpu_percent),
+    memory_percent = coalesce(b.memory_percent, w.memory_percent),
+    memory_rss_bytes = coalesce(b.memory_rss_bytes, w.memory_rss_bytes),
+    event_loop_lag_ms = coalesce(b.event_loop_lag_ms, w.event_loop_lag_ms),
+    event_loop_blocked_ms = b.event_loop_blocked_ms
+  from unnest(apply_steady.beats) with ordinality as b
+  where w.worker_name = b.worker_name and w.instance_id = b.instance_id and b.sequence > w.sequence
+    and w.status = b.status and w.status not in ('unknown', 'stopped', 'crashed') and w.kind = 'resident'
+    and (w.status_reason, w.current_status, w.current_job_id, w.current_job_type)
+      is not distinct from (b.status_reason, b.current_status, b.current_job_id, b.current_job_type)
+    and w.heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_steady.stretch * coalesce(
+      w.interval_override_s, (apply_steady.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)))
+    and num_nonnulls(b.requested_interval_s, b.worker_type, b.description, b.version, b.kind, b.hostname, b.pid, b.runtime, b.parts,
+      b.next_run_in_ms, b.schedule, b.grace_s, b.max_run_s, b.last_exit, b.circuit_breaker_opened_age_ms,
+      b.circuit_breaker_retry_in_ms, b.circuit_breaker_reason, w.circuit_breaker_reason) = 0
+    and w.draining = coalesce(b.draining, false)
+    and w.circuit_breaker_state = 'closed' and coalesce(b.circuit_breaker_state, 'closed') = 'closed'
+    and w.circuit_breaker_failures = coalesce(b.circuit_breaker_failures, w.circuit_breaker_failures)
+    and w.circuit_breaker_threshold = coalesce(b.circuit_breaker_threshold, w.circuit_breaker_threshold)
+    and (b.poll_interval_s is null or w.poll_interval_s = b.poll_interval_s)
+    and (b.last_error is null or (w.last_error = b.last_error
+      and abs(date_part('epoch', apply_steady.at - w.last_error_at) * 1000 - coalesce(b.last_error_age_ms, 0)) <= 2000))
+    and (b.metadata is null or w.metadata = b.metadata)
+    and (greatest(w.cpu_percent, b.cpu_percent, w.memory_percent, b.memory_percent) <= 80) is not false
+    and (greatest(w.event_loop_blocked_ms, b.event_loop_blocked_ms) <= 1000) is not false
+    and num_nulls(w.cpu_percent, w.memory_percent, w.event_loop_blocked_ms)
+      = num_nulls(b.cpu_percent, b.memory_percent, b.event_loop_blocked_ms)
+    and least(b.heartbeat_interval_s, b.sequence) >= 1
+    and (least(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.jobs_active, b.uptime_ms, b.status_age_ms,
+      b.last_run_age_ms, b.last_run_duration_ms, b.processed_count, b.last_run_errors, b.last_error_age_ms,
+      b.memory_rss_bytes, b.event_loop_blocked_ms, b.epoch, b.logs_dropped) < 0) is not true
+    and (least(b.cpu_percent, b.memory_percent, b.event_loop_lag_ms) < 0) is not true
+    and (b.event_loop_lag_ms < 'infinity') is not false and (abs(b.sent_at_ms) <= 8640000000000000) is not false
+    and (greatest(b.uptime_ms, b.status_age_ms, b.last_run_age_ms, b.last_run_duration_ms, b.last_error_age_ms)
+      > 315360000000) is not true
+    and (greatest(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.logs_dropped) > 1000000000000000) is not true
+    and (cardinality(b.leases) > 1000) is not true
+    and (b.worker_name like apply_steady.names_like) is not false
+  returning b.ordinality, jsonb_build_object(
+    'worker_name', w.worker_name, 'ok', true, 'epoch', w.epoch, 'current', true, 'sequence', w.sequence,
+    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', least(3600, apply_steady.stretch * coalesce(
+      w.interval_override_s, (apply_steady.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)))
+  loop
+    v_answers[v_place] := v_answer;
+  end loop;
+  return v_answers;
 end
 $$;
 
@@ -5820,12 +5992,13 @@ end
 $$;
 
 revoke all on function
-  hp_private.stretch_step, hp_private.pace_fleet, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
+  hp_private.stretch_step, hp_private.pace_fleet, hp_private.apply_steady, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
   hp_private.note_superseded, hp_private.admit_beat
 from public;
 
 comment on function hp_private.stretch_step is 'By how much to stretch intervals where so much is needed and so much is in force.';
-comment on function hp_private.pace_fleet is 'How many workers beat, by how much their intervals are to be stretched, and how often one may report changed activity.';
+comment on function hp_private.pace_fleet is 'By how much the intervals of so many workers are to be stretched, and how often one may report changed activity. load: beats a second without any stretch.';
+comment on function hp_private.apply_steady is 'Applies the beats that say nothing new, of instances that hold their worker''s row; one beat per worker. Returns the answers, null at the places of the others.';
 comment on function hp_private.apply_beats is 'Applies the beats of instances that hold their worker''s row; one beat per worker. group_intervals: seconds by worker_type, or null. Returns their places in the array, and their answers.';
 comment on function hp_private.credit is 'Adds to a worker''s lifetime counts what one of its instances did.';
 comment on function hp_private.hand_over is 'Moves a worker''s row to another instance.';
@@ -5938,7 +6111,7 @@ end
 $$;
 
 create or replace function hp_private.judge_silence(
-  monitor hp_private.monitor, tick_every interval, at timestamptz,
+  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
   out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
 )
 language plpgsql set search_path = ''
@@ -5950,6 +6123,9 @@ declare
 begin
   impaired_since := monitor.impaired_since;
   watching_since := monitor.watching_since;
+  if not silent and impaired_since is null then
+    return;
+  end if;
   perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
 
   with overdue as materialized (
@@ -6169,14 +6345,75 @@ comment on function hp_private.prune is 'Removes old events, ended instances, st
 comment on function public.hp_cleanup_stale_workers is 'Removes stopped and crashed workers that are not expected and have been so for older_than. Returns {removed, names}. Errors: PT400 older_than, PT403 not an operator.';
 
 -- 20261122002300_tick.sql
+create or replace function hp_private.look(
+  at timestamptz, out live_workers integer, out load double precision, out silent boolean, out conflicts boolean
+)
+language sql stable set search_path = ''
+as $$
+  select count(*) filter (where w.beats),
+    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s))
+      filter (where w.beats), 0) / 0.95,
+    coalesce(bool_or(w.lease_expires_at <= look.at or (w.beats and w.kind = 'resident'
+      and date_part('epoch', w.last_heartbeat) <= date_part('epoch', look.at)
+        - least(2, w.lost_after_intervals - 1) * w.heartbeat_interval_s)), false),
+    coalesce(bool_or(w.name_conflict_since is not null), false)
+  from (
+    select s.worker_type, s.kind, s.last_heartbeat, s.lease_expires_at, s.interval_override_s, s.requested_interval_s,
+      s.heartbeat_interval_s, s.lost_after_intervals, s.name_conflict_since,
+      s.lease_expires_at is not null and s.status not in ('unknown', 'stopped', 'crashed')
+        and not (s.kind = 'scheduled' and s.status in ('idle', 'stopped')) as beats
+    from public.hp_worker_status s
+    offset 0
+  ) w
+    left join public.hp_worker_group g on g.worker_type = w.worker_type
+$$;
+
+create or replace function hp_private.settle_conflicts(at timestamptz) returns void
+language sql set search_path = ''
+as $$
+  with settled as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.name_conflict_since is not null and not exists (
+      select from public.hp_worker_instance i
+      where i.worker_name = w.worker_name and i.instance_id <> w.instance_id and i.lease_expires_at > settle_conflicts.at)
+    order by w.worker_name for no key update skip locked
+  )
+  update public.hp_worker_status w set name_conflict_since = null from settled s where w.worker_name = s.worker_name
+$$;
+
+create or replace function hp_private.note_gap(inout monitor hp_private.monitor, tick_every interval, at timestamptz)
+language plpgsql set search_path = ''
+as $$
+begin
+  if monitor.tick_at is null or at - monitor.tick_at > greatest(interval '30 seconds', 3 * tick_every) then
+    monitor.ticking_since := at;
+    monitor.watching_since := at;
+    if monitor.tick_at is not null then
+      if monitor.impaired_since is null then
+        perform hp_private.monitor_event(monitor.tick_at, 'monitoring', 'impaired', 'the tick did not run', '{}');
+      end if;
+      perform hp_private.monitor_event(at, 'impaired', 'monitoring', format('the tick runs again, after %s: silence counts from now',
+        hp_private.in_words(at - monitor.tick_at)),
+        jsonb_build_object('impaired_s', round(extract(epoch from at - coalesce(monitor.impaired_since, monitor.tick_at)))));
+      monitor.impaired_since := null;
+    end if;
+  elsif at - monitor.tick_at > 3 * tick_every then
+    monitor.gap_ended_at := at;
+    monitor.gap_s := extract(epoch from at - monitor.tick_at);
+  end if;
+end
+$$;
+
 create or replace function hp_private.tick(at timestamptz) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
   v_monitor hp_private.monitor;
   v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
+  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
   v_viewed boolean;
   v_digest boolean;
+  v_look record;
   v_judged record;
   v_pace record;
 begin
@@ -6185,33 +6422,13 @@ begin
   end if;
   select * into v_monitor from hp_private.monitor;
 
-  if v_monitor.tick_at is null or at - v_monitor.tick_at > greatest(interval '30 seconds', 3 * v_tick_every) then
-    v_monitor.ticking_since := at;
-    v_monitor.watching_since := at;
-    if v_monitor.tick_at is not null then
-      if v_monitor.impaired_since is null then
-        perform hp_private.monitor_event(v_monitor.tick_at, 'monitoring', 'impaired', 'the tick did not run', '{}');
-      end if;
-      perform hp_private.monitor_event(at, 'impaired', 'monitoring', format('the tick runs again, after %s: silence counts from now',
-        hp_private.in_words(at - v_monitor.tick_at)),
-        jsonb_build_object('impaired_s', round(extract(epoch from at - coalesce(v_monitor.impaired_since, v_monitor.tick_at)))));
-      v_monitor.impaired_since := null;
-    end if;
-  elsif at - v_monitor.tick_at > 3 * v_tick_every then
-    v_monitor.gap_ended_at := at;
-    v_monitor.gap_s := extract(epoch from at - v_monitor.tick_at);
+  v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
+  v_look := hp_private.look(at);
+  v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+
+  if v_look.conflicts then
+    perform hp_private.settle_conflicts(at);
   end if;
-  v_judged := hp_private.judge_silence(v_monitor, v_tick_every, at);
-
-  with settled as materialized (
-    select w.worker_name from public.hp_worker_status w
-    where w.name_conflict_since is not null and not exists (
-      select from public.hp_worker_instance i
-      where i.worker_name = w.worker_name and i.instance_id <> w.instance_id and i.lease_expires_at > tick.at)
-    order by w.worker_name for no key update skip locked
-  )
-  update public.hp_worker_status w set name_conflict_since = null from settled s where w.worker_name = s.worker_name;
-
   perform hp_private.release_leases(at);
   perform hp_private.follow_commands(at);
   if v_monitor.followed_until > at then
@@ -6224,12 +6441,17 @@ begin
   v_viewed := coalesce(v_monitor.viewed_until > at, false);
   v_digest := v_viewed and (hp_private.digest_due(v_monitor.digest_at, v_tick_every, at)
     or v_judged.impaired_since is distinct from v_monitor.impaired_since or v_judged.watching_since > v_monitor.watching_since);
-  select * into v_pace from hp_private.pace_fleet(v_monitor.stretch, at);
+  if v_judged.crashed is not null then
+    v_look := hp_private.look(at);
+  end if;
+  v_pace := hp_private.pace_fleet(v_monitor.stretch, v_look.live_workers, v_look.load);
   update hp_private.monitor p set
-    tick_at = tick.at, ticking_since = v_monitor.ticking_since, watching_since = v_judged.watching_since,
+    tick_at = tick.at,
+    overdue_after = least(2 * v_tick_every, case when v_viewed then v_digest_every end),
+    ticking_since = v_monitor.ticking_since, watching_since = v_judged.watching_since,
     impaired_since = v_judged.impaired_since, gap_ended_at = v_monitor.gap_ended_at, gap_s = v_monitor.gap_s,
     digest_at = case when v_digest then tick.at else p.digest_at end,
-    live_workers = v_pace.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
+    live_workers = v_look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
   where p.id;
 
   if v_digest then
@@ -6243,15 +6465,11 @@ begin
 end
 $$;
 
-create or replace function hp_private.tick_if_overdue(tick_at timestamptz, at timestamptz) returns void
+create or replace function hp_private.tick_if_overdue(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  if tick_at is null or (tick_at < at - interval '2 seconds' and tick_at < at - least(
-    2 * make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision),
-    (select make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision)
-      from hp_private.monitor p where p.viewed_until > tick_if_overdue.at)))
-  then
+  if (select (p.tick_at + p.overdue_after > tick_if_overdue.at) is not true from hp_private.monitor p) then
     perform hp_private.tick(at);
   end if;
 end
@@ -6269,10 +6487,11 @@ declare
 begin
   perform hp_private.require_member();
   update hp_private.monitor p
-  set viewed_until = now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision)
+  set viewed_until = now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision),
+    overdue_after = least(p.overdue_after, make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision))
   where p.id
   returning * into v_monitor;
-  perform hp_private.tick_if_overdue(v_monitor.tick_at, now());
+  perform hp_private.tick_if_overdue(now());
   return jsonb_build_object('now', now(), 'viewed_until', v_monitor.viewed_until, 'tick_at', v_monitor.tick_at);
 end
 $$;
@@ -6332,11 +6551,15 @@ begin
 end
 $$;
 
-revoke all on function hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
+revoke all on function
+  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
 revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
 grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
 
+comment on function hp_private.look is 'What the tick has to do, and how much the fleet beats.';
+comment on function hp_private.settle_conflicts is 'Ends the conflicts of names that are over.';
+comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
 comment on function hp_private.tick is 'hp_tick at a given time.';
 comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
 comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
@@ -6345,14 +6568,16 @@ comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), wher
 
 -- 20261122002400_heartbeat.sql
 create or replace function hp_private.refuse_added(
-  token_id bigint, beats hp_private.beat[], answers jsonb[], at timestamptz
-) returns table (place bigint, answer jsonb)
+  inout beats hp_private.beat[], inout answers jsonb[], token_id bigint, at timestamptz
+)
 language plpgsql set search_path = ''
 as $$
 declare
   v_names text[];
   v_instances uuid[];
   v_over record;
+  v_place bigint;
+  v_error jsonb;
 begin
   select array_agg(distinct b.worker_name) filter (where not exists (
       select from public.hp_worker_status w where w.worker_name = b.worker_name)),
@@ -6376,17 +6601,112 @@ begin
     select array_agg(n.instance) from (
       select b.instance_id as instance from unnest(beats) with ordinality b where b.instance_id = any (v_instances)
       group by b.instance_id order by min(b.ordinality) desc limit v_over.processes) n);
-  return query
-    select b.ordinality, jsonb_build_object('worker_name', b.worker_name, 'ok', false, 'error', case
+  for v_place, v_error in
+    select b.ordinality, case
       when b.worker_name = any (v_names) then hp_private.beat_error('worker_name', format(
         'is new, and its worker token has added as many workers as it may within an hour, %s '
         '(setting token_new_names_per_hour)', coalesce(hp_private.setting('token_new_names_per_hour'), 1000)))
       else hp_private.beat_error('instance_id', format(
         'is new, and its worker token has added as many processes as it may within an hour, %s '
         '(setting token_new_processes_per_hour)', coalesce(hp_private.setting('token_new_processes_per_hour'), 5000)))
-    end)
+    end
     from unnest(beats) with ordinality b
-    where answers[b.ordinality] is null and (b.worker_name = any (v_names) or b.instance_id = any (v_instances));
+    where answers[b.ordinality] is null and (b.worker_name = any (v_names) or b.instance_id = any (v_instances))
+  loop
+    answers[v_place] := hp_private.refusal(beats[v_place].worker_name, v_error);
+    beats[v_place] := null;
+  end loop;
+end
+$$;
+
+create or replace function hp_private.lock_workers(
+  inout beats hp_private.beat[], inout answers jsonb[], at timestamptz, names_like text, token_id bigint
+)
+language plpgsql set search_path = ''
+set plan_cache_mode = 'force_generic_plan' set jit = 'off' set enable_seqscan = 'off' set enable_hashjoin = 'off'
+set enable_mergejoin = 'off'
+as $$
+begin
+  if exists (
+    select from unnest(beats) b where not exists (
+      select from public.hp_worker_status w where w.worker_name = b.worker_name and w.instance_id = b.instance_id))
+  then
+    select r.beats, r.answers into lock_workers.beats, lock_workers.answers
+    from hp_private.refuse_beats(beats, coalesce(answers, array_fill(null::jsonb, array[cardinality(beats)])), names_like) r;
+    if token_id is not null then
+      select r.beats, r.answers into lock_workers.beats, lock_workers.answers
+      from hp_private.refuse_added(beats, answers, token_id, at) r;
+    end if;
+    insert into public.hp_worker_status (worker_name, expected)
+    select n.worker_name, coalesce(n.expected, true)
+    from (
+      select distinct on (b.instance_id) b.worker_name, b.expected, b.ordinality from unnest(beats) with ordinality b
+      where b.worker_name is not null and not exists (
+          select from public.hp_worker_instance i where i.instance_id = b.instance_id and i.worker_name <> b.worker_name)
+      order by b.instance_id, b.worker_name, b.ordinality
+    ) n
+    where not exists (select from public.hp_worker_status w where w.worker_name = n.worker_name)
+    order by n.worker_name, n.ordinality
+    on conflict do nothing;
+  end if;
+  perform from public.hp_worker_status w where w.worker_name = any (array(select b.worker_name from unnest(beats) b))
+  order by w.worker_name for no key update;
+end
+$$;
+
+create or replace function hp_private.apply_others(
+  inout beats hp_private.beat[], inout answers jsonb[], repeats boolean, at timestamptz, stretch double precision,
+  group_intervals jsonb, names_like text, token_id bigint
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_place bigint;
+  v_answer jsonb;
+begin
+  select r.beats, r.answers into apply_others.beats, apply_others.answers
+  from hp_private.refuse_beats(beats, answers, names_like) r;
+  if not repeats then
+    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(beats, at, stretch, group_intervals) a loop
+      answers[v_place] := v_answer;
+    end loop;
+  end if;
+  if token_id is not null and cardinality(beats) = 1 and answers[1] is null then
+    select r.beats, r.answers into apply_others.beats, apply_others.answers
+    from hp_private.refuse_added(beats, answers, token_id, at) r;
+  end if;
+  for v_place in
+    select b.ordinality from unnest(beats) with ordinality b
+    where answers[b.ordinality] is null order by b.worker_name, b.ordinality
+  loop
+    answers[v_place] := hp_private.admit_beat(beats[v_place], at, stretch, group_intervals);
+  end loop;
+end
+$$;
+
+create or replace function hp_private.answer_more(
+  beats hp_private.beat[], inout answers jsonb[], leases boolean, more boolean, commands_open boolean, followed boolean,
+  activity_every_s double precision, at timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+begin
+  if leases then
+    answers := hp_private.answer_leases(beats, answers, at);
+  end if;
+  if more then
+    answers := hp_private.store_logs(beats, answers, at);
+    answers := hp_private.take_reports(beats, answers, at);
+  end if;
+  if commands_open then
+    answers := hp_private.answer_commands(beats, answers, at);
+  end if;
+  if followed then
+    answers := hp_private.answer_followed(beats, answers, activity_every_s, at);
+    if more then
+      perform hp_private.send_logs(array(select b.worker_name from unnest(beats) b where b.worker_name is not null), at);
+    end if;
+  end if;
 end
 $$;
 
@@ -6397,130 +6717,63 @@ language plpgsql set search_path = '' set application_name = 'lastseen own write
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_count integer;
+  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
+  v_read record;
   v_beats hp_private.beat[];
-  v_errors jsonb[];
   v_answers jsonb[];
-  v_names text[];
-  v_distinct integer;
-  v_leases boolean;
-  v_more boolean;
   v_monitor record;
-  v_pacing jsonb := '{}';
-  v_left integer;
-  v_place bigint;
-  v_answer jsonb;
-  v_misplaced boolean := false;
+  v_pacing jsonb;
 begin
-  if jsonb_typeof(raw) is distinct from 'array' then
+  if v_count is null then
     raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
       using errcode = 'PT400';
-  end if;
-  v_count := jsonb_array_length(raw);
-  if v_count not between 1 and 1000 then
+  elsif v_count not between 1 and 1000 then
     raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
   end if;
 
-  select p.tick_at, p.viewed_until, p.activity_every_s, p.stretch, p.followed_until,
+  select (p.tick_at + p.overdue_after > heartbeat.at) is not true as overdue, coalesce(p.viewed_until > heartbeat.at, false) as viewed, p.activity_every_s, p.stretch,
+    coalesce(p.followed_until > heartbeat.at, false) as followed,
     exists (select from public.hp_worker_command c where c.open) as commands_open,
     (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
       where g.heartbeat_interval_s is not null) as group_intervals
   into v_monitor
   from hp_private.monitor p;
-  select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
-  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
-    bool_or(b.commands is not null or b.logs is not null)
-  into v_names, v_distinct, v_leases, v_more
-  from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
-
-  if names_like is not null then
-    if v_errors is null and v_count = 1 then
-      v_misplaced := v_names[1] not like names_like;
-    else
-      v_misplaced := v_errors is not null or exists (select from unnest(v_names) n where n not like names_like);
-    end if;
-  end if;
-  if v_misplaced then
-    v_left := v_count;
-    for v_place in
-      select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name not like names_like
-    loop
-      v_errors[v_place] := hp_private.beat_error('worker_name',
-        format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
-      v_left := v_left - 1;
-    end loop;
-    if v_left = 0 then
-      return null;
-    end if;
-    select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
-      bool_or(b.commands is not null or b.logs is not null)
-    into v_names, v_distinct, v_leases, v_more
-    from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
+  v_read := hp_private.read_beats(raw);
+  v_beats := v_read.beats;
+  v_answers := v_read.answers;
+  if names_like is not null and hp_private.all_foreign(v_beats, names_like) then
+    return null;
   end if;
 
   if v_count > 1 then
-    perform from public.hp_worker_status w where w.worker_name = any (v_names)
-    order by w.worker_name for no key update;
+    select l.beats, l.answers into v_beats, v_answers
+    from hp_private.lock_workers(v_beats, v_answers, at, names_like, token_id) l;
+  end if;
+  if not v_read.repeats then
+    v_answers := hp_private.apply_steady(
+      v_beats, v_answers, at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like);
+  end if;
+  if v_read.repeats or array_position(v_answers, null) is not null then
+    select o.beats, o.answers into v_beats, v_answers
+    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[v_count])), v_read.repeats, at,
+      coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like, token_id) o;
   end if;
 
-  v_answers := array_fill(null::jsonb, array[v_count]);
-  v_left := v_count;
-  if v_errors is not null then
-    for v_place in select g from generate_series(1, v_count) g where v_errors[g] is not null loop
-      v_answers[v_place] := jsonb_build_object(
-        'worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error', v_errors[v_place]);
-      v_beats[v_place] := null;
-      v_left := v_left - 1;
-    end loop;
+  if v_read.leases or v_read.more or v_monitor.commands_open or v_monitor.followed then
+    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_monitor.commands_open,
+      v_monitor.followed, v_monitor.activity_every_s, at);
+  end if;
+  if v_monitor.viewed then
+    v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
+      v_began, v_monitor.activity_every_s);
+  end if;
+  if v_monitor.overdue then
+    perform hp_private.tick_if_overdue(at);
   end if;
 
-  if v_distinct = cardinality(v_names) then
-    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(
-        v_beats, at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals) a
-    loop
-      v_answers[v_place] := v_answer;
-      v_left := v_left - 1;
-    end loop;
+  if v_pacing is null then
+    return to_jsonb(v_answers);
   end if;
-  if v_left > 0 and token_id is not null then
-    for v_place, v_answer in select r.place, r.answer from hp_private.refuse_added(token_id, v_beats, v_answers, at) r loop
-      v_answers[v_place] := v_answer;
-      v_beats[v_place] := null;
-      v_left := v_left - 1;
-    end loop;
-  end if;
-  if v_left > 0 then
-    for v_place in
-      select b.ordinality from unnest(v_beats) with ordinality b
-      where v_answers[b.ordinality] is null order by b.worker_name, b.ordinality
-    loop
-      v_answers[v_place] := hp_private.admit_beat(
-        v_beats[v_place], at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals);
-    end loop;
-  end if;
-
-  if v_leases then
-    v_answers := hp_private.answer_leases(v_beats, v_answers, at);
-  end if;
-  if v_more then
-    v_answers := hp_private.store_logs(v_beats, v_answers, at);
-    v_answers := hp_private.take_reports(v_beats, v_answers, at);
-  end if;
-  if v_monitor.commands_open then
-    v_answers := hp_private.answer_commands(v_beats, v_answers, at);
-  end if;
-  if v_monitor.followed_until > at then
-    v_answers := hp_private.answer_followed(v_beats, v_answers, v_monitor.activity_every_s, at);
-    if v_more then
-      perform hp_private.send_logs(v_names, at);
-    end if;
-  end if;
-
-  if v_monitor.viewed_until > at then
-    v_pacing := hp_private.send_changes(v_names, v_began, v_monitor.activity_every_s);
-  end if;
-  perform hp_private.tick_if_overdue(v_monitor.tick_at, at);
-
   return (
     select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
     from unnest(v_answers) with ordinality u (answer, place));
@@ -6547,11 +6800,16 @@ begin
 end
 $$;
 
-revoke all on function hp_private.refuse_added, hp_private.heartbeat from public;
+revoke all on function
+  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.heartbeat
+from public;
 revoke all on function public.hp_heartbeat from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat to anon, service_role;
 
-comment on function hp_private.refuse_added is 'Beats that would add more than their token may, by their places, with their answers.';
+comment on function hp_private.refuse_added is 'Refuses beats that would add more than their token may.';
+comment on function hp_private.lock_workers is 'Makes the workers of new names and locks all workers of a request, in the order of their names.';
+comment on function hp_private.apply_others is 'Applies the beats that apply_steady() left, or refuses them.';
+comment on function hp_private.answer_more is 'Takes what beats bring besides, and adds to the answers what waits for their workers.';
 comment on function hp_private.heartbeat is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 

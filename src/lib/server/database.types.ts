@@ -60,20 +60,6 @@ export type Database = {
             foreignKeyName: 'hp_job_lease_worker_name_fkey';
             columns: ['worker_name'];
             isOneToOne: false;
-            referencedRelation: 'hp_active_workers';
-            referencedColumns: ['worker_name'];
-          },
-          {
-            foreignKeyName: 'hp_job_lease_worker_name_fkey';
-            columns: ['worker_name'];
-            isOneToOne: false;
-            referencedRelation: 'hp_dead_workers';
-            referencedColumns: ['worker_name'];
-          },
-          {
-            foreignKeyName: 'hp_job_lease_worker_name_fkey';
-            columns: ['worker_name'];
-            isOneToOne: false;
             referencedRelation: 'hp_worker_status';
             referencedColumns: ['worker_name'];
           },
@@ -426,20 +412,6 @@ export type Database = {
             foreignKeyName: 'hp_worker_instance_worker_name_fkey';
             columns: ['worker_name'];
             isOneToOne: false;
-            referencedRelation: 'hp_active_workers';
-            referencedColumns: ['worker_name'];
-          },
-          {
-            foreignKeyName: 'hp_worker_instance_worker_name_fkey';
-            columns: ['worker_name'];
-            isOneToOne: false;
-            referencedRelation: 'hp_dead_workers';
-            referencedColumns: ['worker_name'];
-          },
-          {
-            foreignKeyName: 'hp_worker_instance_worker_name_fkey';
-            columns: ['worker_name'];
-            isOneToOne: false;
             referencedRelation: 'hp_worker_status';
             referencedColumns: ['worker_name'];
           },
@@ -773,10 +745,10 @@ export type Database = {
           current_job_id: string | null;
           current_job_type: string | null;
           current_status: string | null;
-          error_count: number;
+          error_count: number | null;
           hostname: string | null;
-          jobs_active: number;
-          jobs_processed: number;
+          jobs_active: number | null;
+          jobs_processed: number | null;
           last_heartbeat: string | null;
           level: string | null;
           next_run_at: string | null;
@@ -784,9 +756,9 @@ export type Database = {
           reason: string | null;
           seconds_since_heartbeat: number | null;
           started_at: string | null;
-          status: string;
+          status: string | null;
           version: string | null;
-          worker_name: string;
+          worker_name: string | null;
           worker_type: string | null;
         };
         ComputedFields: never;
@@ -795,7 +767,7 @@ export type Database = {
       hp_dead_workers: {
         Row: {
           dead_since: string | null;
-          expected: boolean;
+          expected: boolean | null;
           hostname: string | null;
           last_error: string | null;
           last_exit: Json | null;
@@ -805,7 +777,7 @@ export type Database = {
           restart_hint: string | null;
           seconds_since_heartbeat: number | null;
           version: string | null;
-          worker_name: string;
+          worker_name: string | null;
           worker_type: string | null;
         };
         ComputedFields: never;
