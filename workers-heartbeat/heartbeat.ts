@@ -101,8 +101,7 @@ const SECRET_NAME = RegExp(`${SECRET}$`, 'i');
 /** Bearer tokens, passwords in URLs, and `name=value`. The logs part brings a longer list. */
 const SECRETS = RegExp(`(\\bbearer |://[^\\s/:@]*:|${SECRET}["']?\\s{0,3}[=:]\\s{0,3}["']?)[^\\s"',;&@}]+`, 'gi');
 const { fetch } = globalThis;
-const noop = () => {};
-const clock = () => performance.now();
+const [noop, clock] = [() => {}, () => performance.now()];
 const env = (name: string) => process.env[name];
 const of = (value: unknown, name: PropertyKey) => (value as Record<PropertyKey, unknown> | null)?.[name];
 const whole = (value: number) => Math.max(0, Math.round(value));
@@ -344,6 +343,7 @@ abstract class Sender extends WorkLog {
   #failures = 0;
   #retryAt = 0;
   #patience = 0;
+  #hopeless = false; // trying again soon would not help
   /** For parts: milliseconds between beats, as the server has paced them. */
   pace = 0;
 
@@ -416,8 +416,8 @@ abstract class Sender extends WorkLog {
       const refused = (status === 401 || status === 403) && `check ${KEYS}`;
       const advice = status === 404 ? 'check SUPABASE_URL, and apply the migrations' : refused;
       const problem = advice || (status === 429 ? 'too many requests' : 'Supabase cannot be reached');
+      [this.#hopeless, this.#patience] = [!!advice, 2 * limit];
       this.#failures++;
-      this.#patience = 2 * limit;
       // Within the interval, so that a lease outlives an outage; what needs a person can wait for a minute.
       const wait = advice ? Math.max(6e4, this.pace) : Math.min(this.pace, 500 * 2 ** this.#failures);
       this.#retryAt = clock() + wait * (0.5 + Math.random() / 2);
@@ -457,7 +457,7 @@ abstract class Sender extends WorkLog {
     const mine = (this.#reporting = before.then(async () => {
       for (let left; (left = end - clock()) > 50;) {
         const sent = await this.#send(left);
-        if (sent ? this.#due > clock() : this.#retryAt > clock() + 6e3) break;
+        if (sent ? this.#due > clock() : this.#hopeless) break;
         if (!sent) await sleep(Math.min(300, left), true);
       }
     }));

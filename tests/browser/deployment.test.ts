@@ -79,6 +79,23 @@ describe('the function of .vercel/output', () => {
     expect((await ask('/login')).headers.get('cache-control')).toBe('private, no-store');
   });
 
+  it('serves the files of the heartbeat module to anyone, as they are in the repository', async () => {
+    for (const name of [
+      'heartbeat.mjs',
+      'heartbeat-logs.cjs',
+      'heartbeat.d.mts',
+      'heartbeat.ts',
+      'vercel.mjs',
+    ]) {
+      const response = await ask(`/${name}`);
+      expect(response.status, name).toBe(200);
+      expect(response.headers.get('cache-control')).toBe('public, max-age=300');
+      expect(await response.text()).toBe(readFileSync(join('workers-heartbeat', name), 'utf8'));
+    }
+    for (const name of ['heartbeat-nope.mjs', 'build.ts', 'README.md', 'heartbeat.test.ts'])
+      expect((await ask(`/${name}`)).status, name).toBe(404);
+  });
+
   it('runs the tick for Vercel’s cron', async () => {
     const answer = await ask('/api/tick', { headers: { authorization: `Bearer ${CRON_SECRET}` } });
     expect([answer.status, await answer.json()]).toEqual([

@@ -292,7 +292,12 @@ describe('roundtable-worker', () => {
 
     const before = world.recorder.beats().length;
     world.start('roundtable-worker');
-    const beat = await until(() => world.recorder.beats().slice(before)[0]);
+    const beat = await until(() =>
+      world.recorder
+        .beats()
+        .slice(before)
+        .find((one) => one.current_job_id),
+    );
     expect(beat.current_job_id).toBe('session-1');
     expect(beat.current_status).toMatch(/turn 3 of 6/);
     await until(() => world.read('minutes/session-1.md'));

@@ -12,7 +12,14 @@ import { until } from './until.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Builds of tests stand apart: somebody who builds or develops meanwhile must not pull one from under a test. */
 const builds = join(root, '.svelte-kit/test-builds');
-const SOURCES = ['src/**/*.*', 'static/**/*.*', '{svelte,vite}.config.*', 'package.json', 'tsconfig.json'];
+const SOURCES = [
+  'src/**/*.*',
+  'workers-heartbeat/*.*',
+  'static/**/*.*',
+  '{svelte,vite}.config.*',
+  'package.json',
+  'tsconfig.json',
+];
 
 export interface Dashboard {
   /** `http://127.0.0.1:…` */
