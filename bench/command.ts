@@ -5,7 +5,7 @@ import { startBenchStack, type BenchStack } from './parts/stack.ts';
 import { median } from './parts/statistics.ts';
 
 const INTERVAL_S = 30;
-/** A wake-up makes a worker beat once a second at most; and the last command is to be over. */
+/** A nudge makes a worker beat once a second at most; and the last command is to be over. */
 const PAUSE_MS = 1_500;
 const BESIDE = 8;
 
@@ -74,7 +74,7 @@ async function withClient(stack: BenchStack, run: Run) {
   await worker.hear();
   const taken: number[] = [];
   const floor: number[] = [];
-  run.say(`command: ${run.rounds * BESIDE} by a wake-up`);
+  run.say(`command: ${run.rounds * BESIDE} by a nudge`);
   for (let n = -1; n < run.rounds * BESIDE; n++) {
     await sleep(PAUSE_MS, undefined, { signal: run.signal });
     const command = await timed(
