@@ -15,6 +15,9 @@ const TICK_EVERY_MS = 100;
 /** In turn a tenth of the workers rests for longer than its lease, so that the tick has somebody to mark and a beat somebody to revive. */
 const REST_MS = 9_000;
 
+/** New workers in each batch; the same ones come in the batches of other connections too, in any order. */
+const NEWCOMERS = 10;
+
 /** Whoever writes several workers locks them in the order of their names; beside it, writes that do not. */
 export const overlap: Figure = {
   name: 'overlap',
@@ -76,6 +79,15 @@ async function beatAndTick(
   { signal }: Run,
 ): Promise<void> {
   const over = new AbortController();
+  const round = Math.random().toString(36).slice(2);
+  const newcomers = new Map<number, Reporter>();
+  const newcomer = () => {
+    const number = Math.floor(performance.now() / 20) + Math.floor(Math.random() * NEWCOMERS * 2);
+    let one = newcomers.get(number);
+    if (!one)
+      newcomers.set(number, (one = new Reporter(`new-${round}-${number % 97}-${number}`, { interval: 60 })));
+    return one;
+  };
   const awake = () => {
     const turn = Math.floor(performance.now() / REST_MS) % 10;
     return reporters.filter((_, index) => index % 10 !== turn);
@@ -88,7 +100,8 @@ async function beatAndTick(
     }
   })().catch((error: unknown) => fail(error, counts));
   await repeat(clients, ROUND_MS, signal, async (client) => {
-    const some = shuffled(awake()).slice(0, BATCH);
+    const fresh = new Set(Array.from({ length: NEWCOMERS }, newcomer));
+    const some = shuffled([...shuffled(awake()).slice(0, BATCH - fresh.size), ...fresh]);
     // By the time it is answered a later beat of the same worker may have been: its own answer is of no use then.
     const answers = await beat(
       client,

@@ -286,7 +286,8 @@ select w as worker, g.paused_until as group_paused_until, g.paused_reason as gro
       when w.kind = 'resident' then least(w.lease_expires_at,
         w.last_heartbeat + make_interval(secs => least(w.late_after_intervals, w.lost_after_intervals) * w.heartbeat_interval_s),
         case when w.poll_interval_s is not null then
-          coalesce(least(w.last_run_at, now()) + make_interval(secs => 2 * least(w.poll_interval_s, 1e8)), '-infinity') end)
+          coalesce(case when w.last_run_at > now() then now() else w.last_run_at end
+            + make_interval(secs => 2 * least(w.poll_interval_s, 1e8)), '-infinity') end)
       when w.status = 'idle' then least(w.lease_expires_at, coalesce(w.next_run_at, '-infinity'))
       else w.lease_expires_at
     end - interval '10 milliseconds'

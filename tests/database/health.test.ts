@@ -109,7 +109,12 @@ describe('the health of a worker', () => {
       async (cases) => {
         const named = cases.map((one, place) => ({
           ...one,
-          worker: { ...one.worker, worker_id: place + 1, worker_name: `w${place}`, worker_type: null },
+          worker: {
+            ...one.worker,
+            worker_id: 1_000_000 + place,
+            worker_name: `w${place}`,
+            worker_type: null,
+          },
         }));
         const insert = db.sql.begin(async (sql) => {
           await sql`alter table hp_worker_status disable trigger user`;
