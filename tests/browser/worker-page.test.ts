@@ -265,7 +265,7 @@ describe('a group, on the pages of its workers', () => {
     );
     await group.getByLabel('Minimum', { exact: false }).fill('1');
     await group.getByLabel('Job address').fill('https://jobs.example.com/{job_id}');
-    await group.getByLabel('Command that starts').fill('systemctl restart {worker_name}');
+    await group.getByLabel('Start command').fill('systemctl restart {worker_name}');
     await group.getByRole('button', { name: 'Save mail' }).click();
     await page.getByText('mail is saved.').waitFor();
 
