@@ -25,6 +25,7 @@ export class Fleet {
   readonly #ticker: Ticker;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache, read where #state is read
   readonly #rowOf = new Map<number, Row>();
+  #judged: readonly Row[] = [];
   /** What is shown. */
   #state = $state.raw() as FleetState;
   /** What is known: ahead of what is shown while the parts of a message come in. */
@@ -144,8 +145,10 @@ export class Fleet {
           if (message.header) this.#receive(message.header.now, message.header.tickAt);
           const { state, lost } = applyMessage(this.#latest, message);
           this.#latest = state;
-          // The parts of a digest are shown together: to look at a large fleet anew for each would take longer.
-          if (!message.header || !state.awaited) this.#state = state;
+          // A change is shown at once. The parts of a digest are shown together, and in a task of their own: a large fleet
+          // would keep the page from answering for longer.
+          if (!message.header) this.#state = state;
+          else if (!state.awaited) this.#ticker.soon(() => (this.#state = this.#latest));
           return lost;
         },
         replace: (snapshot) => {
@@ -186,9 +189,10 @@ export class Fleet {
     if (tickAt && (!this.#tickAt || tickAt > this.#tickAt)) this.#tickAt = tickAt;
   }
 
-  #judge(): Row[] {
+  #judge(): readonly Row[] {
     const { groups } = this.#state;
     const rows: Row[] = [];
+    let changed = false;
     for (const worker of this.#state.workers.values()) {
       const now = toRow(worker, this.#monitor, groups);
       let row = this.#rowOf.get(worker.id);
@@ -198,13 +202,16 @@ export class Fleet {
         row.health.reason !== now.health.reason
       ) {
         row = now;
+        changed = true;
         this.#rowOf.set(worker.id, row);
       }
       rows.push(row);
     }
     if (this.#rowOf.size > rows.length) {
+      changed = true;
       for (const id of this.#rowOf.keys()) if (!this.#state.workers.has(id)) this.#rowOf.delete(id);
     }
-    return rows;
+    // The same list where nothing is new: whatever is sorted and counted from it stays as it is.
+    return changed ? (this.#judged = rows) : this.#judged;
   }
 }

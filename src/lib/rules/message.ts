@@ -87,8 +87,29 @@ const messageWire = record({
 
 const snapshotWire = record({ header: headerWire, workers: list(workerRow), groups: maybe(list(groupRow)) });
 
+const unreadSnapshot = record({ header: anything, workers: list(anything), groups: anything });
+const readRows = list(workerRow);
+
 /** The snapshot as it travels; the page's data carries it from the server to the browser. */
 export type SnapshotWire = Shape<typeof snapshotWire>;
+
+/** So many rows are read between two pauses: a few milliseconds' work. */
+const SLICE = 250;
+
+/**
+ * The same in slices: a large fleet's rows take longer to read than a page may stand still.
+ *
+ * @param pause gives the browser time for something else
+ */
+export async function readSnapshotInSlices(wire: unknown, pause: () => Promise<void>): Promise<Snapshot> {
+  const { workers: rows, ...rest } = unreadSnapshot(wire);
+  const workers: Worker[] = [];
+  for (let from = 0; from < rows.length; from += SLICE) {
+    if (from > 0) await pause();
+    workers.push(...readRows(rows.slice(from, from + SLICE)).map(toWorker));
+  }
+  return { ...readSnapshot({ ...rest, workers: [] }), workers };
+}
 
 /** @throws when it is not the snapshot of docs/wire.md */
 export function readSnapshot(wire: unknown): Snapshot {

@@ -3,6 +3,8 @@ export interface Ticker {
   now(): number;
   /** Calls `tick` every `ms` milliseconds; returns what stops it. */
   every(ms: number, tick: () => void): () => void;
+  /** Does something in a task of its own, soon. */
+  soon(work: () => void): void;
 }
 
 /** The browser's own. `performance.now()` does not jump when somebody sets the clock of the machine. */
@@ -12,6 +14,7 @@ export const systemTicker: Ticker = {
     const timer = setInterval(tick, ms);
     return () => clearInterval(timer);
   },
+  soon: (work) => void setTimeout(work),
 };
 
 /** So many measurements of the server's clock are kept. */
