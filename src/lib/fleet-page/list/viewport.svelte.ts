@@ -1,3 +1,4 @@
+import { untrack } from 'svelte';
 import type { Attachment } from 'svelte/attachments';
 
 /** What is shown follows the scrolling in steps of so many pixels. */
@@ -27,7 +28,8 @@ export class Viewport {
     const look = () => this.#look();
     addEventListener('scroll', look, { passive: true });
     addEventListener('resize', look);
-    look();
+    // Untracked: what it finds out must not attach all of this anew with each step of scrolling.
+    untrack(look);
     return () => {
       removeEventListener('scroll', look);
       removeEventListener('resize', look);
