@@ -25,6 +25,7 @@ export class Fleet {
   readonly #ticker: Ticker;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache, read where #state is read
   readonly #rowOf = new Map<number, Row>();
+  #judged: readonly Row[] = [];
   /** The state on the page. */
   #state = $state.raw() as FleetState;
   /** The newest state. Ahead of `#state` while the parts of a message arrive. */
@@ -144,8 +145,10 @@ export class Fleet {
           if (message.header) this.#receive(message.header.now, message.header.tickAt);
           const { state, lost } = applyMessage(this.#latest, message);
           this.#latest = state;
-          // The parts of a digest appear together, because a separate update for each would take longer with a large fleet.
-          if (!message.header || !state.awaited) this.#state = state;
+          // A change appears at once. The parts of a digest appear together, in a separate task, so that a large fleet does not
+          // block the page for longer.
+          if (!message.header) this.#state = state;
+          else if (!state.awaited) this.#ticker.soon(() => (this.#state = this.#latest));
           return lost;
         },
         replace: (snapshot) => {
@@ -186,9 +189,10 @@ export class Fleet {
     if (tickAt && (!this.#tickAt || tickAt > this.#tickAt)) this.#tickAt = tickAt;
   }
 
-  #judge(): Row[] {
+  #judge(): readonly Row[] {
     const { groups } = this.#state;
     const rows: Row[] = [];
+    let changed = false;
     for (const worker of this.#state.workers.values()) {
       const now = toRow(worker, this.#monitor, groups);
       let row = this.#rowOf.get(worker.id);
@@ -198,13 +202,16 @@ export class Fleet {
         row.health.reason !== now.health.reason
       ) {
         row = now;
+        changed = true;
         this.#rowOf.set(worker.id, row);
       }
       rows.push(row);
     }
     if (this.#rowOf.size > rows.length) {
+      changed = true;
       for (const id of this.#rowOf.keys()) if (!this.#state.workers.has(id)) this.#rowOf.delete(id);
     }
-    return rows;
+    // The same list if nothing changed, so that nothing is sorted or counted again.
+    return changed ? (this.#judged = rows) : this.#judged;
   }
 }

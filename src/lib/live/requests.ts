@@ -1,5 +1,6 @@
-import { readSnapshot, type Snapshot } from '../rules/message.ts';
+import { readSnapshotInSlices, type Snapshot } from '../rules/message.ts';
 import { maybe, number, record, text, type Shape } from '../rules/wire-reader.ts';
+import { nextTask } from './next-task.ts';
 import { SignedOut } from './source.ts';
 
 /** A request that takes longer is aborted and repeated. */
@@ -10,7 +11,7 @@ const session = record({ accessToken: text, expiresAt: number });
 
 /** @throws {SignedOut} */
 export async function fetchSnapshot(): Promise<Snapshot> {
-  return readSnapshot(await request('/api/fleet'));
+  return readSnapshotInSlices(await request('/api/fleet'), nextTask);
 }
 
 /** @throws {SignedOut} */
