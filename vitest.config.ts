@@ -24,6 +24,13 @@ export default defineConfig({
     globalSetup: 'tests/support/global-setup.ts',
     // Left to itself Vitest keeps a machine of two cores to one file at a time, and most files wait more than they work.
     maxWorkers: 3,
-    projects: [kind('unit', 10), kind('database', 30), kind('process', 60), kind('browser', 120)],
+    projects: [
+      kind('unit', 10),
+      kind('database', 30),
+      kind('process', 60),
+      kind('browser', 120),
+      // What needs minutes, or other runtimes: `npm run test:slow`.
+      kind('slow', 120),
+    ],
   },
 });

@@ -52,7 +52,7 @@ async function measureShape(
   await stack.sql`truncate public.hp_worker_status, public.hp_worker_instance, public.hp_worker_event`;
   await introduce(fleets.flat(), stack.rpc);
   await stack.sql`vacuum analyze public.hp_worker_status`;
-  await stack.sql`update hp_private.pulse set watched_until = ${watched ? 'infinity' : '-infinity'}::text::timestamptz`;
+  await stack.sql`update hp_private.monitor set viewed_until = ${watched ? 'infinity' : '-infinity'}::text::timestamptz`;
 
   const common = {
     connections,

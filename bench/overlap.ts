@@ -33,7 +33,7 @@ export const overlap: Figure = {
     await sql`update public.hp_setting set value = ${TICK_EVERY_MS / 1000}::text::jsonb where key = 'tick_every_s'`;
     await introduce(reporters, (_, { beats }) => beat(sql, beats));
     await sql`
-      update hp_private.pulse set watched_until = 'infinity', tick_at = now(),
+      update hp_private.monitor set viewed_until = 'infinity', tick_at = now(),
         ticking_since = now() - interval '1 day', watching_since = now() - interval '1 day'`;
     await sql`create table public.bench_unsorted as select worker_name, 0 as beats from public.hp_worker_status`;
     await sql`alter table public.bench_unsorted add primary key (worker_name)`;

@@ -9,7 +9,8 @@ export const setupFile = join(import.meta.dirname, 'setup.sql');
 
 const before = `-- Lastseen in one paste: for the SQL editor of a Supabase project (or psql). Safe to run again: that brings an older
 -- installation up to date, and puts back grants, policies and functions that somebody changed; no row is lost.
--- Written by \`npm run setup-sql\` from supabase/migrations; never by hand.
+-- Written by \`npm run setup-sql\`, never by hand. The source is supabase/migrations: the same statements, one concept a
+-- file, with the comments for maintainers, which are left out here.
 begin;
 -- Workers beat meanwhile; rather than keep them waiting behind somebody's long query, this fails, and can be run again.
 set local lock_timeout = '10s';
@@ -26,12 +27,21 @@ select 'Lastseen is set up. hp_tick() is ' || hp_private.schedule_tick() || '.' 
   end as next;
 `;
 
+/** SQL without its comments. In the bodies of functions as well: a third of what is written there. */
+export function withoutComments(sql: string): string {
+  return sql
+    .replaceAll(/('[^']*')|^[ \t]*--.*\n|[ \t]*--.*/gm, (_, text: string | undefined) => text ?? '')
+    .replaceAll(/\n{3,}/g, '\n\n');
+}
+
 /** The text of setup.sql, as it should be. */
 export function setupSql(): string {
   const files = readdirSync(folder)
     .filter((file) => /^\d+_.+\.sql$/.test(file))
     .sort();
-  const texts = files.map((file) => `\n-- ${file}\n${readFileSync(join(folder, file), 'utf8').trimEnd()}\n`);
+  const texts = files.map(
+    (file) => `\n-- ${file}\n${withoutComments(readFileSync(join(folder, file), 'utf8')).trim()}\n`,
+  );
   return before + texts.join('') + after;
 }
 

@@ -1,84 +1,19 @@
 -- Lastseen in one paste: for the SQL editor of a Supabase project (or psql). Safe to run again: that brings an older
 -- installation up to date, and puts back grants, policies and functions that somebody changed; no row is lost.
--- Written by `npm run setup-sql` from supabase/migrations; never by hand.
+-- Written by `npm run setup-sql`, never by hand. The source is supabase/migrations: the same statements, one concept a
+-- file, with the comments for maintainers, which are left out here.
 begin;
 -- Workers beat meanwhile; rather than keep them waiting behind somebody's long query, this fails, and can be run again.
 set local lock_timeout = '10s';
 
--- 20261122000100_private_schema.sql
--- Everything that is not part of the API lives in hp_private: the Data API does not expose it,
--- so nothing in it can be called or read from outside, whatever its grants.
+-- 20261122000100_member.sql
 create schema if not exists hp_private;
 
 comment on schema hp_private is 'Lastseen''s inner functions and state; not exposed by the Data API.';
 
 revoke all on schema hp_private from public;
-
--- authenticated: row level security policies call hp_private.is_member() as the reader.
 grant usage on schema hp_private to authenticated, service_role;
 
--- 20261122000200_setting.sql
--- Knobs that a team may turn without touching a migration. Numbers only where a number is meant:
--- hp_private.setting() is on the way of every beat.
-create table if not exists public.hp_setting (
-  key text
-    constraint hp_setting_pkey primary key
-    constraint hp_setting_key_check check (key ~ '^[a-z][a-z0-9_]{0,63}$'),
-  value jsonb not null
-    constraint hp_setting_value_check check (pg_column_size(value) <= 8192),
-  description text not null default ''
-    constraint hp_setting_description_check check (char_length(description) <= 500),
-  updated_at timestamptz not null default now()
-);
-
-alter table public.hp_setting enable row level security;
-
-revoke all on table public.hp_setting from anon, authenticated, service_role;
-grant select on table public.hp_setting to authenticated, service_role;
-grant insert (key, value, description), update (value) on table public.hp_setting to service_role;
--- note: authenticated may not write yet; the policies for owners come with the settings page.
-
-comment on table public.hp_setting is 'Settings of this Lastseen installation, one per row.';
-comment on column public.hp_setting.key is 'Name of the setting.';
-comment on column public.hp_setting.value is 'Its value: a JSON number unless the description says otherwise.';
-comment on column public.hp_setting.description is 'What it does, with its unit.';
-comment on column public.hp_setting.updated_at is 'When the row was last written.';
-
--- An installation keeps what it has set: a later run adds only what is missing.
-insert into public.hp_setting (key, value, description) values
-  ('tick_every_s', '5', 'Seconds between two ticks; whoever schedules hp_tick() sets it to its own period.'),
-  ('digest_every_s', '10', 'Seconds between two digests to open pages.'),
-  ('watch_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps digests coming.'),
-  ('activity_store', '600', 'Activity messages that may be sent one a second before the rate falls to the refill.'),
-  ('activity_refill_s', '10', 'Seconds in which one activity message is added to the store.'),
-  ('messages_mb', '100', 'Megabytes that activity and digests may take in realtime.messages, which keeps up to four days of them.'),
-  ('transition_store', '20', 'Transitions that may be sent at once before they are joined.'),
-  ('transition_refill_per_s', '5', 'Transition messages added to their store a second.'),
-  ('beats_per_second', '200', 'Beats a second that the whole fleet may send, activity included.'),
-  ('event_days', '90', 'Days for which events are kept.'),
-  ('events_per_hour', '1000', 'Events that are kept of one worker an hour; what comes above that only shows in its row.'),
-  ('cleanup_after_s', '86400', 'Seconds after which stopped and crashed workers that are not expected are removed; 0: never.'),
-  ('instance_days', '7', 'Days for which ended instances are kept.'),
-  ('log_lines', '500', 'Lines of its log that are kept of each worker.'),
-  ('log_days', '7', 'Days for which lines of logs are kept.'),
-  ('logs_mb', '50', 'Megabytes that the logs of all workers may hold together; the oldest lines go first.'),
-  ('command_days', '365', 'Days for which commands are kept: the audit log.')
-on conflict (key) do nothing;
-
--- A setting that is missing or no number is a broken installation: null then makes the caller's default count.
-create or replace function hp_private.setting(key text) returns numeric
-language sql stable set search_path = ''
-return (
-  select case when jsonb_typeof(s.value) = 'number' then least(greatest(s.value::numeric, 0), 1e9) end
-  from public.hp_setting s where s.key = setting.key
-);
-
-revoke all on function hp_private.setting(text) from public;
-
-comment on function hp_private.setting(text) is 'The number stored under a key of hp_setting, or null.';
-
--- 20261122000300_member.sql
--- Who may look and act: an Auth user is nobody here until a row says otherwise.
 create table if not exists public.hp_member (
   user_id uuid
     constraint hp_member_pkey primary key
@@ -90,9 +25,6 @@ create table if not exists public.hp_member (
 
 alter table public.hp_member enable row level security;
 
--- A token is good until it ends, an hour, whatever becomes of its session: one that was signed out on another device must do
--- nothing more. A token that names no session has none that could end. Asked each time, for Auth makes its tables when it
--- starts; and where our owner may not read them the token's end has to do.
 create or replace function hp_private.session_lives() returns boolean
 language plpgsql stable set search_path = ''
 as $$
@@ -109,8 +41,6 @@ begin
 end
 $$;
 
--- SECURITY DEFINER because a policy on hp_member that reads hp_member would recurse, and because
--- the other tables' policies must not depend on what a reader may see of hp_member.
 create or replace function hp_private.member_role() returns text
 language sql stable security definer set search_path = ''
 return (select m.role from public.hp_member m where m.user_id = auth.uid() and hp_private.session_lives());
@@ -119,43 +49,175 @@ create or replace function hp_private.is_member() returns boolean
 language sql stable security definer set search_path = ''
 return exists (select from public.hp_member m where m.user_id = auth.uid() and hp_private.session_lives());
 
-revoke all on function hp_private.session_lives() from public;
-revoke all on function hp_private.member_role() from public;
-revoke all on function hp_private.is_member() from public;
-grant execute on function hp_private.member_role() to authenticated;
-grant execute on function hp_private.is_member() to authenticated;
-
 drop policy if exists "members see their own row" on public.hp_member;
 create policy "members see their own row" on public.hp_member
   for select to authenticated using (user_id = (select auth.uid()));
 
 revoke all on table public.hp_member from anon, authenticated, service_role;
 grant select on table public.hp_member to authenticated, service_role;
--- note: nobody writes but functions that ask who calls, and the SQL editor: no API key makes an owner.
 
 comment on table public.hp_member is 'Who may use the dashboard, and as what.';
 comment on column public.hp_member.user_id is 'The Auth user.';
 comment on column public.hp_member.role is 'viewer reads, operator also acts on workers, owner also manages members and settings.';
 comment on column public.hp_member.created_at is 'When the membership began.';
-comment on function hp_private.session_lives() is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
-comment on function hp_private.member_role() is 'The caller''s role, or null for somebody who is no member or was signed out.';
-comment on function hp_private.is_member() is 'Whether the caller is a member, in any role, and not signed out.';
 
-drop policy if exists "members read the settings" on public.hp_setting;
-create policy "members read the settings" on public.hp_setting
-  for select to authenticated using ((select hp_private.is_member()));
+create or replace function hp_private.caller_role() returns text
+language sql stable set search_path = ''
+return case
+  when coalesce(nullif(auth.role(), ''), 'service_role') = 'service_role' then 'secret key'
+  else coalesce(hp_private.member_role(), 'stranger')
+end;
 
--- The first owner is made in the SQL editor: select hp_add_member('you@example.com', 'owner');
+create or replace function hp_private.caller_id() returns uuid
+language sql stable set search_path = ''
+return case when hp_private.caller_role() <> 'secret key' then auth.uid() end;
+
+create or replace function hp_private.may_operate() returns boolean
+language sql stable set search_path = ''
+return hp_private.caller_role() in ('operator', 'owner', 'secret key');
+
+create or replace function hp_private.require_member() returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() = 'stranger' then
+    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
+      hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_operator(action text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if not hp_private.may_operate() then
+    raise exception 'only an operator or an owner may %', action using errcode = 'PT403';
+  end if;
+end
+$$;
+
+create or replace function hp_private.require_owner(action text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() not in ('owner', 'secret key') then
+    raise exception 'only an owner may %', action using errcode = 'PT403';
+  end if;
+end
+$$;
+
+create or replace function hp_private.refuse(status integer, message text, hint text, wait_s integer) returns jsonb
+language plpgsql set search_path = ''
+as $$
+begin
+  if wait_s > 0 then
+    status := 429;
+    message := format('%s; too many tries, wait for %s s', message, wait_s);
+    perform set_config('response.headers', format('[{"Retry-After": "%s"}]', wait_s), true);
+  end if;
+  perform set_config('response.status', status::text, true);
+  return jsonb_build_object('code', 'PT' || status, 'message', message, 'details', null, 'hint', hint);
+end
+$$;
+
+create or replace function hp_private.require_signed_in_owner() returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if hp_private.caller_role() <> 'owner' then
+    raise exception 'only an owner may see or change members' using errcode = 'PT403';
+  end if;
+end
+$$;
+
+create or replace function hp_private.lock_members() returns void
+language sql set search_path = ''
+return pg_advisory_xact_lock(hashtextextended('hp_member', 0));
+
+create or replace function hp_private.require_role_name(role text) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if require_role_name.role is null or require_role_name.role not in ('viewer', 'operator', 'owner') then
+    raise exception 'role is %; it must be viewer, operator or owner', left(coalesce(require_role_name.role, 'null'), 50)
+      using errcode = 'PT400';
+  end if;
+end
+$$;
+
+create or replace function hp_private.tg_hp_member__one_at_a_time() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  perform hp_private.lock_members();
+  return null;
+end
+$$;
+
+create or replace function hp_private.tg_hp_member__keep_an_owner() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if not exists (select from v_before b where b.role = 'owner') then
+    return null;
+  end if;
+  perform from public.hp_member m where m.role = 'owner' limit 1 for share;
+  if not found then
+    raise exception 'this is the last owner' using errcode = 'PT409',
+      hint = 'Make somebody else an owner first.';
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger _100_one_at_a_time before update or delete on public.hp_member
+  for each statement execute function hp_private.tg_hp_member__one_at_a_time();
+
+create or replace trigger _900_keep_an_owner_at_update after update on public.hp_member
+  referencing old table as v_before
+  for each statement execute function hp_private.tg_hp_member__keep_an_owner();
+create or replace trigger _900_keep_an_owner_at_delete after delete on public.hp_member
+  referencing old table as v_before
+  for each statement execute function hp_private.tg_hp_member__keep_an_owner();
+
+create table if not exists public.hp_member_invite (
+  email text
+    constraint hp_member_invite_pkey primary key
+    constraint hp_member_invite_email_check check (email = lower(email) and email ~ '^[^@\s]+@[^@\s]+$' and char_length(email) <= 254),
+  role text not null default 'viewer'
+    constraint hp_member_invite_role_check check (role in ('viewer', 'operator', 'owner')),
+  created_at timestamptz not null default now()
+);
+
+alter table public.hp_member_invite enable row level security;
+
+revoke all on table public.hp_member_invite from anon, authenticated, service_role;
+
+comment on table public.hp_member_invite is 'Who has been invited and has not come yet.';
+comment on column public.hp_member_invite.email is 'The address, in lower case.';
+comment on column public.hp_member_invite.role is 'What they will be.';
+comment on column public.hp_member_invite.created_at is 'When they were invited last.';
+
+create or replace function hp_private.tg_hp_member__settle_invite() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  delete from public.hp_member_invite i using auth.users u where u.id = new.user_id and i.email = lower(u.email);
+  return null;
+end
+$$;
+
+create or replace trigger _500_settle_invite after insert on public.hp_member
+  for each row execute function hp_private.tg_hp_member__settle_invite();
+
 create or replace function public.hp_add_member(email text, role text default 'viewer') returns void
 language plpgsql security definer set search_path = ''
 as $$
 declare
   v_user_id uuid;
 begin
-  if hp_add_member.role is null or hp_add_member.role not in ('viewer', 'operator', 'owner') then
-    raise exception 'role is %; it must be viewer, operator or owner', coalesce(hp_add_member.role, 'null')
-      using errcode = 'PT400';
-  end if;
+  perform hp_private.require_role_name(hp_add_member.role);
 
   select u.id into v_user_id from auth.users u where lower(u.email) = lower(trim(hp_add_member.email));
   if v_user_id is null then
@@ -168,160 +230,425 @@ begin
 end
 $$;
 
-revoke all on function public.hp_add_member(text, text) from public, anon, authenticated, service_role;
--- note: granted to nobody; its owner runs it in the SQL editor, so that no API key can make an owner.
+create or replace function public.hp_claim_invite() returns text
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_email text;
+  v_role text;
+begin
+  if not hp_private.session_lives() then
+    raise exception 'this session was signed out' using errcode = 'PT401';
+  end if;
+  if not exists (select from public.hp_member m where m.user_id = auth.uid()) then
+    select lower(u.email) into v_email from auth.users u where u.id = auth.uid() and u.email_confirmed_at is not null;
+    select i.role into v_role from public.hp_member_invite i where i.email = v_email for update;
+    if found then
+      insert into public.hp_member (user_id, role) values (auth.uid(), v_role) on conflict (user_id) do nothing;
+    end if;
+  end if;
+  return (select m.role from public.hp_member m where m.user_id = auth.uid());
+end
+$$;
 
-comment on function public.hp_add_member(text, text) is 'Makes the Auth user with this address a member, or changes the role. Errors: PT400 role, PT404 no such user.';
+create or replace function public.hp_members()
+returns table (user_id uuid, email text, role text, pending boolean, since timestamptz, last_sign_in_at timestamptz, is_me boolean)
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform hp_private.require_signed_in_owner();
+  return query
+    select m.user_id, u.email::text, m.role, false, m.created_at, u.last_sign_in_at, m.user_id = auth.uid()
+    from public.hp_member m join auth.users u on u.id = m.user_id
+    union all
+    select null, i.email, i.role, true, i.created_at, null, false from public.hp_member_invite i
+    order by 4, 2;
+end
+$$;
 
--- 20261122000400_worker_status.sql
--- The table that users query: one row per worker, what it last said and what the tick found out.
---
--- A beat is one HOT update: no index on a column that a beat changes, and half of each page left
--- free (fillfactor 70 gave 98.4 % HOT, 50 gave 100 %). The columns of the usual hand-made
--- worker_status table keep their names, so that an inline upsert with a secret key keeps working.
+create or replace function public.hp_invite_member(email text, role text default 'viewer') returns void
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_email constant text := lower(trim(hp_invite_member.email));
+begin
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
+  perform hp_private.require_role_name(hp_invite_member.role);
+  if v_email is null or v_email !~ '^[^@\s]+@[^@\s]+$' or char_length(v_email) > 254 then
+    raise exception 'email is not an address' using errcode = 'PT400';
+  end if;
+  if exists (select from public.hp_member m join auth.users u on u.id = m.user_id where lower(u.email) = v_email) then
+    raise exception '% is a member already', v_email using errcode = 'PT409';
+  end if;
+  insert into public.hp_member_invite as i (email, role) values (v_email, hp_invite_member.role)
+  on conflict on constraint hp_member_invite_pkey do update set role = excluded.role, created_at = now();
+end
+$$;
+
+create or replace function public.hp_withdraw_invite(email text) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
+  delete from public.hp_member_invite i where i.email = lower(trim(hp_withdraw_invite.email));
+  if not found then
+    raise exception 'no invite waits for %', left(hp_withdraw_invite.email, 254) using errcode = 'PT404';
+  end if;
+end
+$$;
+
+create or replace function public.hp_set_member_role(user_id uuid, role text) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
+  perform hp_private.require_role_name(hp_set_member_role.role);
+  update public.hp_member m set role = hp_set_member_role.role where m.user_id = hp_set_member_role.user_id;
+  if not found then
+    raise exception 'there is no such member' using errcode = 'PT404';
+  end if;
+end
+$$;
+
+create or replace function public.hp_remove_member(user_id uuid) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform hp_private.lock_members();
+  perform hp_private.require_signed_in_owner();
+  delete from public.hp_member m where m.user_id = hp_remove_member.user_id;
+  if not found then
+    raise exception 'there is no such member' using errcode = 'PT404';
+  end if;
+  delete from public.hp_member_invite i using auth.users u
+  where u.id = hp_remove_member.user_id and i.email = lower(u.email);
+end
+$$;
+
+create table if not exists hp_private.sign_in_salt (
+  id boolean default true
+    constraint sign_in_salt_pkey primary key
+    constraint sign_in_salt_id_check check (id),
+  salt bytea not null default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+);
+
+alter table hp_private.sign_in_salt enable row level security;
+
+revoke all on table hp_private.sign_in_salt from public, anon, authenticated, service_role;
+
+comment on table hp_private.sign_in_salt is 'One row: the secret of this installation by which tries to sign in find their places.';
+comment on column hp_private.sign_in_salt.id is 'Always true.';
+comment on column hp_private.sign_in_salt.salt is 'Goes before what is hashed. Made once; a new one forgets all counts.';
+
+insert into hp_private.sign_in_salt (id) values (true) on conflict (id) do nothing;
+
+create unlogged table if not exists hp_private.sign_in_try (
+  place integer
+    constraint sign_in_try_pkey primary key
+    constraint sign_in_try_place_check check (place between 0 and 65535),
+  who bytea not null,
+  tries integer not null,
+  began_at timestamptz not null
+) with (fillfactor = 80);
+
+alter table hp_private.sign_in_try enable row level security;
+
+revoke all on table hp_private.sign_in_try from public, anon, authenticated, service_role;
+
+comment on table hp_private.sign_in_try is 'Tries to sign in within the last minutes, in a fixed number of places. Unlogged: a crash may forget them.';
+comment on column hp_private.sign_in_try.place is 'Out of the hash; who comes later takes it over.';
+comment on column hp_private.sign_in_try.who is 'SHA-256 of the salt and where the tries come from, or of that and the account.';
+comment on column hp_private.sign_in_try.tries is 'How many since then.';
+comment on column hp_private.sign_in_try.began_at is 'When the first one was.';
+
+create or replace function hp_private.sign_in_hash(what text) returns bytea
+language sql stable set search_path = ''
+return (select sha256(s.salt || convert_to(sign_in_hash.what, 'UTF8')) from hp_private.sign_in_salt s);
+
+create or replace function hp_private.count_try(what text, most integer, span interval, at timestamptz) returns integer
+language sql set search_path = ''
+as $$
+  with hash as (select hp_private.sign_in_hash(count_try.what) as who)
+  insert into hp_private.sign_in_try as t (place, who, tries, began_at)
+  select get_byte(h.who, 0) * 256 + get_byte(h.who, 1), h.who, 1, count_try.at from hash h
+  on conflict (place) do update set
+    who = excluded.who,
+    tries = case when t.who = excluded.who and t.began_at > count_try.at - count_try.span then least(t.tries, 1000000) + 1 else 1 end,
+    began_at = case when t.who = excluded.who and t.began_at > count_try.at - count_try.span then t.began_at else excluded.began_at end
+  returning case
+    when t.tries > count_try.most then ceil(extract(epoch from t.began_at + count_try.span - count_try.at))::integer
+    else 0
+  end;
+$$;
+
+create or replace function hp_private.sign_in_limits(kind text, out from_network integer, out for_account integer)
+language sql immutable set search_path = ''
+begin atomic
+  select l.from_network, l.for_account
+  from (values ('sign-in', 100, 10), ('sign-up', 20, 5), ('link', 30, 3), ('confirm', 100, 10))
+    l (kind, from_network, for_account)
+  where l.kind = sign_in_limits.kind;
+end;
+
+create or replace function public.hp_admit_sign_in(network text, email text, kind text default 'sign-in') returns integer
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_span constant interval := '10 minutes';
+  v_account constant text := lower(trim(hp_admit_sign_in.email));
+  v_most constant record := hp_private.sign_in_limits(hp_admit_sign_in.kind);
+  v_network text;
+begin
+  if network is null or char_length(network) > 128 then
+    raise exception 'network must have at most 128 characters' using errcode = 'PT400';
+  end if;
+  if v_account is null or char_length(v_account) > 320 then
+    raise exception 'email must have at most 320 characters' using errcode = 'PT400';
+  end if;
+  if v_most.from_network is null then
+    raise exception 'kind must be sign-in, sign-up, link or confirm' using errcode = 'PT400';
+  end if;
+  v_network := network || case when hp_admit_sign_in.kind = 'sign-in' then '' else E'\t' || hp_admit_sign_in.kind end;
+  return greatest(
+    hp_private.count_try(v_network, v_most.from_network, v_span, now()),
+    hp_private.count_try(v_network || E'\n' || v_account, v_most.for_account, v_span, now()));
+end
+$$;
+
+create or replace function public.hp_forget_sign_in(network text) returns void
+language sql security definer set search_path = ''
+as $$
+  delete from hp_private.sign_in_try t
+  where t.who = hp_private.sign_in_hash(hp_forget_sign_in.network || E'\n' || lower(auth.jwt() ->> 'email'))
+    and t.place = get_byte(t.who, 0) * 256 + get_byte(t.who, 1);
+$$;
+
+revoke all on function
+  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id,
+  hp_private.may_operate, hp_private.require_member, hp_private.require_operator, hp_private.require_owner,
+  hp_private.refuse, hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
+  hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
+  hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
+from public;
+revoke all on function
+  public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
+  public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
+from public, anon, authenticated, service_role;
+grant execute on function
+  hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
+  public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
+to authenticated;
+grant execute on function
+  hp_private.member_role, hp_private.caller_role, hp_private.require_member
+to authenticated, service_role;
+grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
+
+comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
+comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
+comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
+comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
+comment on function hp_private.caller_id is 'The Auth user who is asking, or null.';
+comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
+comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
+comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
+comment on function hp_private.require_owner is 'Refuses the action to everybody but owners and the secret key. Error: PT403.';
+comment on function hp_private.refuse is 'Sets the status of the response and returns its body, with the reason.';
+comment on function hp_private.require_signed_in_owner is 'Refuses everybody but owners who are signed in. Error: PT403.';
+comment on function hp_private.lock_members is 'Lets one change of members at a time go ahead, until its transaction ends.';
+comment on function hp_private.require_role_name is 'Refuses what is no role. Error: PT400.';
+comment on function hp_private.tg_hp_member__one_at_a_time is 'Lets one change of members at a time go ahead.';
+comment on function hp_private.tg_hp_member__keep_an_owner is 'Refuses to leave no owner. Error: PT409.';
+comment on function hp_private.tg_hp_member__settle_invite is 'Removes the invite of somebody who has become a member.';
+comment on function public.hp_add_member is 'Makes the Auth user with this address a member, or changes the role. Errors: PT400 role, PT404 no such user.';
+comment on function public.hp_claim_invite is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null. Errors: PT401 signed out.';
+comment on function public.hp_members is 'Members and pending invites, with addresses. Errors: PT403 not an owner.';
+comment on function public.hp_invite_member is 'Invites an address, or changes what it is invited to be. Errors: PT400 email, role; PT403 not an owner; PT409 a member already.';
+comment on function public.hp_withdraw_invite is 'Takes a pending invite back. Errors: PT403 not an owner; PT404 no such invite.';
+comment on function public.hp_set_member_role is 'Changes a member''s role. Errors: PT400 role; PT403 not an owner; PT404 no such member; PT409 the last owner.';
+comment on function public.hp_remove_member is 'Removes a member. Errors: PT403 not an owner; PT404 no such member; PT409 the last owner.';
+comment on function hp_private.sign_in_hash is 'Who tries, as it is kept.';
+comment on function hp_private.count_try is 'Counts a try; gives the seconds to wait where there were more than so many in a span.';
+comment on function hp_private.sign_in_limits is 'How often something may be tried within ten minutes; null for what there is not.';
+comment on function public.hp_admit_sign_in is 'Counts a try to sign in, to sign up, to have a link mailed or to use one: 0, or how many seconds to wait. Errors: PT400 network, email, kind.';
+comment on function public.hp_forget_sign_in is 'Forgets the tries for the caller''s own account from this network, after signing in.';
+
+-- 20261122000200_setting.sql
+create table if not exists public.hp_setting (
+  key text
+    constraint hp_setting_pkey primary key
+    constraint hp_setting_key_check check (key ~ '^[a-z][a-z0-9_]{0,63}$'),
+  value jsonb not null
+    constraint hp_setting_value_check check (pg_column_size(value) <= 8192),
+  description text not null default ''
+    constraint hp_setting_description_check check (char_length(description) <= 500),
+  updated_at timestamptz not null default now()
+);
+
+alter table public.hp_setting enable row level security;
+
+drop policy if exists "members read the settings" on public.hp_setting;
+create policy "members read the settings" on public.hp_setting
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_setting from anon, authenticated, service_role;
+grant select on table public.hp_setting to authenticated, service_role;
+grant insert (key, value, description), update (value) on table public.hp_setting to service_role;
+
+comment on table public.hp_setting is 'Settings of this Lastseen installation, one per row.';
+comment on column public.hp_setting.key is 'Name of the setting.';
+comment on column public.hp_setting.value is 'Its value: a JSON number unless its description names another type.';
+comment on column public.hp_setting.description is 'What it does, with its unit.';
+comment on column public.hp_setting.updated_at is 'When the row was last written.';
+
+create or replace function hp_private.setting(key text) returns numeric
+language sql stable set search_path = ''
+return (
+  select case when jsonb_typeof(s.value) = 'number' then least(greatest(s.value::numeric, 0), 1e9) end
+  from public.hp_setting s where s.key = setting.key
+);
+
+revoke all on function hp_private.setting from public;
+
+comment on function hp_private.setting is 'The number stored under a key of hp_setting, or null.';
+
+-- 20261122000300_worker.sql
+create or replace function hp_private.statuses() returns text[]
+language sql immutable set search_path = ''
+return array['unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'];
+
+do $$
+declare
+  v_limit record;
+begin
+  for v_limit in
+    select l.field, 'text' as type, format('at most %s characters', l.most) as rule,
+      format('char_length(value) <= %s', l.most) as condition
+    from (values
+      ('worker_type', 128), ('description', 500), ('paused_reason', 500), ('hostname', 255), ('version', 128),
+      ('runtime', 128), ('status_reason', 500), ('current_status', 500), ('current_job_id', 255),
+      ('current_job_type', 128), ('schedule', 255), ('last_error', 2000), ('circuit_breaker_reason', 500)) l (field, most)
+    union all
+    select l.field, l.type, 'must not be negative', 'value >= 0'
+    from (values
+      ('pid', 'bigint'), ('jobs_active', 'integer'), ('jobs_processed', 'bigint'), ('error_count', 'bigint'),
+      ('last_run_duration_ms', 'bigint'), ('processed_count', 'bigint'), ('last_run_errors', 'bigint'),
+      ('circuit_breaker_failures', 'integer'), ('memory_rss_bytes', 'bigint'), ('event_loop_blocked_ms', 'bigint')
+    ) l (field, type)
+    union all
+    select l.field, 'real', 'must be a finite number from 0 up', 'value >= 0 and value < ''infinity'''
+    from (values ('cpu_percent'), ('memory_percent'), ('event_loop_lag_ms')) l (field)
+    union all
+    select l.field, 'double precision', format('must be from %s to %s', l.least, l.most),
+      format('value between %s and %s', l.least, l.most)
+    from (values
+      ('heartbeat_interval_s', 1, 3600), ('requested_interval_s', 1, 3600), ('interval_override_s', 1, 3600),
+      ('late_after_intervals', 1, 1000), ('lost_after_intervals', 1, 1000), ('grace_s', 0, 31536000),
+      ('max_run_s', 1, 31536000)) l (field, least, most)
+    union all
+    values
+      ('worker_name', 'text', 'A-Za-z0-9 first, at most 128 of A-Za-z0-9@:._/-',
+        'value ~ ''^[A-Za-z0-9][A-Za-z0-9@:._/-]*$'' and char_length(value) <= 128'),
+      ('kind', 'text', 'must be resident or scheduled', 'value in (''resident'', ''scheduled'')'),
+      ('status', 'text', 'idle, processing, running or another of docs/states.md', format('value = any (%L)',
+        array_append(hp_private.statuses(), 'active'))),
+      ('circuit_breaker_state', 'text', 'must be closed, open or half_open', 'value in (''closed'', ''open'', ''half_open'')'),
+      ('circuit_breaker_threshold', 'integer', 'must be at least 1', 'value >= 1'),
+      ('poll_interval_s', 'double precision', 'must be above 0 and finite', 'value > 0 and value < ''infinity''')
+  loop
+    if to_regtype('hp_private.' || v_limit.field) is null then
+      execute format('create domain hp_private.%I as %s constraint %I check (%s)',
+        v_limit.field, v_limit.type, v_limit.field || ': ' || v_limit.rule, v_limit.condition);
+    end if;
+  end loop;
+end
+$$;
+
 create table if not exists public.hp_worker_status (
-  -- identity
-  worker_name text
-    constraint hp_worker_status_pkey primary key
-    constraint hp_worker_status_worker_name_check check (
-      worker_name ~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' and char_length(worker_name) <= 128),
+  worker_name hp_private.worker_name
+    constraint hp_worker_status_pkey primary key,
   worker_id bigint not null default 0
-    constraint hp_worker_status_worker_id_key unique
-    constraint hp_worker_status_worker_id_check check (worker_id > 0),
-  worker_type text
-    constraint hp_worker_status_worker_type_check check (char_length(worker_type) <= 128),
-  kind text not null default 'resident'
-    constraint hp_worker_status_kind_check check (kind in ('resident', 'scheduled')),
-  description text
-    constraint hp_worker_status_description_check check (char_length(description) <= 500),
+    constraint hp_worker_status_worker_id_key unique,
+  worker_type hp_private.worker_type,
+  kind hp_private.kind not null default 'resident',
+  description hp_private.description,
   expected boolean not null default true,
   is_public boolean not null default false,
   paused_until timestamptz,
-  paused_reason text
-    constraint hp_worker_status_paused_reason_check check (char_length(paused_reason) <= 500),
+  paused_reason hp_private.paused_reason,
   seen_at timestamptz,
   seen_by uuid,
 
-  -- process
   instance_id uuid,
   epoch bigint,
   started_at timestamptz,
-  hostname text
-    constraint hp_worker_status_hostname_check check (char_length(hostname) <= 255),
-  pid bigint
-    constraint hp_worker_status_pid_check check (pid >= 0),
-  version text
-    constraint hp_worker_status_version_check check (char_length(version) <= 128),
-  runtime text
-    constraint hp_worker_status_runtime_check check (char_length(runtime) <= 128),
-  sequence bigint not null default 0
-    constraint hp_worker_status_sequence_check check (sequence >= 0),
-  last_exit jsonb
-    constraint hp_worker_status_last_exit_check check (pg_column_size(last_exit) <= 8192),
+  hostname hp_private.hostname,
+  pid hp_private.pid,
+  version hp_private.version,
+  runtime hp_private.runtime,
+  parts text[],
+  sequence bigint not null default 0,
+  last_exit jsonb,
   name_conflict_since timestamptz,
 
-  -- liveness
-  status text not null default 'unknown'
-    constraint hp_worker_status_status_check check (status in (
-      'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed')),
+  status hp_private.status not null default 'unknown',
   status_since timestamptz not null default now(),
-  status_reason text
-    constraint hp_worker_status_status_reason_check check (char_length(status_reason) <= 500),
+  status_reason hp_private.status_reason,
   last_heartbeat timestamptz,
-  heartbeat_interval_s double precision not null default 30
-    constraint hp_worker_status_heartbeat_interval_s_check check (heartbeat_interval_s between 1 and 3600),
-  requested_interval_s double precision
-    constraint hp_worker_status_requested_interval_s_check check (requested_interval_s between 1 and 3600),
-  interval_override_s double precision
-    constraint hp_worker_status_interval_override_s_check check (interval_override_s between 1 and 3600),
-  late_after_intervals double precision not null default 2
-    constraint hp_worker_status_late_after_intervals_check check (late_after_intervals between 1 and 1000),
-  lost_after_intervals double precision not null default 5
-    constraint hp_worker_status_lost_after_intervals_check
-      check (lost_after_intervals between late_after_intervals and 1000),
+  heartbeat_interval_s hp_private.heartbeat_interval_s not null default 30,
+  requested_interval_s hp_private.requested_interval_s,
+  interval_override_s hp_private.interval_override_s,
+  late_after_intervals hp_private.late_after_intervals not null default 2,
+  lost_after_intervals hp_private.lost_after_intervals not null default 5,
   lease_expires_at timestamptz,
   clock_skew_ms bigint,
-  revision bigint not null default 0
-    constraint hp_worker_status_revision_check check (revision >= 0),
+  revision bigint not null default 0,
 
-  -- work
   draining boolean not null default false,
-  jobs_active integer not null default 0
-    constraint hp_worker_status_jobs_active_check check (jobs_active >= 0),
-  current_status text
-    constraint hp_worker_status_current_status_check check (char_length(current_status) <= 500),
-  current_job_id text
-    constraint hp_worker_status_current_job_id_check check (char_length(current_job_id) <= 255),
-  current_job_type text
-    constraint hp_worker_status_current_job_type_check check (char_length(current_job_type) <= 128),
+  jobs_active hp_private.jobs_active not null default 0,
+  current_status hp_private.current_status,
+  current_job_id hp_private.current_job_id,
+  current_job_type hp_private.current_job_type,
   status_updated_at timestamptz,
-  poll_interval_s double precision
-    constraint hp_worker_status_poll_interval_s_check check (poll_interval_s > 0 and poll_interval_s < 'infinity'),
+  poll_interval_s hp_private.poll_interval_s,
   last_run_at timestamptz,
-  last_run_duration_ms bigint
-    constraint hp_worker_status_last_run_duration_ms_check check (last_run_duration_ms >= 0),
-  processed_count bigint
-    constraint hp_worker_status_processed_count_check check (processed_count >= 0),
-  last_run_errors bigint
-    constraint hp_worker_status_last_run_errors_check check (last_run_errors >= 0),
+  last_run_duration_ms hp_private.last_run_duration_ms,
+  processed_count hp_private.processed_count,
+  last_run_errors hp_private.last_run_errors,
   next_run_at timestamptz,
-  grace_s double precision not null default 300
-    constraint hp_worker_status_grace_s_check check (grace_s between 0 and 31536000),
-  max_run_s double precision not null default 3600
-    constraint hp_worker_status_max_run_s_check check (max_run_s between 1 and 31536000),
-  schedule text
-    constraint hp_worker_status_schedule_check check (char_length(schedule) <= 255),
-  jobs_processed bigint not null default 0
-    constraint hp_worker_status_jobs_processed_check check (jobs_processed >= 0),
-  error_count bigint not null default 0
-    constraint hp_worker_status_error_count_check check (error_count >= 0),
-  counted_jobs bigint not null default 0
-    constraint hp_worker_status_counted_jobs_check check (counted_jobs >= 0),
-  counted_errors bigint not null default 0
-    constraint hp_worker_status_counted_errors_check check (counted_errors >= 0),
-  last_error text
-    constraint hp_worker_status_last_error_check check (char_length(last_error) <= 2000),
+  grace_s hp_private.grace_s not null default 300,
+  max_run_s hp_private.max_run_s not null default 3600,
+  schedule hp_private.schedule,
+  jobs_processed hp_private.jobs_processed not null default 0,
+  error_count hp_private.error_count not null default 0,
+  counted_jobs bigint not null default 0,
+  counted_errors bigint not null default 0,
+  last_error hp_private.last_error,
   last_error_at timestamptz,
 
-  -- circuit breaker
   circuit_breaker_open boolean not null default false,
-  circuit_breaker_state text not null default 'closed'
-    constraint hp_worker_status_circuit_breaker_state_check
-      check (circuit_breaker_state in ('closed', 'open', 'half_open')),
-  circuit_breaker_failures integer not null default 0
-    constraint hp_worker_status_circuit_breaker_failures_check check (circuit_breaker_failures >= 0),
-  circuit_breaker_threshold integer not null default 10
-    constraint hp_worker_status_circuit_breaker_threshold_check check (circuit_breaker_threshold >= 1),
+  circuit_breaker_state hp_private.circuit_breaker_state not null default 'closed',
+  circuit_breaker_failures hp_private.circuit_breaker_failures not null default 0,
+  circuit_breaker_threshold hp_private.circuit_breaker_threshold not null default 10,
   circuit_breaker_opened_at timestamptz,
   circuit_breaker_retry_at timestamptz,
-  circuit_breaker_reason text
-    constraint hp_worker_status_circuit_breaker_reason_check check (char_length(circuit_breaker_reason) <= 500),
+  circuit_breaker_reason hp_private.circuit_breaker_reason,
 
-  -- resources
-  cpu_percent real
-    constraint hp_worker_status_cpu_percent_check check (cpu_percent >= 0 and cpu_percent < 'infinity'),
-  memory_percent real
-    constraint hp_worker_status_memory_percent_check check (memory_percent >= 0 and memory_percent < 'infinity'),
-  memory_rss_bytes bigint
-    constraint hp_worker_status_memory_rss_bytes_check check (memory_rss_bytes >= 0),
-  event_loop_lag_ms real
-    constraint hp_worker_status_event_loop_lag_ms_check check (event_loop_lag_ms >= 0 and event_loop_lag_ms < 'infinity'),
-  event_loop_blocked_ms bigint
-    constraint hp_worker_status_event_loop_blocked_ms_check check (event_loop_blocked_ms >= 0),
+  cpu_percent hp_private.cpu_percent,
+  memory_percent hp_private.memory_percent,
+  memory_rss_bytes hp_private.memory_rss_bytes,
+  event_loop_lag_ms hp_private.event_loop_lag_ms,
+  event_loop_blocked_ms hp_private.event_loop_blocked_ms,
 
-  metadata jsonb
-    constraint hp_worker_status_metadata_check
-      check (jsonb_typeof(metadata) = 'object' and pg_column_size(metadata) <= 32768),
+  metadata jsonb,
   metadata_at timestamptz,
   activity_seen_at timestamptz,
   transitioned_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 ) with (fillfactor = 50);
-
-create sequence if not exists hp_private.worker_id_seq;
-create sequence if not exists hp_private.revision_seq;
-create sequence if not exists hp_private.epoch_seq;
 
 alter table public.hp_worker_status enable row level security;
 
@@ -348,10 +675,8 @@ grant insert (
     circuit_breaker_failures, circuit_breaker_threshold, circuit_breaker_opened_at, circuit_breaker_retry_at,
     circuit_breaker_reason, cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, metadata
   ), delete on table public.hp_worker_status to service_role;
--- note: no API role may write what the rules of truth decide: worker_id, instance_id, epoch, sequence, revision,
--- lease_expires_at, counted_*, status_since.
 
-comment on table public.hp_worker_status is 'One row per worker: who it is, what it last said, what the tick found out. health is derived from it, never stored.';
+comment on table public.hp_worker_status is 'One row per worker: its identity, its last report, what the monitor found out. Health is derived from it, never stored.';
 comment on column public.hp_worker_status.worker_name is 'Name of the logical worker.';
 comment on column public.hp_worker_status.worker_id is 'Short number for messages; given by a trigger, so that an upsert does not burn one.';
 comment on column public.hp_worker_status.worker_type is 'Group: workers that do the same work.';
@@ -370,24 +695,25 @@ comment on column public.hp_worker_status.hostname is 'Machine or container that
 comment on column public.hp_worker_status.pid is 'Its process id there.';
 comment on column public.hp_worker_status.version is 'Build of the worker.';
 comment on column public.hp_worker_status.runtime is 'Runtime and version, such as node 24.21.0.';
+comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker reports none.';
 comment on column public.hp_worker_status.sequence is 'Number of the last beat that was applied; older ones change nothing.';
-comment on column public.hp_worker_status.last_exit is 'Last words: code, signal, drain_ms, abandoned_job, error.';
+comment on column public.hp_worker_status.last_exit is 'Exit report: code, signal, drain_ms, abandoned_job, error.';
 comment on column public.hp_worker_status.name_conflict_since is 'Since when two live processes report under this name; null while one does.';
-comment on column public.hp_worker_status.status is 'What the worker last said, or crashed where the tick found silence.';
+comment on column public.hp_worker_status.status is 'The status that the worker last reported, or crashed where the monitor found silence.';
 comment on column public.hp_worker_status.status_since is 'When the status took this value; for silence the deadline that passed.';
-comment on column public.hp_worker_status.status_reason is 'Why, in words.';
-comment on column public.hp_worker_status.last_heartbeat is 'When it was last heard, by the server''s clock whatever a client sends.';
+comment on column public.hp_worker_status.status_reason is 'The reason, as text.';
+comment on column public.hp_worker_status.last_heartbeat is 'When it last reported, by the server''s clock, not by the worker''s.';
 comment on column public.hp_worker_status.heartbeat_interval_s is 'Seconds between beats, as in force.';
-comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker asked for; null for one that has no say.';
-comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; before what it asks for.';
+comment on column public.hp_worker_status.requested_interval_s is 'Seconds between beats that the worker requested; null where it requests none.';
+comment on column public.hp_worker_status.interval_override_s is 'Seconds between beats that people set for this worker; goes before what it requests.';
 comment on column public.hp_worker_status.late_after_intervals is 'Intervals of silence after which it is late (warning).';
 comment on column public.hp_worker_status.lost_after_intervals is 'Intervals of silence after which it is lost (critical).';
 comment on column public.hp_worker_status.lease_expires_at is 'How long the last beat vouches for it; null when nothing is vouched for.';
 comment on column public.hp_worker_status.clock_skew_ms is 'Worker''s clock minus server''s clock, network time included.';
 comment on column public.hp_worker_status.revision is 'Grows over the whole fleet with every change of a worker''s state; not with activity or a plain beat.';
-comment on column public.hp_worker_status.draining is 'Whether it takes no more work until it is told to resume.';
+comment on column public.hp_worker_status.draining is 'Whether it takes no more work until the command resume.';
 comment on column public.hp_worker_status.jobs_active is 'Jobs running now.';
-comment on column public.hp_worker_status.current_status is 'What it is doing, in words.';
+comment on column public.hp_worker_status.current_status is 'What it is doing, as text.';
 comment on column public.hp_worker_status.current_job_id is 'Job it is working on.';
 comment on column public.hp_worker_status.current_job_type is 'Kind of that job.';
 comment on column public.hp_worker_status.status_updated_at is 'Since when it has been doing that.';
@@ -399,7 +725,7 @@ comment on column public.hp_worker_status.last_run_errors is 'Errors of that run
 comment on column public.hp_worker_status.next_run_at is 'When a scheduled worker is due.';
 comment on column public.hp_worker_status.grace_s is 'Seconds after next_run_at within which a scheduled worker may still begin its run.';
 comment on column public.hp_worker_status.max_run_s is 'Seconds that a run of a scheduled worker may last.';
-comment on column public.hp_worker_status.schedule is 'Its schedule in words.';
+comment on column public.hp_worker_status.schedule is 'Its schedule, as text for people.';
 comment on column public.hp_worker_status.jobs_processed is 'Jobs over all its instances.';
 comment on column public.hp_worker_status.error_count is 'Errors over all its instances.';
 comment on column public.hp_worker_status.counted_jobs is 'Of the current instance''s total, how much jobs_processed holds already.';
@@ -422,15 +748,117 @@ comment on column public.hp_worker_status.metadata is 'Whatever the worker adds;
 comment on column public.hp_worker_status.metadata_at is 'When metadata was last written; large ones are written once a minute at most.';
 comment on column public.hp_worker_status.activity_seen_at is 'When the server learned of the present activity.';
 comment on column public.hp_worker_status.transitioned_at is 'When the row last made a transition, by the server''s clock.';
-comment on column public.hp_worker_status.created_at is 'When the worker was declared or first heard.';
+comment on column public.hp_worker_status.created_at is 'When the worker was declared or reported first.';
 comment on column public.hp_worker_status.updated_at is 'When its state last changed; a plain beat does not move it.';
+
+create index if not exists hp_worker_status_seen_idx on public.hp_worker_status (worker_name) where seen_at is not null;
+
+create sequence if not exists hp_private.worker_id_seq;
+create sequence if not exists hp_private.revision_seq;
+create sequence if not exists hp_private.epoch_seq;
+
 comment on sequence hp_private.worker_id_seq is 'Numbers for hp_worker_status.worker_id.';
 comment on sequence hp_private.revision_seq is 'Numbers for hp_worker_status.revision.';
 comment on sequence hp_private.epoch_seq is 'Numbers for the epochs of instances.';
 
--- 20261122000500_worker_instance.sql
--- One row per process start. Written when an instance registers, takes a worker's row over, is superseded, or
--- ends; while it holds the worker's row its counts and lease are there, so that a beat stays one update.
+create or replace function hp_private.tg_hp_worker_status__number() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  select w.worker_id, w.revision into new.worker_id, new.revision
+  from public.hp_worker_status w where w.worker_name = new.worker_name;
+  if not found then
+    new.worker_id := nextval('hp_private.worker_id_seq');
+    new.revision := nextval('hp_private.revision_seq');
+  end if;
+  return new;
+end
+$$;
+
+create or replace trigger _500_number before insert on public.hp_worker_status
+  for each row execute function hp_private.tg_hp_worker_status__number();
+
+create or replace function hp_private.revise(old public.hp_worker_status, new public.hp_worker_status)
+returns public.hp_worker_status
+language plpgsql set search_path = ''
+as $$
+begin
+  if (
+    (old.status is distinct from new.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or old.status_reason is distinct from new.status_reason
+    or old.circuit_breaker_state is distinct from new.circuit_breaker_state
+    or old.circuit_breaker_failures is distinct from new.circuit_breaker_failures
+    or old.circuit_breaker_reason is distinct from new.circuit_breaker_reason
+    or old.last_error is distinct from new.last_error
+    or old.instance_id is distinct from new.instance_id
+    or old.heartbeat_interval_s is distinct from new.heartbeat_interval_s
+    or old.poll_interval_s is distinct from new.poll_interval_s
+    or old.schedule is distinct from new.schedule
+    or (old.next_run_at is null) is distinct from (new.next_run_at is null)
+    or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
+    or (old.event_loop_blocked_ms > 1000) is distinct from (new.event_loop_blocked_ms > 1000)
+    or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
+    or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
+    or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
+    or (old.memory_percent > 80) is distinct from (new.memory_percent > 80)
+    or (old.memory_percent > 95) is distinct from (new.memory_percent > 95)
+    or old.version is distinct from new.version
+    or old.parts is distinct from new.parts
+    or old.hostname is distinct from new.hostname
+    or old.description is distinct from new.description
+    or old.worker_type is distinct from new.worker_type
+    or old.kind is distinct from new.kind
+    or old.expected is distinct from new.expected
+    or old.is_public is distinct from new.is_public
+    or old.paused_until is distinct from new.paused_until
+    or old.paused_reason is distinct from new.paused_reason
+    or old.seen_at is distinct from new.seen_at
+    or old.draining is distinct from new.draining
+    or old.interval_override_s is distinct from new.interval_override_s
+    or old.requested_interval_s is distinct from new.requested_interval_s
+    or old.grace_s is distinct from new.grace_s
+    or old.max_run_s is distinct from new.max_run_s
+    or old.late_after_intervals is distinct from new.late_after_intervals
+    or old.lost_after_intervals is distinct from new.lost_after_intervals
+    or old.name_conflict_since is distinct from new.name_conflict_since
+    or old.worker_name is distinct from new.worker_name
+  ) is not true then
+    return new;
+  end if;
+  new.revision := nextval('hp_private.revision_seq');
+  new.updated_at := clock_timestamp();
+  if (new.status is distinct from old.status
+      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
+    or new.circuit_breaker_state is distinct from old.circuit_breaker_state
+    or new.instance_id is distinct from old.instance_id
+    or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
+  then
+    new.transitioned_at := clock_timestamp();
+    new.seen_at := null;
+    new.seen_by := null;
+  end if;
+  return new;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__revision() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  return hp_private.revise(old, new);
+end
+$$;
+
+create or replace trigger _500_revision before update of
+    worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason, seen_at,
+    instance_id, hostname, version, parts, name_conflict_since, status, status_reason, heartbeat_interval_s,
+    requested_interval_s, interval_override_s, late_after_intervals, lost_after_intervals, draining, poll_interval_s,
+    next_run_at, grace_s, max_run_s, schedule, last_error, last_error_at, circuit_breaker_open, circuit_breaker_state,
+    circuit_breaker_failures, circuit_breaker_reason
+  on public.hp_worker_status
+  for each row execute function hp_private.tg_hp_worker_status__revision();
+
 create table if not exists public.hp_worker_instance (
   instance_id uuid
     constraint hp_worker_instance_pkey primary key,
@@ -445,6 +873,7 @@ create table if not exists public.hp_worker_instance (
   pid bigint,
   version text,
   runtime text,
+  parts text[],
   sequence bigint not null default 0,
   counted_jobs bigint not null default 0,
   counted_errors bigint not null default 0,
@@ -470,7 +899,6 @@ create policy "members read every instance" on public.hp_worker_instance
 
 revoke all on table public.hp_worker_instance from anon, authenticated, service_role;
 grant select on table public.hp_worker_instance to authenticated, service_role;
--- note: nobody writes it but the functions of the heartbeat.
 
 comment on table public.hp_worker_instance is 'Process starts of workers: what each had counted when it last gave up the row, and how it ended.';
 comment on column public.hp_worker_instance.instance_id is 'The process''s own id, made at its start.';
@@ -482,67 +910,31 @@ comment on column public.hp_worker_instance.hostname is 'Machine or container th
 comment on column public.hp_worker_instance.pid is 'Its process id there.';
 comment on column public.hp_worker_instance.version is 'Build of the worker.';
 comment on column public.hp_worker_instance.runtime is 'Runtime and version.';
+comment on column public.hp_worker_instance.parts is 'Optional files of the heartbeat module that it carries.';
 comment on column public.hp_worker_instance.sequence is 'Last beat applied while it did not hold the row.';
 comment on column public.hp_worker_instance.counted_jobs is 'How much of its total of jobs has been added to the worker''s.';
 comment on column public.hp_worker_instance.counted_errors is 'How much of its total of errors has been added to the worker''s.';
-comment on column public.hp_worker_instance.last_heartbeat is 'When it was last heard while it did not hold the row.';
+comment on column public.hp_worker_instance.last_heartbeat is 'When it last reported while it did not hold the row.';
 comment on column public.hp_worker_instance.lease_expires_at is 'How long that vouches for it.';
 comment on column public.hp_worker_instance.registered_at is 'When its first beat came.';
 comment on column public.hp_worker_instance.took_over_at is 'When it last took the worker''s row.';
 comment on column public.hp_worker_instance.superseded_at is 'When a newer instance took the row from it; null while none has.';
-comment on column public.hp_worker_instance.ended_at is 'When it said goodbye or its last words; null for one that fell silent.';
-comment on column public.hp_worker_instance.last_exit is 'Its last words.';
-comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that has come; a line that is sent again is known by it.';
-comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, as it says.';
+comment on column public.hp_worker_instance.ended_at is 'When it reported its end; null for one that fell silent.';
+comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
+comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
+comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
--- 20261122000600_worker_event.sql
--- Append-only history of transitions. A row says what changed, when it counts from, and what was lost with it.
-create table if not exists public.hp_worker_event (
-  id bigint generated always as identity
-    constraint hp_worker_event_pkey primary key,
-  worker_name text
-    constraint hp_worker_event_worker_name_check check (char_length(worker_name) <= 128),
-  at timestamptz not null,
-  recorded_at timestamptz not null default now(),
-  type text not null
-    constraint hp_worker_event_type_check check (type in ('status', 'breaker', 'instance', 'conflict', 'watch')),
-  from_value text,
-  to_value text,
-  reason text,
-  instance_id uuid,
-  epoch bigint,
-  details jsonb not null default '{}'
-);
+revoke all on function
+  hp_private.statuses, hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
+from public;
+grant execute on function hp_private.statuses to authenticated, service_role;
 
-create index if not exists hp_worker_event_worker_name_at_idx on public.hp_worker_event (worker_name, at desc);
-create index if not exists hp_worker_event_at_idx on public.hp_worker_event (at desc);
+comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
+comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
+comment on function hp_private.revise is 'The new row, with a new revision where its state differs from the old one.';
+comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
 
-alter table public.hp_worker_event enable row level security;
-
-drop policy if exists "members read every event" on public.hp_worker_event;
-create policy "members read every event" on public.hp_worker_event
-  for select to authenticated using ((select hp_private.is_member()));
-
-revoke all on table public.hp_worker_event from anon, authenticated, service_role;
-grant select on table public.hp_worker_event to authenticated, service_role;
--- note: nobody may insert, update or delete; events are written by triggers and by the tick.
-
-comment on table public.hp_worker_event is 'Transitions of workers, kept for as many days as the setting event_days says.';
-comment on column public.hp_worker_event.id is 'Order of writing.';
-comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the whole watch. No foreign key: history outlives its worker.';
-comment on column public.hp_worker_event.at is 'When it happened: for silence the deadline that passed, not the tick that saw it.';
-comment on column public.hp_worker_event.recorded_at is 'When the row was written.';
-comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), watch (our own outage).';
-comment on column public.hp_worker_event.from_value is 'Value before.';
-comment on column public.hp_worker_event.to_value is 'Value after.';
-comment on column public.hp_worker_event.reason is 'Why, in words.';
-comment on column public.hp_worker_event.instance_id is 'The process concerned.';
-comment on column public.hp_worker_event.epoch is 'Its epoch.';
-comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
-
--- 20261122000650_worker_group.sql
--- What people decide about workers that do the same work (one worker_type). A type has a group as soon as a worker
--- names it; it has a row here only where somebody has settings for it, with or without workers.
+-- 20261122000400_group.sql
 create table if not exists public.hp_worker_group (
   worker_type text
     constraint hp_worker_group_pkey primary key
@@ -553,7 +945,6 @@ create table if not exists public.hp_worker_group (
     constraint hp_worker_group_minimum_check check (minimum between 0 and 1000000 and minimum <= desired),
   description text
     constraint hp_worker_group_description_check check (char_length(description) <= 500),
-  -- note: a page makes links of it, so that nothing but the web may stand here (javascript: would run as the reader).
   job_url_template text
     constraint hp_worker_group_job_url_template_check check (
       job_url_template ~* '^https?://[^\s]+$' and char_length(job_url_template) <= 2000),
@@ -596,7 +987,6 @@ grant insert (
     worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s
   ) on table public.hp_worker_group to authenticated, service_role;
 grant insert (paused_until, paused_reason), update (paused_until, paused_reason) on table public.hp_worker_group to service_role;
--- note: people pause by hp_pause(), which writes down who did; revision and the times are the trigger's.
 
 comment on table public.hp_worker_group is 'Settings of a group: workers of one worker_type. A group without a row has none.';
 comment on column public.hp_worker_group.worker_type is 'The group; hp_worker_status.worker_type names it.';
@@ -605,7 +995,7 @@ comment on column public.hp_worker_group.minimum is 'With fewer alive the group 
 comment on column public.hp_worker_group.description is 'What the group does, for people.';
 comment on column public.hp_worker_group.job_url_template is 'Address of a job, http or https, with {job_id}, {job_type} and {worker_name} in it.';
 comment on column public.hp_worker_group.restart_hint is 'What to do when a worker of it is dead: a command, with {worker_name} in it where it is wanted.';
-comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; before what they ask for, after a worker''s own interval_override_s.';
+comment on column public.hp_worker_group.heartbeat_interval_s is 'Seconds between beats for its workers; goes before what they request, and after a worker''s own interval_override_s.';
 comment on column public.hp_worker_group.paused_until is 'Until when the silence of all its workers is intended.';
 comment on column public.hp_worker_group.paused_reason is 'Why it is paused.';
 comment on column public.hp_worker_group.revision is 'Grows with every edit, out of the same numbers as the revisions of workers.';
@@ -622,620 +1012,77 @@ begin
 end
 $$;
 
-revoke all on function hp_private.tg_hp_worker_group__revision() from public;
-
-comment on function hp_private.tg_hp_worker_group__revision() is 'Moves the revision of a group that is new or was edited.';
-
 create or replace trigger _500_first_revision before insert on public.hp_worker_group
   for each row execute function hp_private.tg_hp_worker_group__revision();
 
--- note: an upsert that changes nothing is no edit.
 create or replace trigger _500_revision before update on public.hp_worker_group
   for each row when (old.* is distinct from new.*) execute function hp_private.tg_hp_worker_group__revision();
 
--- 20261122000700_pulse.sql
--- The watch's own state: one row. Kept apart from hp_setting because it changes every few seconds.
-create table if not exists hp_private.pulse (
+revoke all on function hp_private.tg_hp_worker_group__revision from public;
+
+comment on function hp_private.tg_hp_worker_group__revision is 'Moves the revision of a group that is new or was edited.';
+
+-- 20261122000500_monitor.sql
+create table if not exists hp_private.monitor (
   id boolean not null default true
-    constraint pulse_pkey primary key
-    constraint pulse_id_check check (id),
+    constraint monitor_pkey primary key
+    constraint monitor_id_check check (id),
   generation uuid not null default gen_random_uuid(),
   tick_at timestamptz,
+  overdue_after interval not null default '10 seconds',
   ticking_since timestamptz not null default now(),
   watching_since timestamptz not null default now(),
   gap_ended_at timestamptz,
   gap_s double precision,
   impaired_since timestamptz,
   digest_at timestamptz,
-  watched_until timestamptz,
+  viewed_until timestamptz,
   followed_until timestamptz,
-  commands_open boolean not null default false,
-  seen_any boolean not null default false,
   logs_pruned_at timestamptz,
   live_workers integer not null default 0,
   stretch double precision not null default 1
-    constraint pulse_stretch_check check (stretch >= 1 and stretch < 'infinity'),
+    constraint monitor_stretch_check check (stretch >= 1 and stretch < 'infinity'),
   activity_every_s double precision not null default 1
-    constraint pulse_activity_every_s_check check (activity_every_s >= 1 and activity_every_s < 'infinity'),
+    constraint monitor_activity_every_s_check check (activity_every_s >= 1 and activity_every_s < 'infinity'),
   pruned_at timestamptz
 ) with (fillfactor = 50);
 
-insert into hp_private.pulse default values on conflict do nothing;
+insert into hp_private.monitor default values on conflict do nothing;
 
-alter table hp_private.pulse enable row level security;
+alter table hp_private.monitor enable row level security;
 
-drop policy if exists "members see the pulse" on hp_private.pulse;
-create policy "members see the pulse" on hp_private.pulse
+drop policy if exists "members see the state of the monitor" on hp_private.monitor;
+create policy "members see the state of the monitor" on hp_private.monitor
   for select to authenticated using ((select hp_private.is_member()));
 
-revoke all on table hp_private.pulse from public, anon, authenticated, service_role;
-grant select on table hp_private.pulse to authenticated, service_role;
+revoke all on table hp_private.monitor from public, anon, authenticated, service_role;
+grant select on table hp_private.monitor to authenticated, service_role;
 
-comment on table hp_private.pulse is 'State of the watch itself, one row.';
-comment on column hp_private.pulse.id is 'Always true: there is one row.';
-comment on column hp_private.pulse.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
-comment on column hp_private.pulse.tick_at is 'When the tick last ran.';
-comment on column hp_private.pulse.ticking_since is 'Since when the tick has run without a gap.';
-comment on column hp_private.pulse.watching_since is 'Since then, or since the fleet was last heard again after it fell silent together; silence before it is nobody''s fault.';
-comment on column hp_private.pulse.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
-comment on column hp_private.pulse.gap_s is 'Seconds for which it had not run then.';
-comment on column hp_private.pulse.impaired_since is 'Since when nobody is accused because the watch itself is in doubt; null normally.';
-comment on column hp_private.pulse.digest_at is 'When the last digest was sent.';
-comment on column hp_private.pulse.watched_until is 'Until when somebody watches.';
-comment on column hp_private.pulse.followed_until is 'Until when somebody follows any one worker (hp_watch_worker).';
-comment on column hp_private.pulse.commands_open is 'Whether a command is open; beats look for commands only then.';
-comment on column hp_private.pulse.seen_any is 'Whether a trouble is marked as seen; the tick looks only then whether it is over.';
-comment on column hp_private.pulse.logs_pruned_at is 'When old lines of logs were last removed.';
-comment on column hp_private.pulse.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
-comment on column hp_private.pulse.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
-comment on column hp_private.pulse.activity_every_s is 'Seconds between two beats with which a worker may report changed activity, so that these stay below it too.';
-comment on column hp_private.pulse.pruned_at is 'When old events and instances were last removed.';
+comment on table hp_private.monitor is 'State of the monitor, one row.';
+comment on column hp_private.monitor.id is 'Always true: there is one row.';
+comment on column hp_private.monitor.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
+comment on column hp_private.monitor.tick_at is 'When the tick last ran.';
+comment on column hp_private.monitor.overdue_after is 'How long after it beats and open pages run the next one, where nobody else has: as of its settings.';
+comment on column hp_private.monitor.ticking_since is 'Since when the tick has run without a gap.';
+comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet reported again after it fell silent together; workers are not blamed for silence before it.';
+comment on column hp_private.monitor.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
+comment on column hp_private.monitor.gap_s is 'Seconds for which it had not run then.';
+comment on column hp_private.monitor.impaired_since is 'Since when no worker is marked as crashed because the monitor itself is in doubt; null normally.';
+comment on column hp_private.monitor.digest_at is 'When the last digest was sent.';
+comment on column hp_private.monitor.viewed_until is 'Until when there is a viewer: an open page.';
+comment on column hp_private.monitor.followed_until is 'Until when a viewer follows any one worker (hp_watch_worker).';
+comment on column hp_private.monitor.logs_pruned_at is 'When old lines of logs were last removed.';
+comment on column hp_private.monitor.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
+comment on column hp_private.monitor.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
+comment on column hp_private.monitor.activity_every_s is 'Seconds between two beats with which a worker may report changed activity, so that these stay below it too.';
+comment on column hp_private.monitor.pruned_at is 'When old events and instances were last removed.';
 
--- 20261122000800_message_budget.sql
--- Broadcasts are rows, metered, and a channel closes above 100 messages a second: a store per kind of message.
-create table if not exists hp_private.message_budget (
-  kind text
-    constraint message_budget_pkey primary key
-    constraint message_budget_kind_check check (kind in ('transition', 'activity', 'log')),
-  stored double precision not null,
-  filled_at timestamptz not null,
-  sent_at timestamptz not null,
-  bytes bigint not null default 0
-) with (fillfactor = 50);
+insert into public.hp_setting (key, value, description) values
+  ('tick_every_s', '5', 'Seconds between two ticks; whoever schedules hp_tick() sets it to its own period.'),
+  ('viewer_lasts_s', '150', 'Seconds for which one call of hp_watch() keeps messages coming.')
+on conflict (key) do nothing;
 
-insert into hp_private.message_budget (kind, stored, filled_at, sent_at)
-values ('transition', 0, '-infinity', '-infinity'), ('activity', 0, '-infinity', '-infinity'),
-  ('log', 0, '-infinity', '-infinity')
-on conflict (kind) do nothing;
-
-alter table hp_private.message_budget enable row level security;
-revoke all on table hp_private.message_budget from public, anon, authenticated, service_role;
--- note: no policy and no grant; only the functions that send use it.
-
-comment on table hp_private.message_budget is 'How many messages of a kind may still be sent at once.';
-comment on column hp_private.message_budget.kind is 'Kind of message.';
-comment on column hp_private.message_budget.stored is 'Messages in store at filled_at.';
-comment on column hp_private.message_budget.filled_at is 'When stored was last worked out; -infinity before the first message, when the store is full.';
-comment on column hp_private.message_budget.sent_at is 'When the last message of the kind was sent.';
-comment on column hp_private.message_budget.bytes is 'How large the last digest or activity message was in memory.';
-
--- Takes one message out of a store, or says no. The row is read without a lock and changed by compare-and-swap
--- under a try-lock, so that beats never wait for each other here (16 clients: 14,200 beats a second; with
--- select for update 4,900). Call it after all worker rows are written.
-create or replace function hp_private.take_message(
-  kind text, capacity double precision, per_second double precision, spacing interval, at timestamptz
-) returns boolean
-language plpgsql set search_path = ''
-as $$
-declare
-  v_budget hp_private.message_budget;
-  v_stored double precision;
-begin
-  select * into v_budget from hp_private.message_budget b where b.kind = take_message.kind;
-  v_stored := case
-    when isfinite(v_budget.filled_at) then least(capacity, v_budget.stored
-      + per_second * greatest(0, extract(epoch from at - v_budget.filled_at)::double precision))
-    else capacity
-  end;
-  if at - spacing < v_budget.sent_at or v_stored < 1
-    or not pg_try_advisory_xact_lock(hashtext('hp_private.message_budget'), hashtext(take_message.kind))
-  then
-    return false;
-  end if;
-  update hp_private.message_budget b
-  set stored = v_stored - 1, filled_at = take_message.at, sent_at = take_message.at
-  where b.kind = take_message.kind
-    and b.sent_at = v_budget.sent_at and b.filled_at = v_budget.filled_at and b.stored = v_budget.stored;
-  return found;
-end
-$$;
-
-revoke all on function hp_private.take_message(text, double precision, double precision, interval, timestamptz) from public;
-
-comment on function hp_private.take_message(text, double precision, double precision, interval, timestamptz) is 'Takes one message of a kind out of its store; false when there is none, when the last was too recent, or when another transaction is taking one.';
-
--- Seconds that lie between two messages as large as the last one, where nothing else hurries: as often as the digest, or
--- as rarely as the room for messages demands, but soon enough for a page, which calls itself not live after 25 s.
-create or replace function hp_private.message_every_s(bytes bigint) returns double precision
-language sql stable set search_path = ''
-return greatest(
-  coalesce(nullif(hp_private.setting('digest_every_s'), 0), 10)::double precision,
-  -- 0.6: PostgreSQL compresses more than half of it away, and adds TOAST and two indexes. Partitions of four days are kept.
-  least(20, bytes * 0.6 * 4 * 86400 / (greatest(coalesce(hp_private.setting('messages_mb'), 100), 1) * 1e6)));
-
--- Whether a page waits for a digest: an activity message is one too. Half a tick early is on time: the two periods are
--- rarely in step.
-create or replace function hp_private.digest_due(digest_at timestamptz, tick_every interval, at timestamptz) returns boolean
-language sql stable set search_path = ''
-return (
-  select coalesce(greatest(digest_due.digest_at, b.sent_at)
-    <= digest_due.at - make_interval(secs => hp_private.message_every_s(b.bytes)) + least(tick_every / 2, interval '2.5 seconds'), true)
-  from hp_private.message_budget b where b.kind = 'activity'
-);
-
--- Notes how large an activity message or a digest was. A digest, which nobody asked the store for, is taken from it
--- afterwards, so that both together are no more than it allows. Waits for nobody.
-create or replace function hp_private.count_message(event text, bytes bigint) returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  if pg_try_advisory_xact_lock(hashtext('hp_private.message_budget'), hashtext('activity')) then
-    update hp_private.message_budget b set
-      bytes = count_message.bytes,
-      stored = case when event = 'digest' and isfinite(b.filled_at) then greatest(-10, b.stored - 1) else b.stored end
-    where b.kind = 'activity';
-  end if;
-end
-$$;
-
-revoke all on function hp_private.message_every_s(bigint) from public;
-revoke all on function hp_private.digest_due(timestamptz, interval, timestamptz) from public;
-revoke all on function hp_private.count_message(text, bigint) from public;
-
-comment on function hp_private.message_every_s(bigint) is 'Seconds between two messages of that size.';
-comment on function hp_private.digest_due(timestamptz, interval, timestamptz) is 'Whether it is time for a digest.';
-comment on function hp_private.count_message(text, bigint) is 'Keeps account of a message that was sent.';
-
--- 20261122000900_worker_state.sql
--- What a member's page is told of a worker and of a group: the views name the columns, so that a new column is never
--- sent by accident.
-create or replace view hp_private.worker_state with (security_invoker = true) as
-select
-  worker_id, worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason, seen_at,
-  instance_id, epoch, started_at, hostname, pid, version, runtime, last_exit, name_conflict_since,
-  status, status_since, status_reason, last_heartbeat, heartbeat_interval_s, requested_interval_s, interval_override_s,
-  late_after_intervals,
-  lost_after_intervals, lease_expires_at, clock_skew_ms, revision,
-  -- Left out of the JSON where it is false.
-  nullif(draining, false) as draining, jobs_active, current_status, current_job_id, current_job_type, status_updated_at, poll_interval_s, last_run_at,
-  last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule, jobs_processed, error_count,
-  last_error, last_error_at,
-  circuit_breaker_open, circuit_breaker_state, circuit_breaker_failures, circuit_breaker_threshold,
-  circuit_breaker_opened_at, circuit_breaker_retry_at, circuit_breaker_reason,
-  cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, event_loop_blocked_ms
-from public.hp_worker_status;
-
-revoke all on table hp_private.worker_state from public, anon, authenticated, service_role;
-grant select on table hp_private.worker_state to authenticated, service_role;
-
-comment on view hp_private.worker_state is 'The columns of a worker that snapshots and messages carry.';
-
-create or replace view hp_private.group_state with (security_invoker = true) as
-select
-  worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until,
-  paused_reason, revision
-from public.hp_worker_group;
-
-revoke all on table hp_private.group_state from public, anon, authenticated, service_role;
-grant select on table hp_private.group_state to authenticated, service_role;
-
-comment on view hp_private.group_state is 'The columns of a group that snapshots and messages carry.';
-
--- The header lets a viewer see that it has missed something: it compares workers, groups, revision and generation.
--- note: read by members under their own rights, who may not call hp_private.setting().
-create or replace function hp_private.fleet_header(at timestamptz) returns jsonb
-language sql stable set search_path = ''
-return (
-  select jsonb_build_object(
-    'generation', p.generation, 'now', fleet_header.at, 'heard_until', fleet_header.at,
-    'workers', w.workers, 'groups', g.groups, 'revision', greatest(w.revision, g.revision),
-    'tick_at', p.tick_at, 'tick_every_s', coalesce(t.tick_every_s, 5),
-    'watching_since', p.watching_since, 'impaired_since', p.impaired_since,
-    'stretch', p.stretch, 'beats_per_second', t.beats_per_second)
-  from hp_private.pulse p,
-    (select count(*) as workers, coalesce(max(s.revision), 0) as revision from public.hp_worker_status s) w,
-    (select count(*) as groups, coalesce(max(s.revision), 0) as revision from public.hp_worker_group s) g,
-    (select max(n.value) filter (where n.key = 'tick_every_s') as tick_every_s,
-        max(n.value) filter (where n.key = 'beats_per_second') as beats_per_second
-      from (
-        select s.key, case when jsonb_typeof(s.value) = 'number' then s.value::numeric end as value
-        from public.hp_setting s where s.key in ('tick_every_s', 'beats_per_second')
-      ) n) t
-);
-
-revoke all on function hp_private.fleet_header(timestamptz) from public;
-grant execute on function hp_private.fleet_header(timestamptz) to authenticated, service_role;
-
-comment on function hp_private.fleet_header(timestamptz) is 'Head of a snapshot and of a digest.';
-
--- 20261122001000_fleet_messages.sql
--- Messages to open pages. The table is the truth, a message is a hint: realtime.send may lose one without an error,
--- and a viewer finds that out by revision and header.
-
--- Splits the lists of a message into chunks of about 180 kB and sends them: with its envelope each stays
--- under 200 kB, and a free plan refuses 256. beats holds tuples as text, of which there may be thousands: JSON that is joined
--- as text and read once takes half the time of JSON that is built value by value. Returns how many bytes they are in memory.
-create or replace function hp_private.send_fleet(
-  event text, header jsonb, workers jsonb[], beats text[], groups jsonb[] default null
-) returns bigint
-language plpgsql set search_path = ''
-as $$
-declare
-  v_chunks jsonb[];
-begin
-  with item as (
-    select 'workers' as list, u.value::text, u.place from unnest(workers) with ordinality u (value, place)
-    union all
-    select 'beats', u.value, u.place from unnest(beats) with ordinality u (value, place)
-    union all
-    select 'groups', u.value::text, u.place from unnest(groups) with ordinality u (value, place)
-  ),
-  placed as (
-    select i.*,
-      sum(octet_length(i.value) + 2) over (order by i.list, i.place rows unbounded preceding) / 180000 as chunk
-    from item i
-  ),
-  listed as (
-    select p.chunk, p.list, string_agg(p.value, ',' order by p.place) as items from placed p group by p.chunk, p.list
-  ),
-  chunked as (
-    select l.chunk, concat('{', string_agg(concat('"', l.list, '":[', l.items, ']'), ','), '}')::jsonb as body
-    from listed l group by l.chunk
-  )
-  select array_agg(c.body order by c.chunk) into v_chunks from chunked c;
-
-  v_chunks := coalesce(v_chunks, array['{}'::jsonb]);
-  for v_part in 1 .. cardinality(v_chunks) loop
-    perform realtime.send(
-      v_chunks[v_part]
-        || jsonb_build_object('part', v_part, 'parts', cardinality(v_chunks))
-        || case when header is null then '{}' else jsonb_build_object('header', header) end,
-      event, 'hp:fleet', true);
-  end loop;
-  return (select sum(pg_column_size(u.chunk)) from unnest(v_chunks) u (chunk));
-end
-$$;
-
--- The full state of some workers, at once.
-create or replace function hp_private.send_transition(names text[]) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_workers jsonb[];
-begin
-  select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id) into v_workers
-  from hp_private.worker_state s where s.worker_name = any (names);
-  perform hp_private.send_fleet('transition', null, v_workers, null);
-end
-$$;
-
--- Who beat and what changed since a time. `since` lies a while before the last such message, because
--- transactions don't commit in the order of their clocks (a cursor missed 958 of 2.6 million).
-create or replace function hp_private.send_digest(event text, since timestamptz, at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_header jsonb;
-  v_workers jsonb[];
-  v_beats text[];
-  v_groups jsonb[];
-  v_now constant double precision := date_part('epoch', at);
-begin
-  -- One statement, so that the header and all lists are of one snapshot. Its expressions are written out: a function with a
-  -- search_path of its own is not inlined, and date_part is four times as quick as extract.
-  with recent as materialized (
-    select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
-      concat('[', w.worker_id, ',', w.revision, ',',
-        array_position(array[
-          'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed'], w.status) - 1, ',',
-        coalesce(((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint::text, 'null'), ',',
-        w.jobs_processed, ',', w.error_count, ',', w.jobs_active, ',',
-        coalesce(((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint::text, 'null'), ',',
-        coalesce(w.processed_count::text, 'null'), ',', coalesce(w.last_run_errors::text, 'null'),
-        case
-          when w.activity_seen_at > send_digest.since then concat(',',
-            coalesce(((v_now - date_part('epoch', w.status_updated_at)) * 1000)::bigint::text, 'null'), ',',
-            coalesce(to_json(w.current_status)::text, 'null'), ',', coalesce(to_json(w.current_job_id)::text, 'null'), ',',
-            coalesce(to_json(w.current_job_type)::text, 'null'))
-        end, ']') as beat
-    from public.hp_worker_status w
-    where w.last_heartbeat > send_digest.since or w.updated_at > send_digest.since
-  )
-  select hp_private.fleet_header(send_digest.at),
-    (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id) from hp_private.worker_state s
-      -- By the index: mostly none has changed, or a few.
-      where s.worker_name = any ((select array_agg(r.worker_name) from recent r where r.changed)::text[])),
-    (select array_agg(r.beat order by r.worker_id) from recent r where not r.changed),
-    (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type)
-      from hp_private.group_state s join public.hp_worker_group g using (worker_type)
-      where g.updated_at > send_digest.since)
-  into v_header, v_workers, v_beats, v_groups;
-  perform hp_private.count_message(event, hp_private.send_fleet(event, v_header, v_workers, v_beats, v_groups));
-end
-$$;
-
-revoke all on function hp_private.send_fleet(text, jsonb, jsonb[], text[], jsonb[]) from public;
-revoke all on function hp_private.send_transition(text[]) from public;
-revoke all on function hp_private.send_digest(text, timestamptz, timestamptz) from public;
-
-comment on function hp_private.send_fleet(text, jsonb, jsonb[], text[], jsonb[]) is 'Sends one message of docs/wire.md, in chunks. Returns their size in memory, without the header.';
-comment on function hp_private.send_transition(text[]) is 'Tells open pages the full state of these workers.';
-comment on function hp_private.send_digest(text, timestamptz, timestamptz) is 'Tells open pages what happened since a time; event is digest or activity.';
-
--- An edit of groups is told at once, however many one statement edits; where the store of messages is used up, with the
--- next digest. A group that is gone is told by its name and last revision alone.
-create or replace function hp_private.tg_hp_worker_group__send() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_groups jsonb[];
-begin
-  if not exists (select from hp_private.pulse p where p.watched_until > now()) then
-    return null;
-  end if;
-  if tg_op = 'DELETE' then
-    select array_agg(jsonb_build_object('worker_type', g.worker_type, 'revision', g.revision, 'gone', true))
-    into v_groups from gone g;
-  else
-    select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type) into v_groups
-    from hp_private.group_state s where s.worker_type in (select e.worker_type from edited e);
-  end if;
-  if v_groups is not null and hp_private.take_message('transition',
-    coalesce(hp_private.setting('transition_store'), 20)::double precision,
-    coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
-  then
-    perform hp_private.send_fleet('transition', null, null, null, v_groups);
-  end if;
-  return null;
-end
-$$;
-
-revoke all on function hp_private.tg_hp_worker_group__send() from public;
-
-comment on function hp_private.tg_hp_worker_group__send() is 'Tells open pages of groups that were added, edited or removed.';
-
--- note: a trigger with a transition table may have one event only.
-create or replace trigger _900_send_added after insert on public.hp_worker_group
-  referencing new table as edited for each statement execute function hp_private.tg_hp_worker_group__send();
-create or replace trigger _900_send_edited after update on public.hp_worker_group
-  referencing new table as edited for each statement execute function hp_private.tg_hp_worker_group__send();
-create or replace trigger _900_send_removed after delete on public.hp_worker_group
-  referencing old table as gone for each statement execute function hp_private.tg_hp_worker_group__send();
-
--- The only thing that may be declared in the realtime schema of a hosted project: who may listen.
--- One policy for all that somebody who is signed in may hear; the nudge of a process says nothing, so nobody need be a member.
-drop policy if exists "members listen to the fleet" on realtime.messages;
-create policy "members listen to the fleet" on realtime.messages
-  for select to authenticated using (
-    realtime.messages.extension = 'broadcast'
-    and (
-      ((select realtime.topic()) = 'hp:fleet' and (select hp_private.is_member()))
-      or ((select realtime.topic()) like 'hp:worker:%' and (select hp_private.is_member()))
-      or (select realtime.topic()) like 'hp:nudge:%'
-    )
-  );
-
--- A worker listens with the publishable key, and comes as nobody in particular.
-drop policy if exists "workers listen for their nudge" on realtime.messages;
-create policy "workers listen for their nudge" on realtime.messages
-  for select to anon using (
-    realtime.messages.extension = 'broadcast'
-    and (select realtime.topic()) like 'hp:nudge:%'
-  );
--- note: no insert policy; only the database speaks on these channels.
-
--- 20261122001100_worker_transition.sql
--- What happens to a row of hp_worker_status whoever writes it: it gets its number, its revision moves when its
--- state changes, and every transition leaves an event.
-
-create or replace function hp_private.tg_hp_worker_status__number() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  -- An upsert comes by here on its way to an update: draw a number only for a name that is new.
-  select w.worker_id, w.revision into new.worker_id, new.revision
-  from public.hp_worker_status w where w.worker_name = new.worker_name;
-  if not found then
-    new.worker_id := nextval('hp_private.worker_id_seq');
-    new.revision := nextval('hp_private.revision_seq');
-  end if;
-  return new;
-end
-$$;
-
--- State is everything that a message must carry whole; what moves with every beat travels in a tuple instead.
--- A time that a worker states as a duration wobbles by the length of a request, hence the two seconds. Of CPU, memory and
--- a blocked event loop only the level counts (over 80 %, over 95 %; over 1 s).
-create or replace function hp_private.tg_hp_worker_status__revision() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  if (
-    (old.status is distinct from new.status
-      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
-    or old.status_reason is distinct from new.status_reason
-    or old.circuit_breaker_state is distinct from new.circuit_breaker_state
-    or old.circuit_breaker_failures is distinct from new.circuit_breaker_failures
-    or old.circuit_breaker_reason is distinct from new.circuit_breaker_reason
-    or old.last_error is distinct from new.last_error
-    or old.instance_id is distinct from new.instance_id
-    or old.heartbeat_interval_s is distinct from new.heartbeat_interval_s
-    or old.poll_interval_s is distinct from new.poll_interval_s
-    or old.schedule is distinct from new.schedule
-    or (old.next_run_at is null) is distinct from (new.next_run_at is null)
-    or abs(extract(epoch from new.next_run_at) - extract(epoch from old.next_run_at)) > 2
-    or (old.event_loop_blocked_ms > 1000) is distinct from (new.event_loop_blocked_ms > 1000)
-    or abs(extract(epoch from new.last_error_at) - extract(epoch from old.last_error_at)) > 2
-    or (old.cpu_percent > 80) is distinct from (new.cpu_percent > 80)
-    or (old.cpu_percent > 95) is distinct from (new.cpu_percent > 95)
-    or (old.memory_percent > 80) is distinct from (new.memory_percent > 80)
-    or (old.memory_percent > 95) is distinct from (new.memory_percent > 95)
-    or old.version is distinct from new.version
-    or old.hostname is distinct from new.hostname
-    or old.description is distinct from new.description
-    or old.worker_type is distinct from new.worker_type
-    or old.kind is distinct from new.kind
-    or old.expected is distinct from new.expected
-    or old.is_public is distinct from new.is_public
-    or old.paused_until is distinct from new.paused_until
-    or old.paused_reason is distinct from new.paused_reason
-    or old.seen_at is distinct from new.seen_at
-    or old.draining is distinct from new.draining
-    or old.interval_override_s is distinct from new.interval_override_s
-    or old.requested_interval_s is distinct from new.requested_interval_s
-    or old.grace_s is distinct from new.grace_s
-    or old.max_run_s is distinct from new.max_run_s
-    or old.late_after_intervals is distinct from new.late_after_intervals
-    or old.lost_after_intervals is distinct from new.lost_after_intervals
-    or old.name_conflict_since is distinct from new.name_conflict_since
-    or old.worker_name is distinct from new.worker_name
-  ) is not true then
-    return new;
-  end if;
-  new.revision := nextval('hp_private.revision_seq');
-  new.updated_at := clock_timestamp();
-  if (new.status is distinct from old.status
-      and not (old.status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running')))
-    or new.circuit_breaker_state is distinct from old.circuit_breaker_state
-    or new.instance_id is distinct from old.instance_id
-    or (new.name_conflict_since is null) is distinct from (old.name_conflict_since is null)
-  then
-    new.transitioned_at := clock_timestamp();
-    -- Whoever has seen its trouble has not seen this.
-    new.seen_at := null;
-    new.seen_by := null;
-  end if;
-  return new;
-end
-$$;
-
-create or replace function hp_private.tg_hp_worker_status__event() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_old public.hp_worker_status;
-  v_old_status text;
-  v_old_breaker text;
-  v_paused boolean;
-begin
-  if tg_op = 'UPDATE' then
-    v_old := old;
-  end if;
-  v_old_status := coalesce(v_old.status, 'unknown');
-  v_old_breaker := coalesce(v_old.circuit_breaker_state, 'closed');
-
-  -- A worker has a few in an hour, one that crashes over and over some hundred; whoever stole its token might write millions.
-  -- note: asked only of one whose last transition was within the minute, for a tick may find ten thousand silent at once;
-  -- and in an if of its own, for a condition with a query in it costs the same whether or not that is run.
-  if v_old.transitioned_at > now() - interval '1 minute' then
-    if coalesce(hp_private.setting('events_per_hour'), 1000) <= (
-      select count(*) from public.hp_worker_event e
-      where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
-    then
-      if new.status in ('stopped', 'crashed') then
-        perform hp_private.release_leases_of(new.worker_name, new.instance_id);
-      end if;
-      return null;
-    end if;
-  end if;
-
-  -- Whoever tells people of trouble leaves these out.
-  if new.paused_until > now() or exists (
-    select from public.hp_worker_group g where g.worker_type = new.worker_type and g.paused_until > now())
-  then
-    v_paused := true;
-  end if;
-
-  if new.instance_id is distinct from v_old.instance_id then
-    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch)
-    values (new.worker_name, now(), 'instance', v_old.instance_id, new.instance_id,
-      case when v_old.epoch > new.epoch then 'the newer process ended' end, new.instance_id, new.epoch);
-  end if;
-
-  -- A worker whose every second run fails would otherwise fill the table: one error, and one way out of it, a minute.
-  if new.status is distinct from v_old_status
-    and not (v_old_status in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
-    and not ('error' in (v_old_status, new.status) and exists (
-      select from public.hp_worker_event e
-      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
-        and (e.from_value = 'error') = (v_old_status = 'error') and (e.to_value = 'error') = (new.status = 'error')
-        and new.status not in ('stopping', 'stopped', 'crashed')))
-  then
-    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
-    values (new.worker_name, new.status_since, 'status', v_old_status, new.status,
-      case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
-      new.instance_id, new.epoch,
-      jsonb_strip_nulls(jsonb_build_object(
-        'current_status', v_old.current_status, 'current_job_id', v_old.current_job_id,
-        'current_job_type', v_old.current_job_type, 'paused', v_paused,
-        'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
-  end if;
-
-  if new.status in ('stopped', 'crashed') then
-    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
-  end if;
-
-  if new.circuit_breaker_state is distinct from v_old_breaker then
-    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
-    values (new.worker_name,
-      -- Told later than an hour after, it counts from then on: else what is told late would be without a limit.
-      greatest(coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
-        now() - interval '59 minutes'),
-      'breaker', v_old_breaker, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
-      jsonb_strip_nulls(jsonb_build_object(
-        'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));
-  end if;
-
-  if (new.name_conflict_since is null) is distinct from (v_old.name_conflict_since is null) then
-    insert into public.hp_worker_event (worker_name, at, type, to_value, reason, instance_id, epoch)
-    values (new.worker_name, now(), 'conflict', case when new.name_conflict_since is null then 'ended' else 'began' end,
-      case when new.name_conflict_since is not null then 'two live processes report under this name' end,
-      new.instance_id, new.epoch);
-  end if;
-  return null;
-end
-$$;
-
-revoke all on function hp_private.tg_hp_worker_status__number() from public;
-revoke all on function hp_private.tg_hp_worker_status__revision() from public;
-revoke all on function hp_private.tg_hp_worker_status__event() from public;
-
-comment on function hp_private.tg_hp_worker_status__number() is 'Gives a new worker its number.';
-comment on function hp_private.tg_hp_worker_status__revision() is 'Moves the revision of a worker whose state changed.';
-comment on function hp_private.tg_hp_worker_status__event() is 'Writes the events of a transition.';
-
-create or replace trigger _500_number before insert on public.hp_worker_status
-  for each row execute function hp_private.tg_hp_worker_status__number();
-
--- note: without a condition here. PostgreSQL reads a trigger's condition from its text in every statement, and this one is
--- 14 kB of it; so the function asks (a beat in a call of its own takes 11 % less CPU so, one of a hundred the same).
-create or replace trigger _500_revision before update on public.hp_worker_status
-  for each row execute function hp_private.tg_hp_worker_status__revision();
-
-create or replace trigger _500_event after update on public.hp_worker_status
-  for each row when (old.transitioned_at is distinct from new.transitioned_at)
-  execute function hp_private.tg_hp_worker_status__event();
-
-create or replace trigger _500_first_event after insert on public.hp_worker_status
-  for each row when (new.status <> 'unknown')
-  execute function hp_private.tg_hp_worker_status__event();
-
--- 20261122001150_worker_health.sql
--- What a worker's row means at an instant: derived, never stored. The page derives the same from its own copy of the row
--- (src/lib/fleet/health.ts), in the same order and the same words; a test holds the two equal.
-
--- Times are compared as a browser knows them: whole milliseconds, and "infinity" as the last instant that it can name.
--- note: plpgsql, for a function in sql that names its search_path is not inlined, and this one is called ten times a row.
+-- 20261122000600_health.sql
 create or replace function hp_private.epoch_ms(at timestamptz) returns double precision
 language plpgsql immutable set search_path = ''
 as $$
@@ -1247,8 +1094,6 @@ begin
 end
 $$;
 
--- note: plpgsql here too. A row in trouble asks for several of these, and each call of a function in sql that is not
--- inlined starts an executor: 10,000 rows took a second longer.
 create or replace function hp_private.words_count(count double precision, noun text) returns text
 language plpgsql immutable set search_path = ''
 as $$
@@ -1257,7 +1102,6 @@ begin
 end
 $$;
 
--- How long something has lasted, rounded down: "34 seconds", "2 hours".
 create or replace function hp_private.words_lasting(ms double precision) returns text
 language plpgsql immutable set search_path = ''
 as $$
@@ -1271,8 +1115,6 @@ begin
 end
 $$;
 
--- How long something is meant to last, exactly: "2 minutes", "90 seconds". Beside a duration of the same unit without the
--- unit's name, as in "12 minutes (every 2)".
 create or replace function hp_private.words_span(seconds double precision, beside_ms double precision default null)
 returns text
 language plpgsql immutable set search_path = ''
@@ -1300,9 +1142,11 @@ create or replace function hp_private.words_instant(at timestamptz) returns text
 language sql stable set search_path = ''
 return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
 
--- Since when a resident's silence counts. A request of the heartbeat module may hang for 10 s, which is more than the lease of
--- a short interval; the tick excuses it for as long (hp_private.patience).
-create or replace function hp_private.watched_ms(worker public.hp_worker_status, watching_since timestamptz)
+create or replace function hp_private.in_words(span interval) returns text
+language sql immutable set search_path = ''
+return hp_private.words_lasting(extract(epoch from span)::double precision * 1000);
+
+create or replace function hp_private.monitored_ms(worker public.hp_worker_status, watching_since timestamptz)
 returns double precision
 language plpgsql immutable set search_path = ''
 as $$
@@ -1312,9 +1156,6 @@ begin
 end
 $$;
 
--- Whether the lease of a scheduled worker has run out: between its runs it lasts until the grace after the next one is
--- over, during a run as long as that may last. One that should have been heard while nobody watched may well have been
--- there, and ended: it has until the time after.
 create or replace function hp_private.is_overdue(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
 returns boolean
 language plpgsql immutable set search_path = ''
@@ -1323,7 +1164,7 @@ declare
   v_at double precision;
   v_watching double precision;
   v_lease double precision;
-  v_heard double precision;
+  v_last_heartbeat double precision;
   v_next_run double precision;
   v_until double precision;
 begin
@@ -1337,16 +1178,14 @@ begin
     return false;
   end if;
   v_watching := hp_private.epoch_ms(watching_since);
-  v_heard := hp_private.epoch_ms(worker.last_heartbeat);
-  if coalesce(case when worker.status in ('idle', 'stopped', 'error') then v_next_run end, v_heard) <= v_watching then
-    v_until := v_watching + greatest(0, v_lease - v_heard);
+  v_last_heartbeat := hp_private.epoch_ms(worker.last_heartbeat);
+  if coalesce(case when worker.status in ('idle', 'stopped', 'error') then v_next_run end, v_last_heartbeat) <= v_watching then
+    v_until := v_watching + greatest(0, v_lease - v_last_heartbeat);
   end if;
   return greatest(v_lease, v_until) <= v_at;
 end
 $$;
 
--- Whether the last beat still vouches for a worker. A resident: a status that claims life, and a lease that has not run out,
--- or only while nobody watched. A scheduled one: not overdue, its last run not crashed.
 create or replace function hp_private.is_alive(worker public.hp_worker_status, at timestamptz, watching_since timestamptz)
 returns boolean
 language plpgsql immutable set search_path = ''
@@ -1355,7 +1194,7 @@ begin
   if worker.kind = 'resident' then
     return worker.status not in ('unknown', 'stopped', 'crashed') and coalesce(greatest(
       hp_private.epoch_ms(worker.lease_expires_at),
-      case when worker.lease_expires_at > '-infinity' then hp_private.watched_ms(worker, watching_since)
+      case when worker.lease_expires_at > '-infinity' then hp_private.monitored_ms(worker, watching_since)
         + worker.lost_after_intervals * worker.heartbeat_interval_s * 1000 end) > hp_private.epoch_ms(at), false);
   end if;
   return worker.status not in ('unknown', 'crashed')
@@ -1364,8 +1203,6 @@ begin
 end
 $$;
 
--- A worker's health, from nothing but what it is given. One line per rule, in the order of the table in docs/states.md:
--- the first that holds wins.
 create or replace function hp_private.worker_health(
   worker public.hp_worker_status, at timestamptz, watching_since timestamptz, impaired_since timestamptz,
   group_paused_until timestamptz, group_paused_reason text, out level text, out rule text, out reason text
@@ -1375,15 +1212,13 @@ as $$
 declare
   v_at constant double precision := hp_private.epoch_ms(at);
   v_watching constant double precision := coalesce(hp_private.epoch_ms(watching_since), 0);
-  v_heard constant double precision := hp_private.epoch_ms(worker.last_heartbeat);
+  v_last_heartbeat constant double precision := hp_private.epoch_ms(worker.last_heartbeat);
   v_last_run constant double precision := hp_private.epoch_ms(worker.last_run_at);
   v_next_run constant double precision := hp_private.epoch_ms(worker.next_run_at);
   v_resident constant boolean := worker.kind = 'resident';
   v_lives constant boolean := worker.status not in ('unknown', 'stopped', 'crashed');
-  -- A scheduled worker between its runs, whose process may well have ended.
   v_waits constant boolean := worker.kind = 'scheduled' and worker.status in ('idle', 'stopped');
   v_breaker constant text := case when worker.circuit_breaker_open then 'open' else worker.circuit_breaker_state end;
-  -- What the heartbeat module gives as a reason for stopping, as half a sentence; null for anybody else's words.
   v_cause constant text := case
     when worker.status_reason ~ '^SIG[A-Z0-9]+$' then 'by ' || worker.status_reason
     when worker.status_reason ~ '^exit code [0-9]+$' then 'with ' || worker.status_reason
@@ -1391,7 +1226,6 @@ declare
   v_since_ms constant double precision :=
     greatest(0, v_at - coalesce(hp_private.epoch_ms(worker.status_since), v_at));
   v_silent_ms double precision := 0;
-  -- One that was told to take no work owes no runs.
   v_polls constant boolean := v_resident and v_lives and worker.poll_interval_s is not null and not worker.draining;
   v_runless_ms double precision := 0;
   v_runless_words text;
@@ -1399,18 +1233,16 @@ declare
   v_overdue constant boolean := hp_private.is_overdue(worker, at, watching_since);
   v_health text[];
 begin
-  if v_resident and v_lives and v_heard is not null then
-    v_silent_ms := greatest(0, v_at - greatest(v_heard, hp_private.watched_ms(worker, watching_since)));
+  if v_resident and v_lives and v_last_heartbeat is not null then
+    v_silent_ms := greatest(0, v_at - greatest(v_last_heartbeat, hp_private.monitored_ms(worker, watching_since)));
   end if;
   if v_polls then
-    -- A process cannot owe runs from before its start.
     v_runless_ms := greatest(coalesce(v_last_run, 0), coalesce(hp_private.epoch_ms(worker.started_at), 0), v_watching);
     v_runless_ms := case when v_runless_ms = 0 then 0 else greatest(0, v_at - v_runless_ms) end;
     v_runless_words := 'no run for ' || hp_private.words_lasting(v_runless_ms)
       || ' (polls every ' || hp_private.words_span(worker.poll_interval_s, v_runless_ms) || ')';
   end if;
-  -- The tick stamps what it finds with the deadline, after the last beat; last words are themselves a beat.
-  v_found_by_tick := coalesce(worker.last_exit is null and hp_private.epoch_ms(worker.status_since) > v_heard, false);
+  v_found_by_tick := coalesce(worker.last_exit is null and hp_private.epoch_ms(worker.status_since) > v_last_heartbeat, false);
 
   v_health := case
     when hp_private.epoch_ms(worker.paused_until) > v_at then
@@ -1420,15 +1252,15 @@ begin
     when worker.status = 'stopped' and not worker.expected then
       array['inactive', 'stopped', coalesce('stopped ' || v_cause, worker.status_reason, 'stopped')]
 
-    when worker.status = 'unknown' or v_heard is null then
+    when worker.status = 'unknown' or v_last_heartbeat is null then
       array['unknown', 'never-reported', 'never reported']
     when impaired_since is not null and (v_lives or v_waits) and hp_private.epoch_ms(worker.lease_expires_at) <= v_at then
-      array['unknown', 'not-watched', 'not watched since ' || hp_private.words_instant(impaired_since)]
+      array['unknown', 'not-monitored', 'not monitored since ' || hp_private.words_instant(impaired_since)]
 
     when worker.status = 'crashed' and not v_found_by_tick then
       array['critical', 'crashed', coalesce(worker.status_reason, 'crashed')]
     when worker.status = 'crashed' and v_resident then
-      array['critical', 'crashed', 'no heartbeat for ' || hp_private.words_lasting(v_at - v_heard)]
+      array['critical', 'crashed', 'no heartbeat for ' || hp_private.words_lasting(v_at - v_last_heartbeat)]
     when worker.status = 'crashed' then
       array['critical', 'overdue', coalesce(worker.status_reason, 'overdue')]
     when worker.status = 'stopped' and v_resident and v_since_ms >= 60000 then
@@ -1486,7 +1318,6 @@ begin
 end
 $$;
 
--- Security invoker: who reads a worker's row reads its group and the pulse too.
 create or replace function public.hp_worker_health(
   worker public.hp_worker_status, at timestamptz default now(), out level text, out rule text, out reason text
 )
@@ -1494,47 +1325,35 @@ language sql stable set search_path = ''
 begin atomic
   select h.level, h.rule, h.reason
   from (select true) one
-    left join hp_private.pulse p on true
+    left join hp_private.monitor p on true
     left join public.hp_worker_group g on g.worker_type = (hp_worker_health.worker).worker_type
     cross join lateral hp_private.worker_health(hp_worker_health.worker, hp_worker_health.at,
       p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h;
 end;
 
-revoke all on function hp_private.epoch_ms(timestamptz) from public;
-revoke all on function hp_private.words_count(double precision, text) from public;
-revoke all on function hp_private.words_lasting(double precision) from public;
-revoke all on function hp_private.words_span(double precision, double precision) from public;
-revoke all on function hp_private.words_instant(timestamptz) from public;
-revoke all on function hp_private.watched_ms(public.hp_worker_status, timestamptz) from public;
-revoke all on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) from public;
-revoke all on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) from public;
-revoke all on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) from public;
-revoke all on function public.hp_worker_health(public.hp_worker_status, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function hp_private.epoch_ms(timestamptz) to authenticated, service_role;
-grant execute on function hp_private.words_count(double precision, text) to authenticated, service_role;
-grant execute on function hp_private.words_lasting(double precision) to authenticated, service_role;
-grant execute on function hp_private.words_span(double precision, double precision) to authenticated, service_role;
-grant execute on function hp_private.words_instant(timestamptz) to authenticated, service_role;
-grant execute on function hp_private.watched_ms(public.hp_worker_status, timestamptz) to authenticated, service_role;
-grant execute on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) to authenticated, service_role;
-grant execute on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) to authenticated, service_role;
-grant execute on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) to authenticated, service_role;
-grant execute on function public.hp_worker_health(public.hp_worker_status, timestamptz) to authenticated, service_role;
+create or replace view hp_private.surely_fine with (security_invoker = true) as
+select w as worker, g.paused_until as group_paused_until, g.paused_reason as group_paused_reason, g.restart_hint,
+  greatest(w.paused_until, g.paused_until) as paused_until,
+  case
+    when w.status in ('idle', 'processing', 'running') and not w.draining and not w.circuit_breaker_open
+      and w.circuit_breaker_state = 'closed' and (w.last_run_errors > 0) is not true
+      and (w.event_loop_blocked_ms > 1000) is not true and w.last_heartbeat is not null and w.lease_expires_at is not null
+    then case
+      when w.kind = 'resident' then least(w.lease_expires_at,
+        w.last_heartbeat + make_interval(secs => least(w.late_after_intervals, w.lost_after_intervals) * w.heartbeat_interval_s),
+        case when w.poll_interval_s is not null then
+          coalesce(least(w.last_run_at, now()) + make_interval(secs => 2 * least(w.poll_interval_s, 1e8)), '-infinity') end)
+      when w.status = 'idle' then least(w.lease_expires_at, coalesce(w.next_run_at, '-infinity'))
+      else w.lease_expires_at
+    end - interval '10 milliseconds'
+  end as fine_until
+from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type;
 
-comment on function hp_private.epoch_ms(timestamptz) is 'A time as JavaScript has it: whole milliseconds since 1970.';
-comment on function hp_private.words_count(double precision, text) is '"1 minute", "2 minutes".';
-comment on function hp_private.words_lasting(double precision) is 'How long something has lasted, in words, rounded down.';
-comment on function hp_private.words_span(double precision, double precision) is 'How many seconds something is meant to last, in words, exactly; the second is a duration that stands beside it.';
-comment on function hp_private.words_instant(timestamptz) is 'An instant for people.';
-comment on function hp_private.watched_ms(public.hp_worker_status, timestamptz) is 'Since when a resident''s silence counts, in milliseconds since 1970.';
-comment on function hp_private.is_overdue(public.hp_worker_status, timestamptz, timestamptz) is 'Whether a scheduled worker should have begun, or ended, its run by now.';
-comment on function hp_private.is_alive(public.hp_worker_status, timestamptz, timestamptz) is 'Whether the last beat still vouches for a worker.';
-comment on function hp_private.worker_health(public.hp_worker_status, timestamptz, timestamptz, timestamptz, timestamptz, text) is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the watch, the pause of the group.';
-comment on function public.hp_worker_health(public.hp_worker_status, timestamptz) is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason in words. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
+revoke all on table hp_private.surely_fine from public, anon, authenticated, service_role;
+grant select on table hp_private.surely_fine to authenticated, service_role;
 
--- 20261122001160_group_health.sql
--- How the groups are as a whole: how many of their workers are alive, against how many people want. The page reckons the
--- same (src/lib/fleet/group.ts, tally.ts); a test holds the two equal.
+comment on view hp_private.surely_fine is 'Each worker, and until when it is alive and healthy whatever else its row holds.';
+
 create or replace function hp_private.group_health(at timestamptz)
 returns table (
   worker_type text, desired integer, minimum integer, alive bigint, expected bigint, level text, rule text, reason text
@@ -1542,22 +1361,26 @@ returns table (
 language sql stable set search_path = ''
 begin atomic
   with judged as (
-    select nullif(w.worker_type, '') as worker_type, w.expected, h.rule,
-      hp_private.is_alive(w, group_health.at, p.watching_since) as alive
-    from public.hp_worker_status w
-      cross join hp_private.pulse p
-      left join public.hp_worker_group g on g.worker_type = w.worker_type
-      cross join lateral hp_private.worker_health(
-        w, group_health.at, p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-    where w.worker_type <> ''
+    select (f.worker).worker_type as worker_type, (f.worker).expected as expected, h.rule, h.alive
+    from hp_private.surely_fine f
+      cross join hp_private.monitor p
+      cross join lateral (
+        select 'fine' as rule, true as alive
+        where group_health.at < f.fine_until and (group_health.at < f.paused_until) is not true
+        union all
+        select h.rule, hp_private.is_alive(f.worker, group_health.at, p.watching_since)
+        from hp_private.worker_health(f.worker, group_health.at, p.watching_since, p.impaired_since,
+          f.group_paused_until, f.group_paused_reason) h
+        where (group_health.at < f.fine_until and (group_health.at < f.paused_until) is not true) is not true
+      ) h
+    where (f.worker).worker_type <> ''
   ),
   counted as (
-    -- A paused worker counts for nothing. One of which nobody can tell, because the watch is impaired, accuses nobody.
     select j.worker_type,
       count(*) filter (where j.alive) as alive,
       count(*) filter (where j.alive and j.expected) as alive_expected,
       count(*) filter (where j.expected) as expected,
-      count(*) filter (where not j.alive and j.rule = 'not-watched') as unsure
+      count(*) filter (where not j.alive and j.rule = 'not-monitored') as unsure
     from judged j where j.rule <> 'paused' group by j.worker_type
   ),
   known as (
@@ -1587,8 +1410,8 @@ begin atomic
         when r.paused then array['inactive', 'paused', coalesce(r.paused_reason, 'paused')]
         when r.possible < r.minimum then array['critical', 'below-minimum', words.count]
         when r.possible < r.desired then array['warning', 'below-desired', words.count]
-        when r.alive < greatest(r.desired, r.minimum) then array['unknown', 'not-watched', words.count
-          || coalesce(', not watched since ' || hp_private.words_instant((select p.impaired_since from hp_private.pulse p)), '')]
+        when r.alive < greatest(r.desired, r.minimum) then array['unknown', 'not-monitored', words.count
+          || coalesce(', not monitored since ' || hp_private.words_instant((select p.impaired_since from hp_private.monitor p)), '')]
         else array['healthy', 'fine', '']
       end as health
     ) h
@@ -1599,103 +1422,528 @@ create or replace view public.hp_worker_group_health with (security_invoker = tr
 select h.worker_type, h.desired, h.minimum, h.alive, h.expected, h.level, h.rule, h.reason
 from hp_private.group_health(now()) h;
 
-revoke all on function hp_private.group_health(timestamptz) from public;
-grant execute on function hp_private.group_health(timestamptz) to authenticated, service_role;
 revoke all on table public.hp_worker_group_health from public, anon, authenticated, service_role;
 grant select on table public.hp_worker_group_health to authenticated, service_role;
 
-comment on function hp_private.group_health(timestamptz) is 'hp_worker_group_health at a given time.';
 comment on view public.hp_worker_group_health is 'Each group now: how many of its workers are alive, how many are expected, and its level: below minimum critical, below desired warning.';
 comment on column public.hp_worker_group_health.worker_type is 'The group.';
-comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where somebody has said so.';
+comment on column public.hp_worker_group_health.desired is 'How many of its workers should be alive, where people have set it.';
 comment on column public.hp_worker_group_health.minimum is 'With fewer alive it is critical.';
 comment on column public.hp_worker_group_health.alive is 'How many of its unpaused workers are alive: replicas included where desired is set, else the expected ones.';
 comment on column public.hp_worker_group_health.expected is 'How many should be; none while the group is paused.';
 comment on column public.hp_worker_group_health.level is 'critical, warning, unknown, inactive or healthy.';
-comment on column public.hp_worker_group_health.rule is 'Which rule held: below-minimum, below-desired, not-watched, paused or fine.';
-comment on column public.hp_worker_group_health.reason is 'Why, in words.';
+comment on column public.hp_worker_group_health.rule is 'Which rule held: below-minimum, below-desired, not-monitored, paused or fine.';
+comment on column public.hp_worker_group_health.reason is 'The reason, as text.';
 
--- 20261122001190_plain_limits.sql
--- A plain write that breaks a limit is told which field and which limit, in the words of a beat. The table's own checks
--- keep the limits all the same; PostgreSQL's words for them name a constraint and show the whole row.
-create or replace function hp_private.check_limits(w public.hp_worker_status) returns void
+create or replace view hp_private.judged_worker with (security_invoker = true) as
+select f.worker, f.restart_hint, h.level, h.rule, h.reason, h.alive
+from hp_private.surely_fine f
+  cross join hp_private.monitor p
+  cross join lateral (
+    select 'healthy' as level, 'fine' as rule, '' as reason, true as alive
+    where now() < f.fine_until and (now() < f.paused_until) is not true
+    union all
+    select h.level, h.rule, h.reason, hp_private.is_alive(f.worker, now(), p.watching_since)
+    from hp_private.worker_health(
+      f.worker, now(), p.watching_since, p.impaired_since, f.group_paused_until, f.group_paused_reason) h
+    where (now() < f.fine_until and (now() < f.paused_until) is not true) is not true
+  ) h;
+
+revoke all on table hp_private.judged_worker from public, anon, authenticated, service_role;
+grant select on table hp_private.judged_worker to authenticated, service_role;
+
+comment on view hp_private.judged_worker is 'Each worker with its health now, and whether it is alive.';
+
+create or replace view public.hp_active_workers with (security_invoker = true) as
+select (j.worker).worker_name, (j.worker).worker_type, (j.worker).status, j.level, j.reason,
+  round(extract(epoch from now() - (j.worker).last_heartbeat), 1) as seconds_since_heartbeat, (j.worker).last_heartbeat,
+  (j.worker).current_status, (j.worker).current_job_id, (j.worker).current_job_type, (j.worker).jobs_active,
+  (j.worker).jobs_processed, (j.worker).error_count, (j.worker).next_run_at, (j.worker).started_at, (j.worker).hostname,
+  (j.worker).pid, (j.worker).version
+from hp_private.judged_worker j
+where j.alive;
+
+create or replace view public.hp_dead_workers with (security_invoker = true) as
+select (j.worker).worker_name, (j.worker).worker_type, (j.worker).expected, j.reason,
+  round(extract(epoch from now() - (j.worker).last_heartbeat), 1) as seconds_since_heartbeat, (j.worker).last_heartbeat,
+  case
+    when (j.worker).status = 'crashed' then (j.worker).status_since else least((j.worker).lease_expires_at, now())
+  end as dead_since,
+  (j.worker).last_exit, (j.worker).last_error, (j.worker).hostname, (j.worker).pid, (j.worker).version, j.restart_hint
+from hp_private.judged_worker j
+where j.rule in ('crashed', 'silent', 'overdue');
+
+create or replace view public.hp_worker_stats with (security_invoker = true) as
+select w.worker_type, g.desired, g.minimum, w.workers, w.alive, w.critical, w.warning, w.paused,
+  w.jobs_active, w.jobs_processed, w.error_count, w.error_percent, w.last_heartbeat
+from (
+  select (j.worker).worker_type as worker_type, count(*) as workers,
+    count(*) filter (where j.alive) as alive,
+    count(*) filter (where j.level = 'critical') as critical,
+    count(*) filter (where j.level = 'warning') as warning,
+    count(*) filter (where j.rule = 'paused') as paused,
+    sum((j.worker).jobs_active) as jobs_active, sum((j.worker).jobs_processed) as jobs_processed,
+    sum((j.worker).error_count) as error_count,
+    round(100 * sum((j.worker).error_count) / nullif(sum((j.worker).jobs_processed), 0), 1) as error_percent,
+    max((j.worker).last_heartbeat) as last_heartbeat
+  from hp_private.judged_worker j
+  group by (j.worker).worker_type
+) w
+  left join public.hp_worker_group g on g.worker_type = w.worker_type;
+
+revoke all on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats
+  from public, anon, authenticated, service_role;
+grant select on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats to authenticated, service_role;
+
+comment on view public.hp_active_workers is 'Workers that the last beat vouches for, with their health and how long ago that beat was.';
+comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; paused workers and those that are not monitored are not among them.';
+comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
+
+revoke all on function
+  hp_private.epoch_ms, hp_private.words_count, hp_private.words_lasting, hp_private.words_span,
+  hp_private.words_instant, hp_private.in_words, hp_private.monitored_ms, hp_private.is_overdue, hp_private.is_alive,
+  hp_private.worker_health, hp_private.group_health
+from public;
+revoke all on function public.hp_worker_health from public, anon, authenticated, service_role;
+grant execute on function
+  hp_private.epoch_ms, hp_private.words_count, hp_private.words_lasting, hp_private.words_span,
+  hp_private.words_instant, hp_private.monitored_ms, hp_private.is_overdue, hp_private.is_alive,
+  hp_private.worker_health, public.hp_worker_health, hp_private.group_health
+to authenticated, service_role;
+
+comment on function hp_private.epoch_ms is 'A time as JavaScript has it: whole milliseconds since 1970.';
+comment on function hp_private.words_count is '"1 minute", "2 minutes".';
+comment on function hp_private.words_lasting is 'How long something has lasted, as text, rounded down.';
+comment on function hp_private.words_span is 'How many seconds something is meant to last, as text, exactly; the second is a duration that stands beside it.';
+comment on function hp_private.words_instant is 'An instant for people.';
+comment on function hp_private.in_words is 'How long an interval lasts, as text, rounded down.';
+comment on function hp_private.monitored_ms is 'Since when a resident''s silence counts, in milliseconds since 1970.';
+comment on function hp_private.is_overdue is 'Whether a scheduled worker should have begun, or ended, its run by now.';
+comment on function hp_private.is_alive is 'Whether the last beat still vouches for a worker.';
+comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the monitor, the pause of the group.';
+comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
+comment on function hp_private.group_health is 'hp_worker_group_health at a given time.';
+
+-- 20261122000700_message.sql
+insert into public.hp_setting (key, value, description) values
+  ('digest_every_s', '10', 'Seconds between two digests to open pages.'),
+  ('activity_store', '600', 'Activity messages that may be sent one a second before the rate falls to the refill.'),
+  ('activity_refill_s', '10', 'Seconds in which one activity message is added to the store.'),
+  ('messages_mb', '100', 'Megabytes that activity and digests may take in realtime.messages, which keeps up to four days of them.'),
+  ('transition_store', '20', 'Transitions that may be sent at once before they are joined.'),
+  ('transition_refill_per_s', '5', 'Transition messages added to their store a second.')
+on conflict (key) do nothing;
+
+create table if not exists hp_private.message_budget (
+  kind text
+    constraint message_budget_pkey primary key
+    constraint message_budget_kind_check check (kind in ('transition', 'activity', 'log')),
+  stored double precision not null,
+  filled_at timestamptz not null,
+  sent_at timestamptz not null,
+  bytes bigint not null default 0
+) with (fillfactor = 50);
+
+insert into hp_private.message_budget (kind, stored, filled_at, sent_at)
+values ('transition', 0, '-infinity', '-infinity'), ('activity', 0, '-infinity', '-infinity'),
+  ('log', 0, '-infinity', '-infinity')
+on conflict (kind) do nothing;
+
+alter table hp_private.message_budget enable row level security;
+
+revoke all on table hp_private.message_budget from public, anon, authenticated, service_role;
+
+comment on table hp_private.message_budget is 'How many messages of a kind may still be sent at once.';
+comment on column hp_private.message_budget.kind is 'Kind of message.';
+comment on column hp_private.message_budget.stored is 'Messages in store at filled_at.';
+comment on column hp_private.message_budget.filled_at is 'When stored was last worked out; -infinity before the first message, when the store is full.';
+comment on column hp_private.message_budget.sent_at is 'When the last message of the kind was sent.';
+comment on column hp_private.message_budget.bytes is 'How large the last digest or activity message was in memory.';
+
+create or replace function hp_private.take_message(
+  kind text, capacity double precision, per_second double precision, spacing interval, at timestamptz
+) returns boolean
 language plpgsql set search_path = ''
 as $$
 declare
-  v_row jsonb;
-  v_problem text := case
-    when w.worker_name is null then 'worker_name is missing'
-    when w.worker_name !~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' or char_length(w.worker_name) > 128 then
-      'worker_name must start with a letter or digit and hold at most 128 of letters, digits and @ : . _ / -'
-    when w.status is null or w.status not in (
-      'active', 'unknown', 'starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed') then
-      'status must be one of active, starting, idle, processing, running, error, stopping, stopped, crashed'
-    when w.kind not in ('resident', 'scheduled') then 'kind must be resident or scheduled'
-    when w.circuit_breaker_state not in ('closed', 'open', 'half_open') then
-      'circuit_breaker_state must be closed, open or half_open'
-    when w.circuit_breaker_threshold < 1 then 'circuit_breaker_threshold must be at least 1'
-    when w.heartbeat_interval_s not between 1 and 3600 then 'heartbeat_interval_s must be from 1 to 3600 seconds'
-    when w.interval_override_s not between 1 and 3600 then 'interval_override_s must be from 1 to 3600 seconds'
-    when w.late_after_intervals not between 1 and 1000 then 'late_after_intervals must be from 1 to 1000'
-    when w.lost_after_intervals not between w.late_after_intervals and 1000 then
-      'lost_after_intervals must be from late_after_intervals to 1000'
-    when w.grace_s not between 0 and 31536000 then 'grace_s must be from 0 to 31536000 seconds'
-    when w.max_run_s not between 1 and 31536000 then 'max_run_s must be from 1 to 31536000 seconds'
-    when not (w.poll_interval_s > 0 and w.poll_interval_s < 'infinity') then 'poll_interval_s must be above 0'
-    when greatest(w.cpu_percent, w.memory_percent, w.event_loop_lag_ms) >= 'infinity' then
-      'cpu_percent, memory_percent and event_loop_lag_ms must be finite numbers'
-    when jsonb_typeof(w.metadata) <> 'object' then 'metadata must be an object'
-    when pg_column_size(w.metadata) > 32768 then
-      format('metadata takes %s bytes; at most 32768', pg_column_size(w.metadata))
-    when pg_column_size(w.last_exit) > 8192 then
-      format('last_exit takes %s bytes; at most 8192', pg_column_size(w.last_exit))
-  end;
+  v_budget hp_private.message_budget;
+  v_stored double precision;
 begin
-  -- The lists are walked only for a row that breaks one of their rules.
-  if v_problem is null and (
-    char_length(w.status_reason) > 500 or char_length(w.worker_type) > 128 or char_length(w.description) > 500
-    or char_length(w.version) > 128 or char_length(w.hostname) > 255 or char_length(w.runtime) > 128
-    or char_length(w.current_status) > 500 or char_length(w.current_job_id) > 255
-    or char_length(w.current_job_type) > 128 or char_length(w.schedule) > 255 or char_length(w.last_error) > 2000
-    or char_length(w.circuit_breaker_reason) > 500 or char_length(w.paused_reason) > 500)
+  select * into v_budget from hp_private.message_budget b where b.kind = take_message.kind;
+  v_stored := case
+    when isfinite(v_budget.filled_at) then least(capacity, v_budget.stored
+      + per_second * greatest(0, extract(epoch from at - v_budget.filled_at)::double precision))
+    else capacity
+  end;
+  if at - spacing < v_budget.sent_at or v_stored < 1
+    or not pg_try_advisory_xact_lock(hashtext('hp_private.message_budget'), hashtext(take_message.kind))
   then
-    v_row := to_jsonb(w);
-    select format('%s is %s characters long; at most %s', l.field, char_length(v_row ->> l.field), l.most) into v_problem
-    from (values ('status_reason', 500), ('worker_type', 128), ('description', 500), ('version', 128),
-      ('hostname', 255), ('runtime', 128), ('current_status', 500), ('current_job_id', 255),
-      ('current_job_type', 128), ('schedule', 255), ('last_error', 2000), ('circuit_breaker_reason', 500),
-      ('paused_reason', 500)) l (field, most)
-    where char_length(v_row ->> l.field) > l.most limit 1;
+    return false;
   end if;
-  if v_problem is null and (
-    least(w.jobs_processed, w.error_count, w.jobs_active, w.pid, w.last_run_duration_ms, w.processed_count,
-      w.last_run_errors, w.circuit_breaker_failures, w.memory_rss_bytes, w.event_loop_blocked_ms) < 0
-    or least(w.cpu_percent, w.memory_percent, w.event_loop_lag_ms) < 0)
-  then
-    v_row := to_jsonb(w);
-    select f.field || ' must not be negative' into v_problem
-    from unnest(array['jobs_processed', 'error_count', 'jobs_active', 'pid', 'last_run_duration_ms',
-      'processed_count', 'last_run_errors', 'circuit_breaker_failures', 'memory_rss_bytes', 'event_loop_blocked_ms',
-      'cpu_percent', 'memory_percent', 'event_loop_lag_ms']) f (field)
-    where (v_row ->> f.field)::double precision < 0 limit 1;
-  end if;
-  if v_problem is not null then
-    raise exception '%', v_problem using errcode = 'PT400';
+  update hp_private.message_budget b
+  set stored = v_stored - 1, filled_at = take_message.at, sent_at = take_message.at
+  where b.kind = take_message.kind
+    and b.sent_at = v_budget.sent_at and b.filled_at = v_budget.filled_at and b.stored = v_budget.stored;
+  return found;
+end
+$$;
+
+create or replace function hp_private.take_transition() returns boolean
+language sql set search_path = ''
+return hp_private.take_message('transition', coalesce(hp_private.setting('transition_store'), 20)::double precision,
+  coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp());
+
+create or replace function hp_private.message_every_s(bytes bigint) returns double precision
+language sql stable set search_path = ''
+return greatest(
+  coalesce(nullif(hp_private.setting('digest_every_s'), 0), 10)::double precision,
+  least(20, bytes * 0.6 * 4 * 86400 / (greatest(coalesce(hp_private.setting('messages_mb'), 100), 1) * 1e6)));
+
+create or replace function hp_private.digest_due(digest_at timestamptz, tick_every interval, at timestamptz) returns boolean
+language sql stable set search_path = ''
+return (
+  select coalesce(greatest(digest_due.digest_at, b.sent_at)
+    <= digest_due.at - make_interval(secs => hp_private.message_every_s(b.bytes)) + least(tick_every / 2, interval '2.5 seconds'), true)
+  from hp_private.message_budget b where b.kind = 'activity'
+);
+
+create or replace function hp_private.count_message(event text, bytes bigint) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if pg_try_advisory_xact_lock(hashtext('hp_private.message_budget'), hashtext('activity')) then
+    update hp_private.message_budget b set
+      bytes = count_message.bytes,
+      stored = case when event = 'digest' and isfinite(b.filled_at) then greatest(-10, b.stored - 1) else b.stored end
+    where b.kind = 'activity';
   end if;
 end
 $$;
 
-revoke all on function hp_private.check_limits(public.hp_worker_status) from public;
+create or replace view hp_private.worker_state with (security_invoker = true) as
+select
+  worker_id, worker_name, worker_type, kind, description, expected, is_public, paused_until, paused_reason, seen_at,
+  instance_id, epoch, started_at, hostname, pid, version, runtime, parts, last_exit, name_conflict_since,
+  status, status_since, status_reason, last_heartbeat, heartbeat_interval_s, requested_interval_s, interval_override_s,
+  late_after_intervals,
+  lost_after_intervals, lease_expires_at, clock_skew_ms, revision,
+  nullif(draining, false) as draining, jobs_active, current_status, current_job_id, current_job_type, status_updated_at, poll_interval_s, last_run_at,
+  last_run_duration_ms, processed_count, last_run_errors, next_run_at, grace_s, max_run_s, schedule, jobs_processed, error_count,
+  last_error, last_error_at,
+  circuit_breaker_open, circuit_breaker_state, circuit_breaker_failures, circuit_breaker_threshold,
+  circuit_breaker_opened_at, circuit_breaker_retry_at, circuit_breaker_reason,
+  cpu_percent, memory_percent, memory_rss_bytes, event_loop_lag_ms, event_loop_blocked_ms
+from public.hp_worker_status;
 
-comment on function hp_private.check_limits(public.hp_worker_status) is 'Refuses a row that breaks a limit of its table, in words that name the field and the limit. Errors: PT400.';
+revoke all on table hp_private.worker_state from public, anon, authenticated, service_role;
+grant select on table hp_private.worker_state to authenticated, service_role;
 
--- 20261122001200_plain_write.sql
--- The hand-made way keeps working: a plain upsert with the secret key goes under the same rules of truth.
--- A write that names status or last_heartbeat is a beat, any other is an edit. Our own functions say by
--- application_name that they have done all this themselves: a setting that ends with the function, and the only free
--- text that somebody who is no superuser may put on one (the owner on a hosted project may not name one of our own).
+comment on view hp_private.worker_state is 'The columns of a worker that snapshots and messages carry.';
 
--- How long a word heard at a time vouches for a worker; run_until where it only goes on with a run that it began before.
+create or replace view hp_private.group_state with (security_invoker = true) as
+select
+  worker_type, desired, minimum, description, job_url_template, restart_hint, heartbeat_interval_s, paused_until,
+  paused_reason, revision
+from public.hp_worker_group;
+
+revoke all on table hp_private.group_state from public, anon, authenticated, service_role;
+grant select on table hp_private.group_state to authenticated, service_role;
+
+comment on view hp_private.group_state is 'The columns of a group that snapshots and messages carry.';
+
+create or replace function hp_private.fleet_header(at timestamptz) returns jsonb
+language sql stable set search_path = ''
+return (
+  select jsonb_build_object(
+    'generation', p.generation, 'now', fleet_header.at, 'received_until', fleet_header.at,
+    'workers', w.workers, 'groups', g.groups, 'revision', greatest(w.revision, g.revision),
+    'tick_at', p.tick_at, 'tick_every_s', coalesce(t.tick_every_s, 5),
+    'watching_since', p.watching_since, 'impaired_since', p.impaired_since,
+    'stretch', p.stretch, 'beats_per_second', t.beats_per_second)
+  from hp_private.monitor p,
+    (select count(*) as workers, coalesce(max(s.revision), 0) as revision from public.hp_worker_status s) w,
+    (select count(*) as groups, coalesce(max(s.revision), 0) as revision from public.hp_worker_group s) g,
+    (select max(n.value) filter (where n.key = 'tick_every_s') as tick_every_s,
+        max(n.value) filter (where n.key = 'beats_per_second') as beats_per_second
+      from (
+        select s.key, case when jsonb_typeof(s.value) = 'number' then s.value::numeric end as value
+        from public.hp_setting s where s.key in ('tick_every_s', 'beats_per_second')
+      ) n) t
+);
+
+create or replace function hp_private.fleet_chunks(workers text[], beats text[], groups text[]) returns text[]
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  c_room constant integer := 180000;
+  v_chunks text[] := '{}';
+  v_chunk text;
+  v_list text;
+  v_items text[];
+  v_first integer;
+  v_take integer;
+  v_members text;
+  v_size integer;
+begin
+  foreach v_list in array array['workers', 'beats', 'groups'] loop
+    v_items := case v_list when 'workers' then workers when 'beats' then beats else groups end;
+    v_first := 1;
+    v_take := cardinality(v_items);
+    while v_first <= cardinality(v_items) loop
+      v_members := concat_ws(',', v_chunk,
+        format('"%s":[%s]', v_list, array_to_string(v_items[v_first:v_first + v_take - 1], ',')));
+      v_size := octet_length(v_members);
+      if v_size > c_room and v_take > 1 then
+        v_take := least(v_take, cardinality(v_items) - v_first + 1);
+        v_take := greatest(1, least(v_take - 1, floor(v_take * 0.97 * c_room / v_size)::integer));
+      elsif v_size > c_room and v_chunk is not null then
+        v_chunks := v_chunks || v_chunk;
+        v_chunk := null;
+      else
+        v_chunk := v_members;
+        v_first := v_first + v_take;
+        if v_first <= cardinality(v_items) then
+          v_chunks := v_chunks || v_chunk;
+          v_chunk := null;
+          v_take := v_take + v_take / 16 + 1;
+        end if;
+      end if;
+    end loop;
+  end loop;
+  return case when v_chunk is null and v_chunks <> '{}' then v_chunks else v_chunks || coalesce(v_chunk, '') end;
+end
+$$;
+
+create or replace function hp_private.send_fleet(
+  event text, header jsonb, workers jsonb[], beats text[], groups jsonb[] default null
+) returns bigint
+language plpgsql set search_path = ''
+as $$
+declare
+  v_chunks constant text[] := hp_private.fleet_chunks(workers::text[], beats, groups::text[]);
+  v_envelope constant text := format('"parts":%s%s', cardinality(v_chunks), ',"header":' || header::text);
+  v_message jsonb;
+  v_bytes bigint := 0;
+begin
+  for v_part in 1 .. cardinality(v_chunks) loop
+    v_message := concat('{', nullif(v_chunks[v_part], '') || ',', v_envelope, ',"part":', v_part, '}')::jsonb;
+    perform realtime.send(v_message, event, 'hp:fleet', true);
+    v_bytes := v_bytes + pg_column_size(v_message) - coalesce(pg_column_size(header), 0);
+  end loop;
+  return v_bytes;
+end
+$$;
+
+create or replace function hp_private.send_transition(names text[]) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_workers jsonb[];
+begin
+  select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id) into v_workers
+  from hp_private.worker_state s where s.worker_name = any (names);
+  perform hp_private.send_fleet('transition', null, v_workers, null);
+end
+$$;
+
+create or replace function hp_private.send_digest(event text, since timestamptz, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_header jsonb;
+  v_workers jsonb[];
+  v_beats text[];
+  v_groups jsonb[];
+  v_now constant double precision := date_part('epoch', at);
+begin
+  with recent as materialized (
+    select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
+      concat('[', array_to_string(array[w.worker_id, w.revision, array_position(hp_private.statuses(), w.status) - 1,
+          ((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint, w.jobs_processed, w.error_count, w.jobs_active,
+          ((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint, w.processed_count, w.last_run_errors], ',', 'null'),
+        case
+          when w.activity_seen_at > send_digest.since then concat(',',
+            coalesce(((v_now - date_part('epoch', w.status_updated_at)) * 1000)::bigint::text, 'null'), ',',
+            coalesce(to_json(w.current_status)::text, 'null'), ',', coalesce(to_json(w.current_job_id)::text, 'null'), ',',
+            coalesce(to_json(w.current_job_type)::text, 'null'))
+        end, ']') as beat
+    from public.hp_worker_status w
+    where w.last_heartbeat > send_digest.since or w.updated_at > send_digest.since
+  )
+  select hp_private.fleet_header(send_digest.at),
+    (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_id) from hp_private.worker_state s
+      where s.worker_name = any ((select array_agg(r.worker_name) from recent r where r.changed)::text[])),
+    (select array_agg(r.beat order by r.worker_id) from recent r where not r.changed),
+    (select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type)
+      from hp_private.group_state s join public.hp_worker_group g using (worker_type)
+      where g.updated_at > send_digest.since)
+  into v_header, v_workers, v_beats, v_groups;
+  perform hp_private.count_message(event, hp_private.send_fleet(event, v_header, v_workers, v_beats, v_groups));
+end
+$$;
+
+create or replace function hp_private.send_changes(names text[], began timestamptz, activity_every_s double precision) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_setting record;
+  v_transitioned text[];
+  v_active boolean;
+  v_budget hp_private.message_budget;
+  v_again_ms double precision;
+begin
+  select
+    coalesce(max(s.n) filter (where s.key = 'transition_store'), 20) as transition_store,
+    coalesce(max(s.n) filter (where s.key = 'transition_refill_per_s'), 5) as transition_refill_per_s,
+    coalesce(max(s.n) filter (where s.key = 'activity_store'), 600) as activity_store,
+    coalesce(max(s.n) filter (where s.key = 'activity_refill_s' and s.n > 0), 10) as activity_refill_s
+  into v_setting
+  from (
+    select s.key, least(greatest(s.value::numeric, 0), 1e9)::double precision as n from public.hp_setting s
+    where jsonb_typeof(s.value) = 'number' and s.key in (
+      'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s')
+  ) s;
+
+  select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
+  select array_agg(w.worker_name) filter (where w.transitioned_at >= began),
+    bool_or(greatest(w.activity_seen_at, w.updated_at) >= least(began, nullif(v_budget.sent_at, '-infinity'))
+      and (w.transitioned_at is null or w.transitioned_at < began))
+  into v_transitioned, v_active
+  from public.hp_worker_status w where w.worker_name = any (names);
+
+  if v_transitioned is not null then
+    if hp_private.take_message('transition', v_setting.transition_store, v_setting.transition_refill_per_s, '0', v_now) then
+      perform hp_private.send_transition(v_transitioned);
+    else
+      v_active := true;
+    end if;
+  end if;
+
+  if v_active then
+    if hp_private.take_message('activity', v_setting.activity_store,
+      1 / greatest(v_setting.activity_refill_s, hp_private.message_every_s(v_budget.bytes)), '1 second', v_now) then
+      perform hp_private.send_digest('activity',
+        greatest(v_budget.sent_at, v_now - interval '1 minute') - interval '2 seconds', v_now);
+    elsif v_budget.stored >= 1 then
+      v_again_ms := greatest(50, 1050 - extract(epoch from v_now - v_budget.sent_at)::double precision * 1000);
+    end if;
+  end if;
+
+  return jsonb_strip_nulls(jsonb_build_object(
+    'activity_every_s', send_changes.activity_every_s, 'again_ms', round(v_again_ms::numeric)));
+end
+$$;
+
+create or replace function hp_private.send_edit(worker_name text, began timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_monitor hp_private.monitor;
+begin
+  select * into v_monitor from hp_private.monitor;
+  if v_monitor.viewed_until > now() then
+    perform hp_private.send_changes(array[send_edit.worker_name], began, v_monitor.activity_every_s);
+  end if;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_group__send() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_groups jsonb[];
+begin
+  if not exists (select from hp_private.monitor p where p.viewed_until > now()) then
+    return null;
+  end if;
+  if tg_op = 'DELETE' then
+    select array_agg(jsonb_build_object('worker_type', g.worker_type, 'revision', g.revision, 'gone', true))
+    into v_groups from gone g;
+  else
+    select array_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_type) into v_groups
+    from hp_private.group_state s where s.worker_type in (select e.worker_type from edited e);
+  end if;
+  if v_groups is not null and hp_private.take_transition() then
+    perform hp_private.send_fleet('transition', null, null, null, v_groups);
+  end if;
+  return null;
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__plain_send() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_monitor hp_private.monitor;
+begin
+  if current_setting('application_name') = 'lastseen own write' then
+    return null;
+  end if;
+  select * into v_monitor from hp_private.monitor;
+  if v_monitor.viewed_until > now() then
+    perform hp_private.send_changes(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_monitor.activity_every_s);
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger _900_send_added after insert on public.hp_worker_group
+  referencing new table as edited for each statement execute function hp_private.tg_hp_worker_group__send();
+create or replace trigger _900_send_edited after update on public.hp_worker_group
+  referencing new table as edited for each statement execute function hp_private.tg_hp_worker_group__send();
+create or replace trigger _900_send_removed after delete on public.hp_worker_group
+  referencing old table as gone for each statement execute function hp_private.tg_hp_worker_group__send();
+create or replace trigger _900_plain_send after update on public.hp_worker_status
+  for each row when (new.sequence = old.sequence
+    and (old.revision is distinct from new.revision or old.activity_seen_at is distinct from new.activity_seen_at))
+  execute function hp_private.tg_hp_worker_status__plain_send();
+create or replace trigger _900_plain_send_first after insert on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_send();
+
+drop policy if exists "members listen to the fleet" on realtime.messages;
+create policy "members listen to the fleet" on realtime.messages
+  for select to authenticated using (
+    realtime.messages.extension = 'broadcast'
+    and (
+      ((select realtime.topic()) = 'hp:fleet' and (select hp_private.is_member()))
+      or ((select realtime.topic()) like 'hp:worker:%' and (select hp_private.is_member()))
+      or (select realtime.topic()) like 'hp:wake-up:%'
+    )
+  );
+
+drop policy if exists "workers listen for their wake-up" on realtime.messages;
+create policy "workers listen for their wake-up" on realtime.messages
+  for select to anon using (
+    realtime.messages.extension = 'broadcast'
+    and (select realtime.topic()) like 'hp:wake-up:%'
+  );
+
+revoke all on function
+  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
+  hp_private.count_message, hp_private.fleet_header, hp_private.fleet_chunks, hp_private.send_fleet, hp_private.send_transition,
+  hp_private.send_digest, hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
+  hp_private.tg_hp_worker_status__plain_send
+from public;
+grant execute on function hp_private.fleet_header to authenticated, service_role;
+
+comment on function hp_private.take_message is 'Takes one message of a kind out of its store; false when there is none, when the last was too recent, or when another transaction is taking one.';
+comment on function hp_private.take_transition is 'Takes one transition message out of its store, by the settings.';
+comment on function hp_private.message_every_s is 'Seconds between two messages of that size.';
+comment on function hp_private.digest_due is 'Whether it is time for a digest.';
+comment on function hp_private.count_message is 'Keeps account of a message that was sent.';
+comment on function hp_private.fleet_header is 'Head of a snapshot and of a digest.';
+comment on function hp_private.fleet_chunks is 'The lists of a message as text, in chunks.';
+comment on function hp_private.send_fleet is 'Sends one message of docs/wire.md, in chunks. Returns their size in memory, without the header.';
+comment on function hp_private.send_transition is 'Sends open pages the full state of these workers.';
+comment on function hp_private.send_digest is 'Sends open pages what happened since a time; event is digest or activity.';
+comment on function hp_private.send_changes is 'Sends what has changed of these workers, and returns how soon they may send more.';
+comment on function hp_private.send_edit is 'Sends open pages a worker that was edited.';
+comment on function hp_private.tg_hp_worker_group__send is 'Sends open pages groups that were added, edited or removed.';
+comment on function hp_private.tg_hp_worker_status__plain_send is 'Sends open pages a plain write that changed a worker''s state or activity.';
+
+-- 20261122000800_plain_write.sql
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
@@ -1713,13 +1961,37 @@ return case
     end))
 end;
 
+create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
+language sql immutable set search_path = ''
+return case
+  when total >= stored then total
+  when total >= counted then stored + total - counted
+  else stored + total
+end;
+
+create or replace function hp_private.tg_hp_worker_status__plain_limits() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_problem constant text := case
+    when new.lost_after_intervals < new.late_after_intervals then
+      format('lost_after_intervals must be at least late_after_intervals, %s', new.late_after_intervals)
+    when jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
+    when pg_column_size(new.metadata) > 32768 then
+      format('metadata takes %s bytes; at most 32768', pg_column_size(new.metadata))
+  end;
+begin
+  if v_problem is not null then
+    raise exception '%', v_problem using errcode = 'PT400';
+  end if;
+  return new;
+end
+$$;
+
 create or replace function hp_private.tg_hp_worker_status__plain_insert() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  -- Runs for every upsert, also one that becomes an update. That one sees the values that are set here only for
-  -- the columns that it names.
-  perform hp_private.check_limits(new);
   new.status := case when new.status = 'active' then 'processing' else new.status end;
   if new.last_heartbeat is not null or new.status <> 'unknown' then
     new.last_heartbeat := now();
@@ -1739,37 +2011,29 @@ begin
 end
 $$;
 
--- A total at or above the lifetime stored is as written. One below it means a restart: what has come since is added.
-create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
-language sql immutable set search_path = ''
-return case
-  when total >= stored then total
-  when total >= counted then stored + total - counted
-  else stored + total
-end;
-
 create or replace function hp_private.tg_hp_worker_status__plain_beat() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 declare
   v_row text := new.worker_name || ' ' || statement_timestamp();
 begin
+  if current_setting('application_name') = 'lastseen own write' then
+    return new;
+  end if;
   new.status := case when new.status = 'active' then 'processing' else new.status end;
-  if tg_argv[0] = 'said' then
-    perform set_config('lastseen.said', v_row, true);
-  elsif current_setting('lastseen.said', true) = v_row then
-    return new; -- status was named too, and its trigger has done all this
+  if tg_argv[0] = 'status' then
+    perform set_config('lastseen.plain_beat', v_row, true);
+  elsif current_setting('lastseen.plain_beat', true) = v_row then
+    return new;
   elsif new.status in ('unknown', 'stopped', 'crashed') then
-    -- Only last_heartbeat was named: whoever is heard is alive.
     new.status := 'running';
   end if;
-  perform hp_private.check_limits(new);
 
   new.last_heartbeat := now();
   if new.status is distinct from old.status then
     new.status_since := now();
     new.status_reason := nullif(new.status_reason, old.status_reason);
-    new.last_exit := null; -- last words are a process's own, and these are not
+    new.last_exit := null;
     new.status_updated_at := now();
     new.activity_seen_at := clock_timestamp();
   elsif (new.current_status, new.current_job_id) is distinct from (old.current_status, old.current_job_id) then
@@ -1795,11 +2059,10 @@ begin
     new.counted_errors := new.error_count;
     new.error_count := hp_private.lifetime(old.error_count, old.counted_errors, new.error_count);
   end if;
-  return new;
+  return case when tg_argv[0] = 'last_heartbeat' then hp_private.revise(old, new) else new end;
 end
 $$;
 
--- An edit of the schedule vouches for nobody, but moves the time until which a scheduled worker may be silent.
 create or replace function hp_private.tg_hp_worker_status__plain_schedule() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -1831,51 +2094,398 @@ begin
 end
 $$;
 
-revoke all on function hp_private.tg_hp_worker_status__plain_insert() from public;
-revoke all on function hp_private.lifetime(bigint, bigint, bigint) from public;
-revoke all on function hp_private.tg_hp_worker_status__plain_beat() from public;
-revoke all on function hp_private.plain_lease(public.hp_worker_status, timestamptz, timestamptz) from public;
-revoke all on function hp_private.tg_hp_worker_status__plain_schedule() from public;
-revoke all on function hp_private.tg_hp_worker_status__plain_breaker() from public;
-
-comment on function hp_private.tg_hp_worker_status__plain_insert() is 'A plain insert as a first beat.';
-comment on function hp_private.lifetime(bigint, bigint, bigint) is 'Lifetime count after a plain write of a total.';
-comment on function hp_private.tg_hp_worker_status__plain_beat() is 'A plain update of status or last_heartbeat as a beat.';
-comment on function hp_private.plain_lease(public.hp_worker_status, timestamptz, timestamptz) is 'Until when a plain write vouches for its worker.';
-comment on function hp_private.tg_hp_worker_status__plain_schedule() is 'Keeps the lease of a scheduled worker in step with its schedule.';
-comment on function hp_private.tg_hp_worker_status__plain_breaker() is 'Keeps circuit_breaker_open and circuit_breaker_state in step.';
-
 create or replace trigger _100_plain_insert before insert on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_insert();
 
--- note: "update of" asks which columns the write names, whether or not their values change; the order of the two matters.
+create or replace trigger _100_plain_limits before insert or update of late_after_intervals, lost_after_intervals, metadata
+  on public.hp_worker_status
+  for each row when (current_setting('application_name') <> 'lastseen own write')
+  execute function hp_private.tg_hp_worker_status__plain_limits();
+
 create or replace trigger _110_plain_status before update of status on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
-  execute function hp_private.tg_hp_worker_status__plain_beat('said');
-
-create or replace trigger _120_plain_heard before update of last_heartbeat on public.hp_worker_status
-  for each row when (current_setting('application_name') <> 'lastseen own write')
-  execute function hp_private.tg_hp_worker_status__plain_beat('heard');
-
+  execute function hp_private.tg_hp_worker_status__plain_beat('status');
+create or replace trigger _120_plain_last_heartbeat before update of last_heartbeat on public.hp_worker_status
+  for each row when (new.sequence = old.sequence)
+  execute function hp_private.tg_hp_worker_status__plain_beat('last_heartbeat');
 create or replace trigger _130_plain_breaker before update of circuit_breaker_open, circuit_breaker_state
   on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_breaker();
-
 create or replace trigger _140_plain_schedule before update of kind, next_run_at, grace_s on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_schedule();
 
--- 20261122001300_beat.sql
--- A beat as it comes in (docs/wire.md), and what may be wrong with one.
+revoke all on function
+  hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
+  hp_private.tg_hp_worker_status__plain_insert,
+  hp_private.tg_hp_worker_status__plain_beat, hp_private.tg_hp_worker_status__plain_schedule,
+  hp_private.tg_hp_worker_status__plain_breaker
+from public;
+
+comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
+comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
+comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';
+comment on function hp_private.tg_hp_worker_status__plain_insert is 'A plain insert as a first beat.';
+comment on function hp_private.tg_hp_worker_status__plain_beat is 'A plain update of status or last_heartbeat as a beat.';
+comment on function hp_private.tg_hp_worker_status__plain_schedule is 'Keeps the lease of a scheduled worker in step with its schedule.';
+comment on function hp_private.tg_hp_worker_status__plain_breaker is 'Keeps circuit_breaker_open and circuit_breaker_state in step.';
+
+-- 20261122000900_worker_token.sql
+create table if not exists public.hp_worker_token (
+  token_hash bytea
+    constraint hp_worker_token_pkey primary key
+    constraint hp_worker_token_token_hash_check check (octet_length(token_hash) = 32),
+  token_id bigint generated always as identity
+    constraint hp_worker_token_token_id_key unique,
+  token_start text not null
+    constraint hp_worker_token_token_start_check check (token_start ~ '^hbt_[A-Za-z0-9_-]{6}$'),
+  label text not null
+    constraint hp_worker_token_label_check check (char_length(label) between 1 and 100),
+  name_pattern text not null
+    constraint hp_worker_token_name_pattern_check check (name_pattern ~ '^[A-Za-z0-9%][A-Za-z0-9@:._/%-]{0,127}$'),
+  created_by uuid
+    constraint hp_worker_token_created_by_fkey references auth.users (id) on delete set null,
+  by_secret_key boolean not null default false,
+  created_at timestamptz not null default now(),
+  last_used_at timestamptz,
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  refused_count bigint not null default 0,
+  refused_at timestamptz,
+  refused_why text,
+  refused_since timestamptz,
+  refused_lately integer not null default 0
+);
+
+create index if not exists hp_worker_token_token_start_idx on public.hp_worker_token (token_start);
+
+alter table public.hp_worker_token enable row level security;
+
+revoke all on table public.hp_worker_token from anon, authenticated, service_role;
+
+comment on table public.hp_worker_token is 'What workers carry beside the publishable key; each is for certain names.';
+comment on column public.hp_worker_token.token_hash is 'SHA-256 of the token, which itself is stored nowhere.';
+comment on column public.hp_worker_token.token_id is 'What people and pages call it by.';
+comment on column public.hp_worker_token.token_start is 'Its first ten characters, hbt_ included.';
+comment on column public.hp_worker_token.label is 'What it is for.';
+comment on column public.hp_worker_token.name_pattern is 'Names of workers that it may report: % stands for any characters.';
+comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker''s account is gone.';
+comment on column public.hp_worker_token.by_secret_key is 'Whether it was made with the secret key, and not by somebody who was signed in.';
+comment on column public.hp_worker_token.created_at is 'When it was made.';
+comment on column public.hp_worker_token.last_used_at is 'When it was last let in, to the minute.';
+comment on column public.hp_worker_token.expires_at is 'From when on it is refused; null: never.';
+comment on column public.hp_worker_token.revoked_at is 'Since when it is refused, by an owner''s decision.';
+comment on column public.hp_worker_token.refused_count is 'Refused tries with it, or with one that begins like it, as far as they were counted.';
+comment on column public.hp_worker_token.refused_at is 'The last of them.';
+comment on column public.hp_worker_token.refused_why is 'Why that one was refused.';
+comment on column public.hp_worker_token.refused_since is 'The first of those that count towards the limit.';
+comment on column public.hp_worker_token.refused_lately is 'How many count towards the limit.';
+
+create sequence if not exists hp_private.unknown_token_seq;
+
+create table if not exists hp_private.unknown_token_rate (
+  id boolean default true
+    constraint unknown_token_rate_pkey primary key
+    constraint unknown_token_rate_id_check check (id),
+  since timestamptz,
+  before bigint not null default 0
+);
+
+alter table hp_private.unknown_token_rate enable row level security;
+
+revoke all on table hp_private.unknown_token_rate from anon, authenticated, service_role;
+
+comment on table hp_private.unknown_token_rate is 'One row: how often unknown tokens are tried.';
+comment on column hp_private.unknown_token_rate.id is 'Always true.';
+comment on column hp_private.unknown_token_rate.since is 'When the minute began whose tries are counted; near the last try therefore.';
+comment on column hp_private.unknown_token_rate.before is 'Tries before it.';
+
+insert into hp_private.unknown_token_rate (id) values (true) on conflict (id) do nothing;
+
+revoke all on sequence hp_private.unknown_token_seq from anon, authenticated, service_role;
+
+insert into public.hp_setting (key, value, description) values
+  ('token_new_names_per_hour', '1000', 'New workers that one worker token may add an hour.'),
+  ('token_new_processes_per_hour', '5000', 'Starts of processes that may be reported with one worker token an hour.')
+on conflict (key) do nothing;
+
+create table if not exists hp_private.worker_token_added (
+  token_id bigint
+    constraint worker_token_added_pkey primary key
+    constraint worker_token_added_token_id_fkey references public.hp_worker_token (token_id) on delete cascade,
+  since timestamptz not null,
+  names integer not null default 0,
+  processes integer not null default 0
+);
+
+alter table hp_private.worker_token_added enable row level security;
+
+revoke all on table hp_private.worker_token_added from public, anon, authenticated, service_role;
+
+comment on table hp_private.worker_token_added is 'How many workers and processes each token has added lately.';
+comment on column hp_private.worker_token_added.token_id is 'The token.';
+comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
+comment on column hp_private.worker_token_added.names is 'Workers added since then.';
+comment on column hp_private.worker_token_added.processes is 'Processes that reported first since then.';
+
+create or replace function public.hp_create_worker_token(
+  label text, name_pattern text, expires_in interval default null
+) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_pattern constant text := translate(trim(hp_create_worker_token.name_pattern), '*', '%');
+  v_label constant text := trim(hp_create_worker_token.label);
+  v_token text;
+  v_made public.hp_worker_token;
+begin
+  perform hp_private.require_owner('make worker tokens');
+  if coalesce(char_length(v_label), 0) not between 1 and 100 then
+    raise exception 'label is % characters long; it must be 1 to 100', coalesce(char_length(v_label), 0)
+      using errcode = 'PT400';
+  end if;
+  if v_pattern is null or v_pattern !~ '^[A-Za-z0-9%][A-Za-z0-9@:._/%-]{0,127}$' then
+    raise exception 'name_pattern must be the name of a worker, in which %% may stand for any characters'
+      using errcode = 'PT400';
+  end if;
+  if expires_in <= interval '0' or expires_in > interval '10 years' then
+    raise exception 'expires_in is %; it must be above 0 and at most 10 years', expires_in using errcode = 'PT400';
+  end if;
+
+  v_token := 'hbt_' || translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+    || uuid_send(gen_random_uuid())), 'base64'), '+/=', '-_');
+  insert into public.hp_worker_token as t (
+    token_hash, token_start, label, name_pattern, created_by, by_secret_key, expires_at)
+  values (sha256(convert_to(v_token, 'UTF8')), left(v_token, 10), v_label, v_pattern, auth.uid(), auth.uid() is null,
+    now() + expires_in)
+  returning t.* into v_made;
+  return jsonb_build_object('token', v_token, 'token_id', v_made.token_id, 'token_start', v_made.token_start,
+    'label', v_made.label, 'name_pattern', v_made.name_pattern, 'expires_at', v_made.expires_at);
+end
+$$;
+
+create or replace function public.hp_revoke_worker_token(token_id bigint) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_token public.hp_worker_token;
+begin
+  perform hp_private.require_owner('revoke worker tokens');
+  update public.hp_worker_token t set revoked_at = coalesce(t.revoked_at, now())
+  where t.token_id = hp_revoke_worker_token.token_id
+  returning t.* into v_token;
+  if not found then
+    raise exception 'there is no worker token %', hp_revoke_worker_token.token_id using errcode = 'PT404';
+  end if;
+  return jsonb_build_object('token_id', v_token.token_id, 'label', v_token.label, 'revoked_at', v_token.revoked_at);
+end
+$$;
+
+create or replace function public.hp_list_worker_tokens() returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform hp_private.require_owner('see worker tokens');
+  return jsonb_build_object(
+    'tokens', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'token_id', t.token_id, 'token_start', t.token_start, 'label', t.label, 'name_pattern', t.name_pattern,
+        'created_by', u.email, 'by_secret_key', t.by_secret_key, 'created_at', t.created_at, 'last_used_at', t.last_used_at, 'expires_at', t.expires_at,
+        'revoked_at', t.revoked_at, 'refused_count', t.refused_count, 'refused_at', t.refused_at,
+        'refused_why', t.refused_why, 'state', case
+          when t.revoked_at is not null then 'revoked' when t.expires_at <= now() then 'expired' else 'valid'
+        end) order by t.revoked_at is not null, t.expires_at <= now() is true, t.token_id desc), '[]')
+      from public.hp_worker_token t left join auth.users u on u.id = t.created_by),
+    'unknown', (select jsonb_build_object('count', case when s.is_called then s.last_value else 0 end, 'at', r.since)
+      from hp_private.unknown_token_seq s, hp_private.unknown_token_rate r));
+end
+$$;
+
+create or replace function hp_private.count_refused(token_id bigint, why text, at timestamptz) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+  c_most constant integer := 60;
+  v_token public.hp_worker_token;
+begin
+  select * into v_token from public.hp_worker_token t where t.token_id = count_refused.token_id;
+  if v_token.refused_lately >= c_most and v_token.refused_since > at - interval '1 minute' then
+    return ceil(extract(epoch from v_token.refused_since + interval '1 minute' - at));
+  end if;
+  update public.hp_worker_token t set
+    refused_count = t.refused_count + 1, refused_at = at, refused_why = why,
+    refused_since = case when t.refused_since > at - interval '1 minute' then t.refused_since else at end,
+    refused_lately = case when t.refused_since > at - interval '1 minute' then t.refused_lately + 1 else 1 end
+  where t.token_hash = (select l.token_hash from public.hp_worker_token l
+    where l.token_hash = v_token.token_hash for no key update skip locked);
+  return 0;
+end
+$$;
+
+create or replace function hp_private.count_unknown(at timestamptz) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+  c_most constant integer := 300;
+  v_count constant bigint := nextval('hp_private.unknown_token_seq');
+  v_rate hp_private.unknown_token_rate;
+begin
+  select * into v_rate from hp_private.unknown_token_rate;
+  if coalesce(v_rate.since, '-infinity') <= at - interval '1 minute' then
+    update hp_private.unknown_token_rate r set since = at, before = v_count - 1
+    where r.id = (select l.id from hp_private.unknown_token_rate l where l.id for no key update skip locked);
+    return 0;
+  elsif v_count - v_rate.before <= c_most then
+    return 0;
+  end if;
+  return ceil(extract(epoch from v_rate.since + interval '1 minute' - at));
+end
+$$;
+
+create or replace function hp_private.refuse_name(token_id bigint, worker_name text, at timestamptz) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_pattern constant text := (
+    select t.name_pattern from public.hp_worker_token t where t.token_id = refuse_name.token_id);
+  v_message constant text := format(
+    'the worker token is for names like %s, not for %s', v_pattern, coalesce(left(worker_name, 128), 'none'));
+begin
+  return hp_private.refuse(403, v_message, 'Make a token for this name in Settings, Worker tokens.',
+    hp_private.count_refused(refuse_name.token_id, v_message, at));
+end
+$$;
+
+create or replace function hp_private.count_added(
+  token_id bigint, at timestamptz, inout names integer, inout processes integer
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_most_names constant integer := coalesce(hp_private.setting('token_new_names_per_hour'), 1000);
+  v_most_processes constant integer := coalesce(hp_private.setting('token_new_processes_per_hour'), 5000);
+  v_added hp_private.worker_token_added;
+  v_names integer;
+  v_processes integer;
+begin
+  insert into hp_private.worker_token_added as t (token_id, since)
+  values (count_added.token_id, count_added.at) on conflict do nothing;
+  select * into v_added from hp_private.worker_token_added t where t.token_id = count_added.token_id for update;
+  if v_added.since <= at - interval '1 hour' then
+    v_added.since := at;
+    v_added.names := 0;
+    v_added.processes := 0;
+  end if;
+  v_names := least(names, greatest(v_most_names - v_added.names, 0));
+  v_processes := least(processes, greatest(v_most_processes - v_added.processes, 0));
+  if v_names > 0 or v_processes > 0 then
+    update hp_private.worker_token_added t
+    set since = v_added.since, names = v_added.names + v_names, processes = v_added.processes + v_processes
+    where t.token_id = count_added.token_id;
+  end if;
+  if v_names < names or v_processes < processes then
+    perform hp_private.count_refused(count_added.token_id, case
+      when v_names < names then format('more than %s new workers within an hour', v_most_names)
+      else format('more than %s new processes within an hour', v_most_processes)
+    end, at);
+  end if;
+  names := names - v_names;
+  processes := processes - v_processes;
+end
+$$;
+
+create or replace function hp_private.admit_worker(
+  worker_name text, at timestamptz, out names_like text, out token_id bigint, out refused jsonb
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_role text := current_setting('role');
+  v_given text;
+  v_why text;
+  v_token public.hp_worker_token;
+begin
+  if v_role = 'none' then
+    v_role := session_user;
+  end if;
+  if v_role = 'service_role' or (v_role <> 'anon' and pg_has_role(v_role, 'service_role', 'usage')) then
+    return;
+  end if;
+
+  v_given := nullif(current_setting('request.headers', true), '')::json ->> 'x-worker-token';
+  if coalesce(v_given, '') = '' then
+    refused := hp_private.refuse(401, 'no worker token came with this key',
+      'Set HEARTBEAT_TOKEN beside SUPABASE_PUBLISHABLE_KEY, or use the secret key.', 0);
+    return;
+  end if;
+
+  select * into v_token from public.hp_worker_token t where t.token_hash = sha256(convert_to(v_given, 'UTF8'));
+  if not found then
+    v_why := case when v_given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
+      else 'the worker token is none: it must be hbt_ and 43 characters' end;
+    select t.token_id into v_token.token_id from public.hp_worker_token t where t.token_start = left(v_given, 10) limit 1;
+    refused := hp_private.refuse(401, v_why, 'Make one in Settings, Worker tokens.', case
+      when v_token.token_id is null then hp_private.count_unknown(at)
+      else hp_private.count_refused(v_token.token_id, 'one that begins like it, but is another or not all of it', at)
+    end);
+    return;
+  end if;
+
+  v_why := case
+    when v_token.revoked_at is not null then 'was revoked at ' || to_char(v_token.revoked_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+    when v_token.expires_at <= at then 'expired at ' || to_char(v_token.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+  end;
+  if v_why is not null then
+    v_why := 'the worker token ' || v_why;
+    refused := hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
+      hp_private.count_refused(v_token.token_id, v_why, at));
+    return;
+  end if;
+
+  names_like := replace(v_token.name_pattern, '_', '\_');
+  token_id := v_token.token_id;
+  if worker_name is not null and worker_name not like names_like then
+    refused := hp_private.refuse_name(v_token.token_id, worker_name, at);
+    return;
+  end if;
+  if coalesce(v_token.last_used_at, '-infinity') <= at - interval '1 minute' then
+    update public.hp_worker_token t set last_used_at = at
+    where t.token_hash = (select l.token_hash from public.hp_worker_token l
+      where l.token_hash = v_token.token_hash for no key update skip locked);
+  end if;
+end
+$$;
+
+revoke all on function
+  hp_private.count_refused, hp_private.count_unknown, hp_private.refuse_name, hp_private.count_added,
+  hp_private.admit_worker
+from public;
+revoke all on function
+  public.hp_create_worker_token, public.hp_revoke_worker_token, public.hp_list_worker_tokens
+from public, anon, authenticated, service_role;
+grant execute on function
+  public.hp_create_worker_token, public.hp_revoke_worker_token, public.hp_list_worker_tokens
+to authenticated, service_role;
+
+comment on function public.hp_create_worker_token is 'Makes a worker token and returns it, this once. Errors: PT400 label, name_pattern or expires_in, PT403 not an owner.';
+comment on function public.hp_revoke_worker_token is 'Refuses a worker token from now on. Errors: PT403 not an owner, PT404 no such token.';
+comment on function public.hp_list_worker_tokens is 'Every worker token, without its hash, and how many tries there were with unknown ones. Errors: PT403 not an owner.';
+comment on function hp_private.count_refused is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
+comment on function hp_private.count_unknown is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
+comment on function hp_private.refuse_name is 'Refuses a name that a token is not for.';
+comment on function hp_private.count_added is 'Counts workers and processes that a token is about to add; returns how many of each it may not.';
+comment on function hp_private.admit_worker is 'Whether the caller may report, and under which names.';
+
+-- 20261122001000_beat.sql
 do $$
 begin
   if to_regtype('hp_private.beat') is null then
     create type hp_private.beat as (
       worker_name text, instance_id uuid, sequence bigint, status text, epoch bigint, status_reason text,
       heartbeat_interval_s double precision, requested_interval_s double precision, uptime_ms bigint, sent_at_ms double precision,
-      worker_type text, description text, version text, kind text, hostname text, pid bigint, runtime text,
+      worker_type text, description text, version text, kind text, hostname text, pid bigint, runtime text, parts text[],
       jobs_total bigint, errors_total bigint, counted_jobs bigint, counted_errors bigint,
       jobs_active integer, current_status text, current_job_id text, current_job_type text, status_age_ms bigint,
       poll_interval_s double precision, last_run_age_ms bigint, last_run_duration_ms bigint,
@@ -1898,8 +2508,6 @@ create or replace function hp_private.beat_error(field text, problem text) retur
 language sql immutable set search_path = ''
 return jsonb_build_object('field', field, 'message', field || ' ' || problem);
 
--- First field of a readable beat that is out of its range, or null. No duration is longer than ten years, so that
--- no arithmetic on it can overflow. The lists are walked only for a beat that breaks one of their rules.
 create or replace function hp_private.beat_problem(b hp_private.beat) returns jsonb
 language plpgsql immutable set search_path = ''
 as $$
@@ -1912,7 +2520,6 @@ declare
 begin
   if b.worker_name is null then
     return hp_private.beat_error('worker_name', 'is missing');
-  -- note: not {0,127}, which takes a state of the automaton for every character (8 % of a batch).
   elsif b.worker_name !~ '^[A-Za-z0-9][A-Za-z0-9@:._/-]*$' or char_length(b.worker_name) > 128 then
     return hp_private.beat_error('worker_name',
       'must start with a letter or digit and hold at most 128 of letters, digits and @ : . _ / -');
@@ -1944,7 +2551,6 @@ begin
   elsif abs(b.sent_at_ms) > 8640000000000000 then
     return hp_private.beat_error('sent_at_ms', 'must be a time in milliseconds since 1970');
   elsif greatest(b.cpu_percent, b.memory_percent, b.event_loop_lag_ms) >= 'infinity' then
-    -- A text may spell NaN or Infinity, which a column takes and JSON can't carry to a page. NaN is the greatest of all.
     v_field := case
       when b.cpu_percent >= 'infinity' then 'cpu_percent'
       when b.memory_percent >= 'infinity' then 'memory_percent'
@@ -1955,6 +2561,10 @@ begin
     return hp_private.beat_error('metadata', 'must be an object');
   elsif octet_length(b.metadata::text) > 8192 then
     return hp_private.beat_error('metadata', format('is %s bytes long; at most 8192', octet_length(b.metadata::text)));
+  elsif cardinality(b.parts) > 16 then
+    return hp_private.beat_error('parts', format('holds %s names; at most 16', cardinality(b.parts)));
+  elsif b.parts::text !~ '^\{([a-z0-9_-]{1,32}(,[a-z0-9_-]{1,32})*)?\}$' then
+    return hp_private.beat_error('parts', 'must be names of 1 to 32 of a-z, 0-9, _ and -');
   elsif cardinality(b.leases) > 1000 then
     return hp_private.beat_error('leases', format('holds %s tokens; at most 1000', cardinality(b.leases)));
   elsif jsonb_typeof(b.last_exit) <> 'object' then
@@ -2009,7 +2619,6 @@ begin
 end
 $$;
 
--- Why a beat can't be read at all: the field whose value has the wrong type.
 create or replace function hp_private.beat_misfit(raw jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -2031,1421 +2640,123 @@ begin
 end
 $$;
 
--- Reads the beats of a request. Nearly always all of them are fine, so they are read together first, and one by one
--- only when that fails. errors is null, or holds the error of each bad beat at its place.
-create or replace function hp_private.read_beats(raw jsonb, out beats hp_private.beat[], out errors jsonb[])
+create or replace function hp_private.refusal(worker_name text, error jsonb) returns jsonb
+language sql immutable set search_path = ''
+return jsonb_build_object('worker_name', worker_name, 'ok', false, 'error', error);
+
+create or replace function hp_private.read_each_beat(raw jsonb, out beats hp_private.beat[], out answers jsonb[])
 language plpgsql set search_path = ''
 as $$
 declare
   v_place bigint;
   v_raw jsonb;
   v_beat hp_private.beat;
-  v_error jsonb;
+  v_misfit jsonb;
+begin
+  answers := array_fill(null::jsonb, array[jsonb_array_length(raw)]);
+  for v_raw, v_place in select r.value, r.ordinality from jsonb_array_elements(raw) with ordinality r loop
+    v_misfit := hp_private.beat_misfit(v_raw);
+    v_beat := null;
+    if v_misfit is null then
+      v_beat := jsonb_populate_record(null::hp_private.beat, v_raw);
+    else
+      if jsonb_typeof(v_raw -> 'worker_name') = 'string' then
+        v_beat.worker_name := left(v_raw ->> 'worker_name', 128);
+      end if;
+      answers[v_place] := hp_private.refusal(v_beat.worker_name, v_misfit);
+    end if;
+    beats[v_place] := v_beat;
+  end loop;
+end
+$$;
+
+create or replace function hp_private.read_beats(
+  raw jsonb, out beats hp_private.beat[], out answers jsonb[], out repeats boolean, out leases boolean, out more boolean
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_beat hp_private.beat;
 begin
   begin
-    select array_agg(jsonb_populate_record(null::hp_private.beat, case
-        when r.value ->> 'status' = 'active' then r.value || '{"status": "processing"}' else r.value
-      end) order by r.ordinality)
-    into read_beats.beats
-    from jsonb_array_elements(raw) with ordinality r;
+    if jsonb_array_length(raw) = 1 then
+      v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
+      beats := array[v_beat];
+      repeats := false;
+      leases := v_beat.leases is not null;
+      more := num_nonnulls(v_beat.commands, v_beat.logs) > 0;
+      return;
+    end if;
+    beats := (select array_agg(b) from jsonb_populate_recordset(null::hp_private.beat, raw) b);
   exception when others then
-    for v_raw, v_place in select r.value, r.ordinality from jsonb_array_elements(raw) with ordinality r loop
-      v_error := hp_private.beat_misfit(v_raw);
-      v_beat := null;
-      if v_error is null then
-        v_beat := jsonb_populate_record(null::hp_private.beat, v_raw);
-        if v_beat.status = 'active' then
-          v_beat.status := 'processing';
-        end if;
-      else
-        errors[v_place] := v_error;
-        if jsonb_typeof(v_raw -> 'worker_name') = 'string' then
-          v_beat.worker_name := left(v_raw ->> 'worker_name', 128);
-        end if;
-      end if;
-      read_beats.beats[v_place] := v_beat;
-    end loop;
+    select r.beats, r.answers into read_beats.beats, read_beats.answers from hp_private.read_each_beat(raw) r;
   end;
+  select count(distinct b.worker_name) < count(b.worker_name), bool_or(b.leases is not null),
+    bool_or(num_nonnulls(b.commands, b.logs) > 0)
+  into repeats, leases, more
+  from unnest(beats) b;
+end
+$$;
 
-  for v_place in 1 .. cardinality(read_beats.beats) loop
-    v_error := case when errors[v_place] is null then hp_private.beat_problem(read_beats.beats[v_place]) end;
-    if v_error is not null then
-      errors[v_place] := v_error;
+create or replace function hp_private.refuse_beats(
+  inout beats hp_private.beat[], inout answers jsonb[], names_like text
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_beat hp_private.beat;
+  v_error jsonb;
+begin
+  for v_place in 1 .. cardinality(answers) loop
+    v_beat := beats[v_place];
+    if answers[v_place] is null then
+      if v_beat.status = 'active' then
+        v_beat.status := 'processing';
+        beats[v_place] := v_beat;
+      end if;
+      v_error := hp_private.beat_problem(v_beat);
+      if v_error is null and v_beat.worker_name not like names_like then
+        v_error := hp_private.beat_error('worker_name',
+          format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
+      end if;
+      continue when v_error is null;
+      answers[v_place] := hp_private.refusal(v_beat.worker_name, v_error);
+    end if;
+    if not (answers[v_place] ->> 'ok')::boolean then
+      beats[v_place] := null;
     end if;
   end loop;
 end
 $$;
 
-revoke all on function hp_private.beat_error(text, text) from public;
-revoke all on function hp_private.beat_problem(hp_private.beat) from public;
-revoke all on function hp_private.beat_misfit(jsonb) from public;
-revoke all on function hp_private.read_beats(jsonb) from public;
-
-comment on function hp_private.beat_error(text, text) is 'The error of one beat, as its answer carries it.';
-comment on function hp_private.beat_problem(hp_private.beat) is 'What is out of range in a beat, or null.';
-comment on function hp_private.beat_misfit(jsonb) is 'What has the wrong type in a beat, or null.';
-comment on function hp_private.read_beats(jsonb) is 'Beats of a request, and what is wrong with each.';
-
--- 20261122001350_pacing.sql
--- How often workers may beat. A worker is answered the interval that people set for it, else for its group, else that it
--- asked for; times the stretch of the pulse, by which the tick keeps the whole fleet under the setting beats_per_second.
-
--- The stretch in steps of a quarter to an eighth. Every change of it is a new interval, and with it a new revision, for each
--- worker: a fleet that gains or loses a few must not be told anew each time. So it grows when it must, and shrinks only
--- when a tenth to spare is left in a smaller step.
-create or replace function hp_private.stretch_step(needed double precision, present double precision) returns double precision
+create or replace function hp_private.all_foreign(beats hp_private.beat[], names_like text) returns boolean
 language plpgsql immutable set search_path = ''
 as $$
-declare
-  v_needed double precision := greatest(1, case when needed <= present then least(present, needed * 1.1) else needed end);
-  v_step double precision := power(2, floor(ln(v_needed) / ln(2::double precision))) / 4;
 begin
-  return ceil(v_needed / v_step) * v_step;
-end
-$$;
-
--- What the tick stores in the pulse. The load is that of the intervals before any stretch, so that a stretch does not
--- change what it is worked out from. Workers wait 0.9 to 1.0 of their interval, hence 0.95. A beat of changed activity takes
--- the place of the next plain one, so activity may have what the plain beats leave over.
-create or replace function hp_private.pace_fleet(
-  present double precision, at timestamptz,
-  out live_workers integer, out stretch double precision, out activity_every_s double precision
-)
-language plpgsql stable set search_path = ''
-as $$
-declare
-  v_most double precision := coalesce(nullif(hp_private.setting('beats_per_second'), 0), 200);
-  v_load double precision;
-begin
-  select count(*),
-    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s)), 0) / 0.95
-  into pace_fleet.live_workers, v_load
-  from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
-  -- Not by its lease: a fleet that an outage cut off comes back with the pace that it had.
-  where w.lease_expires_at is not null and w.status not in ('unknown', 'stopped', 'crashed')
-    -- Between its runs a scheduled worker has no need to beat.
-    and not (w.kind = 'scheduled' and w.status in ('idle', 'stopped'));
-
-  pace_fleet.stretch := hp_private.stretch_step(v_load / v_most, coalesce(present, 1));
-  pace_fleet.activity_every_s := least(3600, greatest(1,
-    pace_fleet.live_workers / greatest(v_most - v_load / pace_fleet.stretch, v_most / 100)));
-end
-$$;
-
-revoke all on function hp_private.stretch_step(double precision, double precision) from public;
-revoke all on function hp_private.pace_fleet(double precision, timestamptz) from public;
-
-comment on function hp_private.stretch_step(double precision, double precision) is 'By how much to stretch intervals where so much is needed and so much is in force.';
-comment on function hp_private.pace_fleet(double precision, timestamptz) is 'How many workers beat, by how much their intervals are to be stretched, and how often one may report changed activity.';
-
--- 20261122001400_apply_beats.sql
--- The way of nearly every beat: from the instance that holds its worker's row, newer than the last one applied.
--- One set-based update, HOT, no matter how many beats. Returns the places and answers of the beats that it
--- applied; the others are for hp_private.admit_beat().
---
--- heartbeat_interval_s is the longer one of what the worker states that it holds to and what it is answered: a shorter
--- interval counts from the beat that states it, so that nobody is accused who has not heard of it; a longer one at once.
-create or replace function hp_private.apply_beats(
-  beats hp_private.beat[], at timestamptz, stretch double precision, group_intervals jsonb
-)
-returns table (place bigint, answer jsonb)
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
--- Left to itself PostgreSQL plans this for every array anew, which takes as long as the rest (0.91 → 0.43 ms a beat).
-set plan_cache_mode = 'force_generic_plan'
--- note: a plan made while the table was still empty would read all of it for every beat, until it is next analyzed (1,000 new
--- workers a call: 1.8 s the first time, 9 s the fifth).
-set enable_seqscan = 'off' set enable_hashjoin = 'off' set enable_mergejoin = 'off'
-as $$
-#variable_conflict use_column
-begin
-  -- note: plpgsql rather than sql, for it keeps the plan (planning these columns takes longer than updating a row).
-  return query update public.hp_worker_status w set
-    sequence = b.sequence,
-    status = b.status,
-    status_since = case when w.status = b.status then w.status_since else apply_beats.at end,
-    status_reason = b.status_reason,
-    last_heartbeat = greatest(w.last_heartbeat, apply_beats.at),
-    heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-      b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
-    -- What it held to first is what it wants, where it never says: later on it holds to what it was answered.
-    requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
-    lease_expires_at = case
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status in ('idle', 'stopped') then
-        case
-          when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-          when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-          else w.next_run_at
-        end + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-      when b.status in ('stopped', 'crashed') then null
-      -- A run's time counts from its first beat, until one tells of a run that has ended since.
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status <> 'error'
-        and w.status in ('starting', 'processing', 'running', 'stopping') and w.lease_expires_at is not null
-        and (b.last_run_age_ms is null or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at)
-        then w.lease_expires_at
-      else greatest(
-        apply_beats.at + make_interval(secs => w.lost_after_intervals
-          * greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-            w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-            b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s)))),
-        case
-          when coalesce(b.kind, w.kind) = 'scheduled' then greatest(
-            apply_beats.at + make_interval(secs => coalesce(b.max_run_s, w.max_run_s)),
-            -- Between its runs after one that failed.
-            case
-              when b.status = 'error' then
-                coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
-                  + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-            end)
-        end)
-    end,
-    clock_skew_ms = coalesce(round(b.sent_at_ms - extract(epoch from apply_beats.at)::double precision * 1000), w.clock_skew_ms),
-    worker_type = coalesce(b.worker_type, w.worker_type),
-    description = coalesce(b.description, w.description),
-    version = coalesce(b.version, w.version),
-    kind = coalesce(b.kind, w.kind),
-    hostname = coalesce(b.hostname, w.hostname),
-    pid = coalesce(b.pid, w.pid),
-    runtime = coalesce(b.runtime, w.runtime),
-    jobs_processed = w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs),
-    error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
-    counted_jobs = greatest(w.counted_jobs, b.jobs_total),
-    counted_errors = greatest(w.counted_errors, b.errors_total),
-    draining = coalesce(b.draining, false) and b.status not in ('stopped', 'crashed'),
-    jobs_active = case when b.status in ('stopped', 'crashed') then 0 else coalesce(b.jobs_active, 0) end,
-    current_status = case when b.status not in ('stopped', 'crashed') then b.current_status end,
-    current_job_id = case when b.status not in ('stopped', 'crashed') then b.current_job_id end,
-    current_job_type = case when b.status not in ('stopped', 'crashed') then b.current_job_type end,
-    status_updated_at = case
-      when (w.status, w.current_status, w.current_job_id, w.current_job_type)
-        is distinct from (b.status, b.current_status, b.current_job_id, b.current_job_type)
-        then apply_beats.at - make_interval(secs => coalesce(b.status_age_ms, 0) / 1000.0)
-      else w.status_updated_at
-    end,
-    activity_seen_at = case
-      when (w.status, w.current_status, w.current_job_id, w.current_job_type)
-        is distinct from (b.status, b.current_status, b.current_job_id, b.current_job_type)
-        then clock_timestamp()
-      else w.activity_seen_at
-    end,
-    poll_interval_s = coalesce(b.poll_interval_s, w.poll_interval_s),
-    last_run_at = coalesce(apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0), w.last_run_at),
-    last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
-    processed_count = coalesce(b.processed_count, w.processed_count),
-    last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
-    -- 0: due now, or since it was.
-    next_run_at = case
-      when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-      when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-      else w.next_run_at
-    end,
-    grace_s = coalesce(b.grace_s, w.grace_s),
-    max_run_s = coalesce(b.max_run_s, w.max_run_s),
-    schedule = coalesce(b.schedule, w.schedule),
-    last_error = coalesce(b.last_error, w.last_error),
-    last_error_at = case
-      when b.last_error is null then w.last_error_at
-      else apply_beats.at - make_interval(secs => coalesce(b.last_error_age_ms, 0) / 1000.0)
-    end,
-    circuit_breaker_open = coalesce(b.circuit_breaker_state, w.circuit_breaker_state) = 'open',
-    circuit_breaker_state = coalesce(b.circuit_breaker_state, w.circuit_breaker_state),
-    circuit_breaker_failures = coalesce(b.circuit_breaker_failures, w.circuit_breaker_failures),
-    circuit_breaker_threshold = coalesce(b.circuit_breaker_threshold, w.circuit_breaker_threshold),
-    circuit_breaker_opened_at = case
-      when b.circuit_breaker_state is null then w.circuit_breaker_opened_at
-      else apply_beats.at - make_interval(secs => b.circuit_breaker_opened_age_ms / 1000.0)
-    end,
-    circuit_breaker_retry_at = case
-      when b.circuit_breaker_state is null then w.circuit_breaker_retry_at
-      else apply_beats.at + make_interval(secs => b.circuit_breaker_retry_in_ms / 1000.0)
-    end,
-    circuit_breaker_reason = case
-      when b.circuit_breaker_state is null then w.circuit_breaker_reason else b.circuit_breaker_reason
-    end,
-    cpu_percent = coalesce(b.cpu_percent, w.cpu_percent),
-    memory_percent = coalesce(b.memory_percent, w.memory_percent),
-    memory_rss_bytes = coalesce(b.memory_rss_bytes, w.memory_rss_bytes),
-    event_loop_lag_ms = coalesce(b.event_loop_lag_ms, w.event_loop_lag_ms),
-    event_loop_blocked_ms = b.event_loop_blocked_ms,
-    last_exit = case when b.status in ('stopped', 'crashed') then b.last_exit else w.last_exit end,
-    -- Written only when it changed, and over 1 KB once a minute at most (8 KB with every beat left 516 MB of TOAST
-    -- behind after 50,000 of them).
-    metadata = case
-      when b.metadata is null or b.metadata = w.metadata
-        or (pg_column_size(b.metadata) > 1024 and w.metadata_at > apply_beats.at - interval '1 minute') then w.metadata
-      else b.metadata
-    end,
-    metadata_at = case
-      when b.metadata is null or b.metadata = w.metadata
-        or (pg_column_size(b.metadata) > 1024 and w.metadata_at > apply_beats.at - interval '1 minute') then w.metadata_at
-      else apply_beats.at
-    end
-  from unnest(apply_beats.beats) with ordinality as b
-  where w.worker_name = b.worker_name and w.instance_id = b.instance_id and b.sequence > w.sequence
-  returning b.ordinality, jsonb_build_object(
-    'worker_name', w.worker_name, 'ok', true, 'epoch', w.epoch, 'current', true, 'sequence', w.sequence,
-    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)));
-end
-$$;
-
-revoke all on function hp_private.apply_beats(hp_private.beat[], timestamptz, double precision, jsonb) from public;
-
-comment on function hp_private.apply_beats(hp_private.beat[], timestamptz, double precision, jsonb) is 'Applies the beats of instances that hold their worker''s row; one beat per worker. group_intervals: seconds by worker_type, or null. Returns their places in the array, and their answers.';
-
--- 20261122001500_admit_beat.sql
--- The beats that apply_beats() leaves: from an instance that does not hold its worker's row (yet, or any more), or
--- one that was overtaken by a later beat of its own.
---
--- Order between instances is an epoch that the server hands out. A first beat only registers its instance: the
--- delayed first beat of a process that is dead by now must not silence a live one (ghosts won 1,195 of 5,000
--- restarts without the confirmation, 0 with it). The row moves when a beat presents its epoch.
-
--- What an instance has done since it was last counted goes to the worker's lifetime counts, whoever holds the row.
-create or replace function hp_private.credit(worker_name text, jobs bigint, errors bigint) returns void
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-begin
-  if credit.jobs > 0 or credit.errors > 0 then
-    update public.hp_worker_status w
-    set jobs_processed = w.jobs_processed + greatest(0, credit.jobs),
-      error_count = w.error_count + greatest(0, credit.errors)
-    where w.worker_name = credit.worker_name;
-  end if;
-end
-$$;
-
--- The worker's row goes from the instance that holds it to another one. What the row knew of the old instance is
--- kept with that instance; what is known of the new one comes into the row.
-create or replace function hp_private.hand_over(
-  worker public.hp_worker_status, to_instance public.hp_worker_instance, at timestamptz
-) returns void
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-begin
-  update public.hp_worker_instance i
-  set status = worker.status, sequence = worker.sequence, counted_jobs = worker.counted_jobs,
-    counted_errors = worker.counted_errors, last_heartbeat = worker.last_heartbeat,
-    -- That of a scheduled worker may last for days, its process does not.
-    lease_expires_at = least(worker.lease_expires_at, case
-      when worker.kind = 'scheduled' then
-        worker.last_heartbeat + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s)
-    end),
-    superseded_at = hand_over.at,
-    last_exit = case when worker.status in ('stopped', 'crashed') then worker.last_exit end,
-    -- Only its own word is an end: found silent or marked by hand, it may be heard again.
-    ended_at = case when worker.status in ('stopped', 'crashed') and worker.status_since <= worker.last_heartbeat
-      then worker.status_since end
-  where i.instance_id = worker.instance_id;
-
-  update public.hp_worker_instance i
-  set took_over_at = hand_over.at, superseded_at = null
-  where i.instance_id = to_instance.instance_id;
-
-  update public.hp_worker_status w
-  set instance_id = to_instance.instance_id, epoch = to_instance.epoch, sequence = to_instance.sequence,
-    started_at = to_instance.started_at, hostname = coalesce(to_instance.hostname, w.hostname),
-    pid = coalesce(to_instance.pid, w.pid), version = coalesce(to_instance.version, w.version),
-    runtime = coalesce(to_instance.runtime, w.runtime),
-    counted_jobs = to_instance.counted_jobs, counted_errors = to_instance.counted_errors,
-    -- What the new process wants, and how long its run may last, its own beat says.
-    requested_interval_s = null, lease_expires_at = null,
-    -- The breaker of the old process ended with it.
-    circuit_breaker_state = 'closed', circuit_breaker_open = false, circuit_breaker_failures = 0,
-    circuit_breaker_opened_at = null, circuit_breaker_retry_at = null, circuit_breaker_reason = null,
-    draining = false, name_conflict_since = null, event_loop_blocked_ms = null
-  where w.worker_name = worker.worker_name;
-
-  perform hp_private.note_successor(to_instance, at);
-end
-$$;
-
--- A superseded instance lives on under its own lease; its work counts, its status is its own. Still heard a minute
--- later without stopping, it is no rolling deploy any more but two processes under one name.
-create or replace function hp_private.note_superseded(
-  worker public.hp_worker_status, instance public.hp_worker_instance, beat hp_private.beat, lease_until timestamptz,
-  at timestamptz
-) returns void
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-declare
-  v_newer boolean := beat.sequence > instance.sequence;
-  v_ends boolean := beat.status in ('stopped', 'crashed');
-begin
-  update public.hp_worker_instance i set
-    counted_jobs = greatest(i.counted_jobs, beat.jobs_total),
-    counted_errors = greatest(i.counted_errors, beat.errors_total),
-    sequence = greatest(i.sequence, beat.sequence),
-    last_heartbeat = greatest(i.last_heartbeat, at),
-    status = case when v_newer then beat.status else i.status end,
-    lease_expires_at = case when v_newer then lease_until else i.lease_expires_at end,
-    ended_at = case when v_ends then coalesce(i.ended_at, at) when not v_newer then i.ended_at end,
-    last_exit = case when v_ends then coalesce(i.last_exit, beat.last_exit) else i.last_exit end
-  where i.instance_id = instance.instance_id;
-  if v_ends then
-    perform hp_private.release_leases_of(instance.worker_name, instance.instance_id);
-  end if;
-
-  if v_newer and coalesce(instance.superseded_at, instance.registered_at) <= at - interval '1 minute' and worker.name_conflict_since is null
-    and worker.lease_expires_at > at and worker.status not in ('stopping', 'stopped', 'crashed')
-    and beat.status not in ('stopping', 'stopped', 'crashed')
-    -- Warm processes that a platform calls in turn are no conflict, only runs at the same time.
-    and (worker.kind <> 'scheduled' or (worker.status not in ('idle', 'error') and beat.status not in ('idle', 'error')))
-  then
-    update public.hp_worker_status w set name_conflict_since = note_superseded.at
-    where w.worker_name = worker.worker_name;
-  end if;
-end
-$$;
-
--- Returns the answer of one beat (docs/wire.md, without activity_every_s and again_ms).
-create or replace function hp_private.admit_beat(
-  beat hp_private.beat, at timestamptz, stretch double precision, group_intervals jsonb
-) returns jsonb
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-declare
-  v_worker public.hp_worker_status;
-  v_instance public.hp_worker_instance;
-  v_held boolean;
-  v_current boolean;
-  v_interval double precision;
-  v_lease_until timestamptz;
-  v_answer jsonb;
-  v_jobs bigint := coalesce(beat.jobs_total, 0);
-  v_errors bigint := coalesce(beat.errors_total, 0);
-begin
-  -- A beat that is refused must leave no worker behind, so its instance is looked up before the name is made.
-  select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
-  if v_instance.worker_name <> beat.worker_name then
-    return jsonb_build_object('worker_name', beat.worker_name, 'ok', false, 'error', hp_private.beat_error(
-      'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
-  end if;
-
-  insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
-  on conflict do nothing;
-  select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
-  -- A plain upsert has no instance: a process that takes such a row over is the worker moved to the module.
-  v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
-    and v_worker.status not in ('unknown', 'stopped', 'crashed');
-  v_interval := least(3600, stretch * coalesce(
-    v_worker.interval_override_s, (group_intervals ->> coalesce(beat.worker_type, v_worker.worker_type))::double precision,
-    beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
-  v_lease_until := case
-    when beat.status not in ('stopped', 'crashed') then
-      at + make_interval(secs => v_worker.lost_after_intervals * greatest(v_interval, beat.heartbeat_interval_s))
-  end;
-
-  if v_worker.instance_id = beat.instance_id then
-    -- It has the row: a beat that was overtaken still counts; one that lost a race for the row is applied below.
-    v_current := true;
-    v_instance.epoch := v_worker.epoch;
-    v_instance.counted_jobs := greatest(v_worker.counted_jobs, v_jobs);
-    v_instance.counted_errors := greatest(v_worker.counted_errors, v_errors);
-    if beat.sequence <= v_worker.sequence then
-      perform hp_private.credit(beat.worker_name, v_jobs - v_worker.counted_jobs, v_errors - v_worker.counted_errors);
-      update public.hp_worker_status w
-      set counted_jobs = v_instance.counted_jobs, counted_errors = v_instance.counted_errors
-      where w.worker_name = beat.worker_name;
+  for v_place in 1 .. cardinality(beats) loop
+    if (beats[v_place].worker_name not like names_like) is not true then
+      return false;
     end if;
-  else
-    select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
-    if not found then
-      -- First heard of, or forgotten since: it is credited with what the table has not counted yet.
-      perform hp_private.credit(beat.worker_name,
-        v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
-      insert into public.hp_worker_instance (
-        instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, sequence,
-        counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
-      values (
-        beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
-        at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
-        beat.runtime, beat.sequence - 1, v_jobs, v_errors, at, v_lease_until, at)
-      returning * into v_instance;
-      v_current := not v_held;
-    else
-      -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again: one that has
-      -- heard its epoch, not a process that died before it heard anything. A goodbye may be what presents the epoch, where
-      -- the process before it was killed.
-      v_current := beat.sequence > v_instance.sequence and (
-        (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
-        or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
-        -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
-        -- keeps several warm and calls them in turn.)
-        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
-          beat.status in ('starting', 'processing', 'running', 'error')
-          or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > v_worker.last_run_at, false))));
-      perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
-      perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
-      v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);
-      v_instance.counted_errors := greatest(v_instance.counted_errors, v_errors);
-    end if;
-    if v_current then
-      perform hp_private.hand_over(v_worker, v_instance, at);
-    end if;
-  end if;
-
-  if v_current then
-    select a.answer into v_answer from hp_private.apply_beats(array[beat], at, stretch, group_intervals) a;
-  end if;
-  return coalesce(v_answer, jsonb_build_object(
-    'worker_name', beat.worker_name, 'ok', true, 'epoch', v_instance.epoch, 'current', v_current,
-    'sequence', beat.sequence, 'counted_jobs', v_instance.counted_jobs, 'counted_errors', v_instance.counted_errors,
-    'interval_s', v_interval));
+  end loop;
+  return true;
 end
 $$;
 
-revoke all on function hp_private.credit(text, bigint, bigint) from public;
-revoke all on function hp_private.hand_over(public.hp_worker_status, public.hp_worker_instance, timestamptz) from public;
-revoke all on function hp_private.note_superseded(public.hp_worker_status, public.hp_worker_instance, hp_private.beat, timestamptz, timestamptz) from public;
-revoke all on function hp_private.admit_beat(hp_private.beat, timestamptz, double precision, jsonb) from public;
-
-comment on function hp_private.credit(text, bigint, bigint) is 'Adds to a worker''s lifetime counts what one of its instances did.';
-comment on function hp_private.hand_over(public.hp_worker_status, public.hp_worker_instance, timestamptz) is 'Moves a worker''s row to another instance.';
-comment on function hp_private.note_superseded(public.hp_worker_status, public.hp_worker_instance, hp_private.beat, timestamptz, timestamptz) is 'Records a beat of an instance that does not hold the row.';
-comment on function hp_private.admit_beat(hp_private.beat, timestamptz, double precision, jsonb) is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';
-
--- 20261122001550_mass_silence.sql
--- When much of the fleet falls silent together the fault is more likely ours, or the network's, than everybody's. So before
--- a worker is accused, the others are asked for: of those that should have been heard within all of its lease but one
--- interval, was at least half? (Leases that are jittered end spread over an interval: asking whether half have *ended*
--- accuses 40 % of a fleet before it trips.)
---
--- A doubt is remembered for a lease: once the network is back, half of the fleet is heard again before the other half has
--- had its turn. (docs/decisions/0005-a-doubt-is-remembered.md)
-
-create table if not exists hp_private.mass_silence (
-  heartbeat_interval_s double precision,
-  lost_after_intervals double precision,
-  seen_at timestamptz not null,
-  window_s double precision not null,
-  expected double precision not null,
-  heard integer not null,
-  constraint mass_silence_pkey primary key (heartbeat_interval_s, lost_after_intervals)
-);
-
-alter table hp_private.mass_silence enable row level security;
-revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
--- note: no policy and no grant; only the tick uses it.
-
-comment on table hp_private.mass_silence is 'Workers of a like lease of which none is accused, for less than half of all that should have been heard were.';
-comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
-comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
-comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
-comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have been heard.';
-comment on column hp_private.mass_silence.expected is 'How many should have been.';
-comment on column hp_private.mass_silence.heard is 'How many were.';
-
--- The lease but one interval: 4 of 5. A request of the heartbeat module may hang for 10 s, which is longer than short
--- intervals are; an outage that is over by then must have been seen before.
-create or replace function hp_private.doubt_window_s(heartbeat_interval_s double precision, lost_after_intervals double precision)
-returns double precision
-language sql immutable set search_path = ''
-return greatest(
-  lost_after_intervals * heartbeat_interval_s - greatest(heartbeat_interval_s, 10),
-  least(2, lost_after_intervals - 1) * heartbeat_interval_s);
-
--- For how long the past excuses a resident's silence: its lease, or where that is shorter one interval and such a request.
-create or replace function hp_private.patience(heartbeat_interval_s double precision, lost_after_intervals double precision)
-returns interval
-language sql immutable set search_path = ''
-return make_interval(secs => greatest(lost_after_intervals * heartbeat_interval_s, heartbeat_interval_s + 10));
-
--- Asks for each kind of lease of which a resident is silent, as far as we watched all of its window: on most ticks there is
--- none. Who is paused may be silent, and says nothing about the watch. Who was given up in the doubt that lasts is asked for
--- still: that the fleet is smaller does not mean that it was heard.
-drop function if exists hp_private.note_mass_silence(timestamptz, timestamptz);
-create or replace function hp_private.note_mass_silence(ticking_since timestamptz, impaired_since timestamptz, at timestamptz)
-returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  delete from hp_private.mass_silence m
-  where m.seen_at + 2 * hp_private.patience(m.heartbeat_interval_s, m.lost_after_intervals) < at;
-
-  if not exists (
-    select from public.hp_worker_status w
-    where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed') and w.lost_after_intervals > 1
-      and w.last_heartbeat <= at - make_interval(secs => least(2, w.lost_after_intervals - 1) * w.heartbeat_interval_s)
-  ) then
-    return;
-  end if;
-
-  with resident as materialized (
-    select w.heartbeat_interval_s, w.lost_after_intervals, w.last_heartbeat,
-      coalesce(greatest(w.paused_until, g.paused_until) > at, false) as paused, w.status = 'crashed' as given_up
-    from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
-    where w.kind = 'resident' and (w.status not in ('unknown', 'stopped', 'crashed')
-      or (w.status = 'crashed' and w.last_exit is null and w.status_since >= note_mass_silence.impaired_since))
-  ),
-  lease as (
-    select r.heartbeat_interval_s, r.lost_after_intervals, min(r.last_heartbeat) as silent_since,
-      hp_private.doubt_window_s(r.heartbeat_interval_s, r.lost_after_intervals) as window_s
-    from resident r where not r.given_up group by r.heartbeat_interval_s, r.lost_after_intervals
-  ),
-  judged as (
-    select l.heartbeat_interval_s, l.lost_after_intervals, l.window_s,
-      sum(least(1, l.window_s / r.heartbeat_interval_s)) as expected,
-      count(*) filter (where r.last_heartbeat > at - make_interval(secs => l.window_s)) as heard
-    from lease l join resident r on not r.paused
-    where l.window_s > 0 and greatest(l.silent_since, note_mass_silence.ticking_since) <= at - make_interval(secs => l.window_s)
-    group by l.heartbeat_interval_s, l.lost_after_intervals, l.window_s
-  )
-  insert into hp_private.mass_silence as m (heartbeat_interval_s, lost_after_intervals, seen_at, window_s, expected, heard)
-  select j.heartbeat_interval_s, j.lost_after_intervals, note_mass_silence.at, j.window_s, j.expected, j.heard from judged j
-  -- Two that fell silent may well be two that died.
-  where j.expected >= 3 and j.heard < j.expected / 2
-  on conflict (heartbeat_interval_s, lost_after_intervals) do update
-  set seen_at = excluded.seen_at, expected = excluded.expected, heard = excluded.heard;
-end
-$$;
-
-revoke all on function hp_private.doubt_window_s(double precision, double precision) from public;
-revoke all on function hp_private.patience(double precision, double precision) from public;
-revoke all on function hp_private.note_mass_silence(timestamptz, timestamptz, timestamptz) from public;
-
-comment on function hp_private.doubt_window_s(double precision, double precision) is 'Seconds within which the others should have been heard before one with such a lease is accused.';
-comment on function hp_private.patience(double precision, double precision) is 'How long after an outage of ours a resident has to be heard again.';
-comment on function hp_private.note_mass_silence(timestamptz, timestamptz, timestamptz) is 'Records where much of the fleet has fallen silent together.';
-
--- 20261122001560_silence.sql
--- Who has fallen silent. A resident's lease runs out some intervals after its last beat, a scheduled worker's at its next
--- run and grace, or at the end of its longest allowed run. Whoever is then not heard is marked crashed, as of that deadline,
--- unless the silence may be ours (truth rule 3).
-
-create or replace function hp_private.in_words(span interval) returns text
-language sql immutable set search_path = ''
-return case
-  when extract(epoch from span) < 120 then round(extract(epoch from span)) || ' seconds'
-  when extract(epoch from span) < 7200 then round(extract(epoch from span) / 60) || ' minutes'
-  when extract(epoch from span) < 172800 then round(extract(epoch from span) / 3600) || ' hours'
-  else round(extract(epoch from span) / 86400) || ' days'
-end;
-
--- An event of the watch itself belongs to no worker.
-create or replace function hp_private.watch_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
-returns bigint
-language plpgsql set search_path = ''
-as $$
-declare
-  v_id bigint;
-begin
-  insert into public.hp_worker_event (at, type, from_value, to_value, reason, details)
-  values (watch_event.at, 'watch', watch_event.from_value, watch_event.to_value, watch_event.reason, watch_event.details)
-  returning id into v_id;
-  return v_id;
-end
-$$;
-
--- The transition is a compare-and-swap on the lease, and passes over locked rows: those are being beaten at this moment.
-create or replace function hp_private.mark_crashed(names text[], leases timestamptz[], deadlines timestamptz[], reasons text[])
-returns text[]
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-declare
-  v_names text[];
-begin
-  with silent as materialized (
-    select w.worker_name, s.deadline, s.reason
-    from unnest(names, leases, deadlines, reasons) s (worker_name, lease, deadline, reason)
-    join public.hp_worker_status w on w.worker_name = s.worker_name and w.lease_expires_at = s.lease
-    order by w.worker_name for no key update of w skip locked
-  ),
-  marked as (
-    update public.hp_worker_status w set
-      status = 'crashed', status_since = s.deadline, status_reason = s.reason,
-      lease_expires_at = null, draining = false, jobs_active = 0, current_status = null, current_job_id = null,
-      current_job_type = null, status_updated_at = s.deadline, activity_seen_at = clock_timestamp(), last_exit = null
-    from silent s where w.worker_name = s.worker_name
-    returning w.worker_name
-  )
-  select array_agg(m.worker_name order by m.worker_name) into v_names from marked m;
-  return v_names;
-end
-$$;
-
--- Marks those whose time has run out, and says whether the watch is in doubt: impaired_since and watching_since come back
--- as they are from now on.
---
--- Silence counts from watching_since at the earliest, for what we did not watch is nobody's fault; a shorter gap of ours
--- forgives those to whom it was long. In doubt nobody is accused for three leases of their own, and those that fell silent together are given up together. A scheduled worker
--- is excused only if its time to be heard lay in what we missed: it has then until the time after.
-create or replace function hp_private.judge_silence(
-  pulse hp_private.pulse, tick_every interval, at timestamptz,
-  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
-)
-language plpgsql set search_path = ''
-as $$
-declare
-  v_found record;
-  v_given_up text[];
-  v_event bigint;
-begin
-  impaired_since := pulse.impaired_since;
-  watching_since := pulse.watching_since;
-  perform hp_private.note_mass_silence(pulse.ticking_since, pulse.impaired_since, at);
-
-  with overdue as materialized (
-    select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
-      w.max_run_s, w.lost_after_intervals,
-      case
-        when w.kind = 'resident' then make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
-        else greatest(w.lease_expires_at - w.last_heartbeat, '0')
-      end as lease,
-      case
-        when w.kind = 'resident' then hp_private.patience(w.heartbeat_interval_s, w.lost_after_intervals)
-        else greatest(w.lease_expires_at - w.last_heartbeat, '0')
-      end as patience,
-      case
-        when w.kind = 'resident' then make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
-        when w.status in ('idle', 'stopped', 'error') then make_interval(secs => w.grace_s)
-        else make_interval(secs => w.max_run_s)
-      end as leeway,
-      -- The latest gap that may explain the silence.
-      case
-        when w.kind = 'resident' then '-infinity'
-        when w.status in ('idle', 'stopped', 'error') then coalesce(w.next_run_at, w.last_heartbeat)
-        else w.last_heartbeat
-      end as due_at
-    from public.hp_worker_status w
-    where w.lease_expires_at <= judge_silence.at
-      and (w.status not in ('unknown', 'stopped', 'crashed') or (w.kind = 'scheduled' and w.status = 'stopped'))
-  ),
-  watched as (
-    select o.*, greatest(o.lease_expires_at,
-      case when o.due_at <= pulse.ticking_since then pulse.ticking_since + o.patience end,
-      case
-        when o.due_at <= pulse.gap_ended_at and make_interval(secs => pulse.gap_s) >= o.leeway / 2
-          then pulse.gap_ended_at + o.patience
-      end) as deadline
-    from overdue o
-  ),
-  excused as (
-    select w.*, w.deadline + 3 * w.lease as latest, greatest(w.deadline,
-      case
-        when w.due_at <= pulse.watching_since then least(pulse.watching_since + w.patience, w.deadline + 3 * w.lease)
-      end) as excused_until,
-      make_interval(secs => hp_private.doubt_window_s(w.heartbeat_interval_s, w.lost_after_intervals)) as doubt_window,
-      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
-    from watched w left join hp_private.mass_silence m
-      on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
-  ),
-  asked as (
-    select e.*,
-      -- Where ticks are rare the fleet may be gone and half of it back between two: silent at both, then.
-      e.kind = 'scheduled' or e.excused_until <= least(pulse.tick_at, judge_silence.at - tick_every)
-        or e.lease - e.doubt_window >= 1.5 * tick_every as certain
-    from excused e where e.excused_until <= judge_silence.at
-  ),
-  -- Last beats are staggered: the first of a doubt waits for those that fell silent together with it, an interval at most
-  -- (or a request that hung), so that all are given up at once and nobody before its own three leases are over.
-  spread as (
-    select a.*,
-      min(a.latest) filter (where a.in_doubt and a.latest <= judge_silence.at) over alike as first_latest,
-      min(a.latest) filter (where a.in_doubt and a.latest > judge_silence.at) over alike as next_latest
-    from asked a window alike as (partition by a.kind, a.heartbeat_interval_s, a.lost_after_intervals)
-  ),
-  silent as materialized (
-    select s.*, s.in_doubt and (s.latest > judge_silence.at
-      or coalesce(s.next_latest <= s.first_latest + (s.lease - s.doubt_window), false)) as held
-    from spread s
-  ),
-  doubt as (
-    select min(s.excused_until) filter (where s.held) as since,
-      coalesce(bool_or(s.doubted_at = judge_silence.at) filter (where s.held), false) as lasts
-    from silent s
-  ),
-  accused as (
-    select s.worker_name, s.lease_expires_at, s.excused_until, s.in_doubt,
-      case
-        when s.kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(s.excused_until - s.last_heartbeat)
-        when s.status in ('idle', 'stopped', 'error') and s.next_run_at is not null then format(
-          'overdue: due %s UTC, not begun %s later', to_char(s.next_run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
-          hp_private.in_words(s.excused_until - s.next_run_at))
-        else 'its run has lasted longer than '
-          || hp_private.in_words(make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)))
-      end as reason
-    from silent s cross join doubt d
-    where s.certain and not s.held and not (
-      s.kind = 'scheduled' and s.latest > judge_silence.at and (d.since is not null or pulse.impaired_since is not null))
-  )
-  select d.since, d.lasts,
-    array_agg(a.worker_name) as names, array_agg(a.lease_expires_at) as leases,
-    array_agg(a.excused_until) as deadlines, array_agg(a.reason) as reasons,
-    array_agg(a.worker_name) filter (where a.in_doubt) as doubted
-  into v_found
-  from doubt d left join accused a on true group by d.since, d.lasts;
-
-  if v_found.since is not null and impaired_since is null then
-    impaired_since := v_found.since;
-    perform hp_private.watch_event(v_found.since, 'watching', 'impaired',
-      format('%s of %s workers heard in %s: the fault may be ours, so nobody is accused', m.heard, round(m.expected),
-        hp_private.in_words(make_interval(secs => m.window_s))),
-      jsonb_build_object('heard', m.heard, 'expected', round(m.expected), 'window_s', m.window_s))
-    from hp_private.mass_silence m order by m.seen_at desc, m.window_s limit 1;
-  end if;
-
-  if v_found.names[1] is not null then
-    crashed := hp_private.mark_crashed(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons);
-    select array_agg(n.name order by n.name) into v_given_up from unnest(v_found.doubted) n (name) where n.name = any (crashed);
-    if v_given_up is not null then
-      v_event := hp_private.watch_event(at, 'impaired', 'lost',
-        format('%s silent for three leases more: taken for crashed', case cardinality(v_given_up)
-          when 1 then 'one worker has been' else cardinality(v_given_up) || ' workers have been' end),
-        jsonb_build_object('workers', cardinality(v_given_up), 'names', to_jsonb(v_given_up[1:100])));
-      -- So that whoever tells people of events can leave these to the one that speaks for all.
-      update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
-      where e.worker_name = any (v_given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
-    end if;
-  end if;
-
-  if impaired_since is not null and not v_found.lasts then
-    perform hp_private.watch_event(at, 'impaired', 'watching',
-      case when v_given_up is null then 'heard again' else 'nobody is left in doubt' end,
-      jsonb_build_object('impaired_s', round(extract(epoch from at - impaired_since))));
-    impaired_since := null;
-    if v_given_up is null then
-      watching_since := greatest(watching_since, (select max(m.seen_at) from hp_private.mass_silence m));
-    end if;
-  end if;
-end
-$$;
-
-revoke all on function hp_private.in_words(interval) from public;
-revoke all on function hp_private.watch_event(timestamptz, text, text, text, jsonb) from public;
-revoke all on function hp_private.mark_crashed(text[], timestamptz[], timestamptz[], text[]) from public;
-revoke all on function hp_private.judge_silence(hp_private.pulse, interval, timestamptz) from public;
-
-comment on function hp_private.in_words(interval) is 'A span of time for people.';
-comment on function hp_private.watch_event(timestamptz, text, text, text, jsonb) is 'Writes an event of the watch itself; returns its id.';
-comment on function hp_private.mark_crashed(text[], timestamptz[], timestamptz[], text[]) is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
-comment on function hp_private.judge_silence(hp_private.pulse, interval, timestamptz) is 'Marks those whose time has run out, and says whether the watch is in doubt.';
-
--- 20261122001570_cleanup.sql
--- What need not be kept. A worker that is expected stays, dead or alive; a replica or a one-off process that has ended would
--- otherwise stay on the page for ever. Its events stay as long as others.
-
-create or replace function hp_private.cleanup_stale_workers(older_than interval, at timestamptz) returns text[]
-language plpgsql set search_path = ''
-as $$
-declare
-  v_names text[];
-begin
-  -- note: a scheduled worker is stopped between its runs too, and its lease then lasts until the next.
-  with stale as materialized (
-    select w.worker_name from public.hp_worker_status w
-    where w.status in ('stopped', 'crashed') and not w.expected
-      and w.status_since <= at - older_than and not coalesce(w.lease_expires_at > at, false)
-    order by w.worker_name for update skip locked
-  ),
-  removed as (
-    delete from public.hp_worker_status w using stale s where w.worker_name = s.worker_name returning w.worker_name
-  )
-  select array_agg(r.worker_name order by r.worker_name) into v_names from removed r;
-  return v_names;
-end
-$$;
-
--- Once an hour.
-create or replace function hp_private.prune(at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_stale_after_s double precision := coalesce(hp_private.setting('cleanup_after_s'), 86400);
-begin
-  update hp_private.pulse p set pruned_at = prune.at
-  where p.id and (p.pruned_at is null or p.pruned_at <= prune.at - interval '1 hour');
-  if not found then
-    return;
-  end if;
-  delete from public.hp_worker_event e
-  where e.recorded_at < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
-  delete from public.hp_worker_instance i
-  where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
-      < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
-    and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
-  -- Until then a worker that still carries it is told why it is refused.
-  delete from public.hp_worker_token t
-  where least(t.revoked_at, t.expires_at)
-    < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
-  delete from public.hp_worker_command c
-  where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
-    and c.state not in ('requested', 'delivered', 'acknowledged');
-  perform hp_private.prune_logs(at);
-  if v_stale_after_s > 0 then
-    perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
-  end if;
-end
-$$;
-
--- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
-create or replace function public.hp_cleanup_stale_workers(older_than interval default '60 minutes') returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_names text[];
-begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may remove workers' using errcode = 'PT403';
-  end if;
-  if older_than is null or older_than < interval '0' then
-    raise exception 'older_than is %; it must be an interval from 0 up', coalesce(older_than::text, 'null')
-      using errcode = 'PT400';
-  end if;
-
-  v_names := hp_private.cleanup_stale_workers(older_than, now());
-  -- Open pages count the workers in the header.
-  if v_names is not null and exists (select from hp_private.pulse p where p.watched_until > now()) then
-    perform hp_private.send_digest('digest', now() - interval '10 seconds', now());
-  end if;
-  return jsonb_build_object('removed', coalesce(cardinality(v_names), 0), 'names', coalesce(to_jsonb(v_names), '[]'));
-end
-$$;
-
-revoke all on function hp_private.cleanup_stale_workers(interval, timestamptz) from public;
-revoke all on function hp_private.prune(timestamptz) from public;
-revoke all on function public.hp_cleanup_stale_workers(interval) from public, anon, authenticated, service_role;
-grant execute on function public.hp_cleanup_stale_workers(interval) to authenticated, service_role;
-
-comment on function hp_private.cleanup_stale_workers(interval, timestamptz) is 'Removes workers that ended long ago and are not expected; returns their names or null.';
-comment on function hp_private.prune(timestamptz) is 'Removes old events, ended instances, stale workers and tokens that ended long ago, once an hour.';
-comment on function public.hp_cleanup_stale_workers(interval) is 'Removes stopped and crashed workers that are not expected and have been so for older_than. Returns {removed, names}. Errors: PT400 older_than, PT403 not an operator.';
-
--- 20261122001600_tick.sql
--- The server's own pulse. It finds the workers that have fallen silent, keeps open pages up to date, and records that
--- it ran. One at a time however often it is called.
-
-create or replace function hp_private.tick(at timestamptz) returns jsonb
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-declare
-  v_pulse hp_private.pulse;
-  v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
-  v_watched boolean;
-  v_digest boolean;
-  v_judged record;
-  v_pace record;
-begin
-  if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
-    return jsonb_build_object('ran', false);
-  end if;
-  select * into v_pulse from hp_private.pulse;
-
-  if v_pulse.tick_at is null or at - v_pulse.tick_at > greatest(interval '30 seconds', 3 * v_tick_every) then
-    v_pulse.ticking_since := at;
-    v_pulse.watching_since := at;
-    if v_pulse.tick_at is not null then
-      if v_pulse.impaired_since is null then
-        perform hp_private.watch_event(v_pulse.tick_at, 'watching', 'impaired', 'the tick did not run', '{}');
-      end if;
-      perform hp_private.watch_event(at, 'impaired', 'watching', format('the tick runs again, after %s: silence counts from now',
-        hp_private.in_words(at - v_pulse.tick_at)),
-        jsonb_build_object('impaired_s', round(extract(epoch from at - coalesce(v_pulse.impaired_since, v_pulse.tick_at)))));
-      v_pulse.impaired_since := null;
-    end if;
-  elsif at - v_pulse.tick_at > 3 * v_tick_every then
-    v_pulse.gap_ended_at := at;
-    v_pulse.gap_s := extract(epoch from at - v_pulse.tick_at);
-  end if;
-  v_judged := hp_private.judge_silence(v_pulse, v_tick_every, at);
-
-  -- A conflict is over when no superseded instance vouches for itself any more.
-  with settled as materialized (
-    select w.worker_name from public.hp_worker_status w
-    where w.name_conflict_since is not null and not exists (
-      select from public.hp_worker_instance i
-      where i.worker_name = w.worker_name and i.instance_id <> w.instance_id and i.lease_expires_at > tick.at)
-    order by w.worker_name for no key update skip locked
-  )
-  update public.hp_worker_status w set name_conflict_since = null from settled s where w.worker_name = s.worker_name;
-
-  perform hp_private.release_leases(at);
-  if v_pulse.commands_open then
-    perform hp_private.follow_commands(at);
-  end if;
-  if v_pulse.followed_until > at then
-    perform hp_private.follow_workers(at);
-  end if;
-  if v_pulse.seen_any then
-    perform hp_private.forget_seen(at);
-  end if;
-  perform hp_private.prune(at);
-  perform hp_private.prune_large_logs(v_pulse.logs_pruned_at, at);
-
-  v_watched := coalesce(v_pulse.watched_until > at, false);
-  v_digest := v_watched and (hp_private.digest_due(v_pulse.digest_at, v_tick_every, at)
-    or v_judged.impaired_since is distinct from v_pulse.impaired_since or v_judged.watching_since > v_pulse.watching_since);
-  select * into v_pace from hp_private.pace_fleet(v_pulse.stretch, at);
-  update hp_private.pulse p set
-    tick_at = tick.at, ticking_since = v_pulse.ticking_since, watching_since = v_judged.watching_since,
-    impaired_since = v_judged.impaired_since, gap_ended_at = v_pulse.gap_ended_at, gap_s = v_pulse.gap_s,
-    digest_at = case when v_digest then tick.at else p.digest_at end,
-    live_workers = v_pace.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
-  where p.id;
-
-  if v_digest then
-    perform hp_private.send_digest('digest',
-      greatest(v_pulse.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
-  elsif v_watched and v_judged.crashed is not null then
-    perform hp_private.send_transition(v_judged.crashed);
-  end if;
-  perform hp_private.keep_history(at);
-  return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_judged.crashed), 0));
-end
-$$;
-
--- A page needs its digests even where a scheduler calls but once a minute.
-create or replace function hp_private.tick_if_overdue(tick_at timestamptz, at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  -- note: the settings are looked up only past the shortest period that they are likely to have.
-  if tick_at is null or (tick_at < at - interval '2 seconds' and tick_at < at - least(
-    2 * make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision),
-    (select make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision)
-      from hp_private.pulse p where p.watched_until > tick_if_overdue.at)))
-  then
-    perform hp_private.tick(at);
-  end if;
-end
-$$;
-
-create or replace function public.hp_tick() returns jsonb
-language sql security definer set search_path = ''
-return hp_private.tick(now());
-
-revoke all on function hp_private.tick(timestamptz) from public;
-revoke all on function hp_private.tick_if_overdue(timestamptz, timestamptz) from public;
-revoke all on function public.hp_tick() from public, anon, authenticated, service_role;
-grant execute on function public.hp_tick() to service_role;
--- note: the scheduler alone; pg_cron runs it as its owner.
-
-comment on function hp_private.tick(timestamptz) is 'hp_tick at a given time.';
-comment on function hp_private.tick_if_overdue(timestamptz, timestamptz) is 'Runs the tick when whoever should run it is two periods late.';
-comment on function public.hp_tick() is 'The watch''s pulse, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
-
--- 20261122001700_heartbeat.sql
--- What workers call. An array of beats in, an answer per beat out, in the same order; the format is docs/wire.md.
-
--- Tells open pages of what writes to these workers changed, as far as the stores of messages last, and returns the
--- pacing for the answers. Comes after all rows are written. began is the clock at the start of the writes.
-create or replace function hp_private.tell(names text[], began timestamptz, activity_every_s double precision) returns jsonb
-language plpgsql set search_path = ''
-as $$
-declare
-  v_now constant timestamptz := clock_timestamp();
-  v_setting record;
-  v_transitioned text[];
-  v_active boolean;
-  v_budget hp_private.message_budget;
-  v_again_ms double precision;
-begin
-  -- A setting that is missing or makes no sense must not cost a beat: the migration's default counts then.
-  select
-    coalesce(max(s.n) filter (where s.key = 'transition_store'), 20) as transition_store,
-    coalesce(max(s.n) filter (where s.key = 'transition_refill_per_s'), 5) as transition_refill_per_s,
-    coalesce(max(s.n) filter (where s.key = 'activity_store'), 600) as activity_store,
-    coalesce(max(s.n) filter (where s.key = 'activity_refill_s' and s.n > 0), 10) as activity_refill_s
-  into v_setting
-  from (
-    select s.key, least(greatest(s.value::numeric, 0), 1e9)::double precision as n from public.hp_setting s
-    where jsonb_typeof(s.value) = 'number' and s.key in (
-      'transition_store', 'transition_refill_per_s', 'activity_store', 'activity_refill_s')
-  ) s;
-
-  select * into v_budget from hp_private.message_budget b where b.kind = 'activity';
-  -- What was held back is untold still when its worker beats once more, though that beat changes nothing.
-  select array_agg(w.worker_name) filter (where w.transitioned_at >= began),
-    bool_or(greatest(w.activity_seen_at, w.updated_at) >= least(began, nullif(v_budget.sent_at, '-infinity'))
-      and (w.transitioned_at is null or w.transitioned_at < began))
-  into v_transitioned, v_active
-  from public.hp_worker_status w where w.worker_name = any (names);
-
-  if v_transitioned is not null then
-    if hp_private.take_message('transition', v_setting.transition_store, v_setting.transition_refill_per_s, '0', v_now) then
-      perform hp_private.send_transition(v_transitioned);
-    else
-      v_active := true; -- joined with what else happens in this second
-    end if;
-  end if;
-
-  if v_active then
-    if hp_private.take_message('activity', v_setting.activity_store,
-      1 / greatest(v_setting.activity_refill_s, hp_private.message_every_s(v_budget.bytes)), '1 second', v_now) then
-      -- Two seconds for transactions that began before the last message and committed after it.
-      perform hp_private.send_digest('activity',
-        greatest(v_budget.sent_at, v_now - interval '1 minute') - interval '2 seconds', v_now);
-    elsif v_budget.stored >= 1 then
-      v_again_ms := greatest(50, 1050 - extract(epoch from v_now - v_budget.sent_at)::double precision * 1000);
-    end if;
-  end if;
-
-  return jsonb_strip_nulls(jsonb_build_object(
-    'activity_every_s', tell.activity_every_s, 'again_ms', round(v_again_ms::numeric)));
-end
-$$;
-
--- The beats that would add more workers or processes than their token may, the latest in the call first, and their answers.
-create or replace function hp_private.refuse_added(
-  token_id bigint, beats hp_private.beat[], answers jsonb[], at timestamptz
-) returns table (place bigint, answer jsonb)
-language plpgsql set search_path = ''
-as $$
-declare
-  v_names text[];
-  v_instances uuid[];
-  v_over record;
-begin
-  select array_agg(distinct b.worker_name) filter (where not exists (
-      select from public.hp_worker_status w where w.worker_name = b.worker_name)),
-    array_agg(distinct b.instance_id) filter (where not exists (
-      select from public.hp_worker_instance i where i.instance_id = b.instance_id))
-  into v_names, v_instances
-  from unnest(beats) with ordinality b where answers[b.ordinality] is null;
-  if v_instances is null then
-    return; -- a name that is new has a process that is
-  end if;
-
-  v_over := hp_private.count_added(token_id, at, coalesce(cardinality(v_names), 0), cardinality(v_instances));
-  if v_over.names = 0 and v_over.processes = 0 then
-    return;
-  end if;
-  v_names := (
-    select array_agg(n.name) from (
-      select b.worker_name as name from unnest(beats) with ordinality b where b.worker_name = any (v_names)
-      group by b.worker_name order by min(b.ordinality) desc limit v_over.names) n);
-  v_instances := (
-    select array_agg(n.instance) from (
-      select b.instance_id as instance from unnest(beats) with ordinality b where b.instance_id = any (v_instances)
-      group by b.instance_id order by min(b.ordinality) desc limit v_over.processes) n);
-  return query
-    select b.ordinality, jsonb_build_object('worker_name', b.worker_name, 'ok', false, 'error', case
-      when b.worker_name = any (v_names) then hp_private.beat_error('worker_name', format(
-        'is new, and its worker token has added as many workers as it may within an hour, %s '
-        '(setting token_new_names_per_hour)', coalesce(hp_private.setting('token_new_names_per_hour'), 1000)))
-      else hp_private.beat_error('instance_id', format(
-        'is new, and its worker token has added as many processes as it may within an hour, %s '
-        '(setting token_new_processes_per_hour)', coalesce(hp_private.setting('token_new_processes_per_hour'), 5000)))
-    end)
-    from unnest(beats) with ordinality b
-    where answers[b.ordinality] is null and (b.worker_name = any (v_names) or b.instance_id = any (v_instances));
-end
-$$;
-
-drop function if exists hp_private.heartbeat(jsonb, timestamptz, text);
-
--- names_like: the LIKE pattern of the names that the caller may speak for, or null for any. Null is returned where it may
--- not speak for a single one. token_id: the worker token that it came with, or null.
-create or replace function hp_private.heartbeat(
-  raw jsonb, at timestamptz, names_like text default null, token_id bigint default null
-) returns jsonb
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-declare
-  v_began constant timestamptz := clock_timestamp();
-  v_count integer;
-  v_beats hp_private.beat[];
-  v_errors jsonb[];
-  v_answers jsonb[];
-  v_names text[];
-  v_distinct integer;
-  v_leases boolean;
-  v_more boolean;
-  v_pulse record;
-  v_pacing jsonb := '{}';
-  v_left integer;
-  v_place bigint;
-  v_answer jsonb;
-  v_misplaced boolean := false;
-begin
-  if jsonb_typeof(raw) is distinct from 'array' then
-    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
-      using errcode = 'PT400';
-  end if;
-  v_count := jsonb_array_length(raw);
-  if v_count not between 1 and 1000 then
-    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
-  end if;
-
-  select p.tick_at, p.watched_until, p.activity_every_s, p.stretch, p.commands_open, p.followed_until,
-    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
-      where g.heartbeat_interval_s is not null) as group_intervals
-  into v_pulse
-  from hp_private.pulse p;
-  select r.beats, r.errors into v_beats, v_errors from hp_private.read_beats(raw) r;
-  select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
-    bool_or(b.commands is not null or b.logs is not null)
-  into v_names, v_distinct, v_leases, v_more
-  from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
-
-  -- A misplaced name must not cost the others of its process. Looking through the names is cheap; through the beats not.
-  if names_like is not null then
-    if v_errors is null and v_count = 1 then
-      v_misplaced := v_names[1] not like names_like;
-    else
-      v_misplaced := v_errors is not null or exists (select from unnest(v_names) n where n not like names_like);
-    end if;
-  end if;
-  if v_misplaced then
-    v_left := v_count;
-    for v_place in
-      select b.ordinality from unnest(v_beats) with ordinality b where b.worker_name not like names_like
-    loop
-      v_errors[v_place] := hp_private.beat_error('worker_name',
-        format('is outside of what the worker token is for, %s', replace(names_like, '\_', '_')));
-      v_left := v_left - 1;
-    end loop;
-    if v_left = 0 then
-      return null;
-    end if;
-    select array_agg(b.worker_name), count(distinct b.worker_name), bool_or(b.leases is not null),
-      bool_or(b.commands is not null or b.logs is not null)
-    into v_names, v_distinct, v_leases, v_more
-    from unnest(v_beats) with ordinality b where v_errors[b.ordinality] is null;
-  end if;
-
-  -- Everyone who writes several workers locks them in the order of their names (unsorted: 11 to 16 deadlocks in 6 s).
-  if v_count > 1 then
-    perform from public.hp_worker_status w where w.worker_name = any (v_names)
-    order by w.worker_name for no key update;
-  end if;
-
-  v_answers := array_fill(null::jsonb, array[v_count]);
-  v_left := v_count;
-  if v_errors is not null then
-    for v_place in select g from generate_series(1, v_count) g where v_errors[g] is not null loop
-      v_answers[v_place] := jsonb_build_object(
-        'worker_name', (v_beats[v_place]).worker_name, 'ok', false, 'error', v_errors[v_place]);
-      v_beats[v_place] := null;
-      v_left := v_left - 1;
-    end loop;
-  end if;
-
-  -- A worker that is twice in one call takes the slow way below, one beat after the other.
-  if v_distinct = cardinality(v_names) then
-    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(
-        v_beats, at, coalesce(v_pulse.stretch, 1), v_pulse.group_intervals) a
-    loop
-      v_answers[v_place] := v_answer;
-      v_left := v_left - 1;
-    end loop;
-  end if;
-  -- Workers and processes that are new, of which a token may add so many. Only beats that hold no row come this far.
-  if v_left > 0 and token_id is not null then
-    for v_place, v_answer in select r.place, r.answer from hp_private.refuse_added(token_id, v_beats, v_answers, at) r loop
-      v_answers[v_place] := v_answer;
-      v_beats[v_place] := null;
-      v_left := v_left - 1;
-    end loop;
-  end if;
-  if v_left > 0 then
-    for v_place in
-      select b.ordinality from unnest(v_beats) with ordinality b
-      where v_answers[b.ordinality] is null order by b.worker_name, b.ordinality
-    loop
-      v_answers[v_place] := hp_private.admit_beat(
-        v_beats[v_place], at, coalesce(v_pulse.stretch, 1), v_pulse.group_intervals);
-    end loop;
-  end if;
-
-  if v_leases then
-    v_answers := hp_private.answer_leases(v_beats, v_answers, at);
-  end if;
-  if v_more then
-    v_answers := hp_private.store_logs(v_beats, v_answers, at);
-    v_answers := hp_private.take_reports(v_beats, v_answers, at);
-  end if;
-  if v_pulse.commands_open then
-    v_answers := hp_private.answer_commands(v_beats, v_answers, at);
-  end if;
-  if v_pulse.followed_until > at then
-    v_answers := hp_private.answer_followed(v_beats, v_answers, v_pulse.activity_every_s, at);
-    if v_more then
-      perform hp_private.send_logs(v_names, at);
-    end if;
-  end if;
-
-  if v_pulse.watched_until > at then
-    v_pacing := hp_private.tell(v_names, v_began, v_pulse.activity_every_s);
-  end if;
-  -- A project without a cron still lives: the beats themselves run an overdue tick.
-  perform hp_private.tick_if_overdue(v_pulse.tick_at, at);
-
-  return (
-    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
-    from unnest(v_answers) with ordinality u (answer, place));
-end
-$$;
-
--- SECURITY DEFINER: a worker may report and nothing else; it has no right on any table. anon may call, and needs a worker's
--- token to be heard.
-create or replace function public.hp_heartbeat(beats jsonb) returns jsonb
--- note: plpgsql keeps its plan; a security definer function in sql is planned anew with every call.
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_pass record;
-  v_answers jsonb;
-begin
-  -- The secret key is told apart here already: it is what most of the traffic of a simple set-up comes with.
-  if current_setting('role') = 'service_role' then
-    return hp_private.heartbeat(hp_heartbeat.beats, now());
-  end if;
-  v_pass := hp_private.admit_worker(null, now());
-  if v_pass.refused is not null then
-    return v_pass.refused;
-  end if;
-  v_answers := hp_private.heartbeat(hp_heartbeat.beats, now(), v_pass.names_like, v_pass.token_id);
-  return coalesce(v_answers,
-    hp_private.refuse_name(v_pass.token_id, hp_heartbeat.beats -> 0 ->> 'worker_name', now()));
-end
-$$;
-
-revoke all on function hp_private.tell(text[], timestamptz, double precision) from public;
-revoke all on function hp_private.refuse_added(bigint, hp_private.beat[], jsonb[], timestamptz) from public;
-revoke all on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) from public;
-revoke all on function public.hp_heartbeat(jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.hp_heartbeat(jsonb) to anon, service_role;
-
-comment on function hp_private.tell(text[], timestamptz, double precision) is 'Sends what has changed of these workers, and says how soon they may send more.';
-comment on function hp_private.refuse_added(bigint, hp_private.beat[], jsonb[], timestamptz) is 'Beats that would add more than their token may, by their places, with their answers.';
-comment on function hp_private.heartbeat(jsonb, timestamptz, text, bigint) is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
-comment on function public.hp_heartbeat(jsonb) is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
-
--- A plain write that changed a worker's state is told as well.
-create or replace function hp_private.tg_hp_worker_status__plain_send() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_pulse hp_private.pulse;
-begin
-  select * into v_pulse from hp_private.pulse;
-  if v_pulse.watched_until > now() then
-    perform hp_private.tell(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_pulse.activity_every_s);
-  end if;
-  return null;
-end
-$$;
-
-revoke all on function hp_private.tg_hp_worker_status__plain_send() from public;
-
-comment on function hp_private.tg_hp_worker_status__plain_send() is 'Tells open pages of a plain write that changed a worker''s state or activity.';
-
-create or replace trigger _900_plain_send after update on public.hp_worker_status
-  for each row when (
-    current_setting('application_name') <> 'lastseen own write'
-    and (old.revision is distinct from new.revision or old.activity_seen_at is distinct from new.activity_seen_at))
-  execute function hp_private.tg_hp_worker_status__plain_send();
-
-create or replace trigger _900_plain_send_first after insert on public.hp_worker_status
-  for each row when (current_setting('application_name') <> 'lastseen own write')
-  execute function hp_private.tg_hp_worker_status__plain_send();
-
--- 20261122001800_fleet.sql
--- What a page asks for: the whole fleet at one instant, and that somebody is watching.
-
--- Security invoker, so that row level security decides; a stranger gets an error rather than an empty fleet.
-create or replace function public.hp_fleet() returns jsonb
-language plpgsql stable set search_path = ''
-as $$
-begin
-  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403',
-        hint = 'An owner can add you: select hp_add_member(''you@example.com'');';
-    end if;
-  end if;
-  return (
-    select jsonb_build_object(
-      'header', hp_private.fleet_header(now()),
-      'workers', coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_name), '[]'),
-      'groups', (
-        select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(g)) order by g.worker_type), '[]')
-        from hp_private.group_state g))
-    from hp_private.worker_state s);
-end
-$$;
-
--- SECURITY DEFINER: a viewer may say that it watches and may write nothing else. A hidden tab calls late, hence the
--- long time for which one call counts.
-create or replace function public.hp_watch() returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_pulse hp_private.pulse;
-begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
-  update hp_private.pulse p
-  set watched_until = now() + make_interval(secs => coalesce(hp_private.setting('watch_lasts_s'), 150)::double precision)
-  where p.id
-  returning * into v_pulse;
-  perform hp_private.tick_if_overdue(v_pulse.tick_at, now());
-  return jsonb_build_object('now', now(), 'watched_until', v_pulse.watched_until, 'tick_at', v_pulse.tick_at);
-end
-$$;
-
-revoke all on function public.hp_fleet() from public, anon, authenticated, service_role;
-revoke all on function public.hp_watch() from public, anon, authenticated, service_role;
-grant execute on function public.hp_fleet() to authenticated, service_role;
-grant execute on function public.hp_watch() to authenticated, service_role;
-
-comment on function public.hp_fleet() is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
-comment on function public.hp_watch() is 'Says that somebody watches; messages flow only then. Call once a minute. Errors: PT403 not a member.';
-
--- 20261122001900_stop_worker.sql
--- Marks a worker as stopped by hand: for a script that takes a process down, or an operator who knows that it is gone.
--- Should the process live after all, its next beat says so.
-create or replace function public.hp_stop_worker(worker_name text, reason text default null) returns jsonb
-language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
-as $$
-declare
-  v_began constant timestamptz := clock_timestamp();
-  v_worker public.hp_worker_status;
-  v_pulse hp_private.pulse;
-begin
-  -- SECURITY DEFINER, so the role is asked for here: an operator may, a viewer may not.
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and coalesce(hp_private.member_role(), '') not in ('operator', 'owner') then
-    raise exception 'only an operator or an owner may stop a worker' using errcode = 'PT403';
-  end if;
-  if char_length(hp_stop_worker.reason) > 500 then
-    raise exception 'reason is % characters long; at most 500', char_length(hp_stop_worker.reason)
-      using errcode = 'PT400';
-  end if;
-
-  update public.hp_worker_status w set
-    status = 'stopped', status_since = case when w.status = 'stopped' then w.status_since else now() end,
-    status_reason = coalesce(hp_stop_worker.reason, 'marked as stopped'),
-    lease_expires_at = null, jobs_active = 0, current_status = null, current_job_id = null, current_job_type = null,
-    last_exit = null, status_updated_at = now(), activity_seen_at = clock_timestamp()
-  where w.worker_name = hp_stop_worker.worker_name
-  returning * into v_worker;
-  if not found then
-    raise exception 'there is no worker named %', hp_stop_worker.worker_name using errcode = 'PT404';
-  end if;
-
-  select * into v_pulse from hp_private.pulse;
-  if v_pulse.watched_until > now() then
-    perform hp_private.tell(array[v_worker.worker_name], v_began, v_pulse.activity_every_s);
-  end if;
-  return jsonb_build_object('worker_name', v_worker.worker_name, 'status', v_worker.status,
-    'status_since', v_worker.status_since);
-end
-$$;
-
-revoke all on function public.hp_stop_worker(text, text) from public, anon, authenticated, service_role;
-grant execute on function public.hp_stop_worker(text, text) to authenticated, service_role;
-
-comment on function public.hp_stop_worker(text, text) is 'Marks a worker as stopped. Errors: PT400 reason too long, PT403 not an operator, PT404 no such worker.';
-
--- 20261122002000_job_lease.sql
--- Job leases: the right of one process, of all that there are, to work on something, known by a key.
---
--- A lease belongs to an instance and is valid for as long as that instance's own lease is, so holding one costs no
--- write. Its token is for fencing: a process that was paused for longer than its lease does not know that it lost it, so
--- what it writes carries the token, and whoever keeps what is written refuses a token lower than one it has seen.
+revoke all on function
+  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
+  hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
+from public;
+
+comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
+comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
+comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
+comment on function hp_private.refusal is 'The answer of a beat that is refused.';
+comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';
+comment on function hp_private.read_beats is 'Beats of a request, the answers of those that can''t be read, and what they bring besides.';
+comment on function hp_private.refuse_beats is 'Refuses the beats that are out of range or of foreign names.';
+comment on function hp_private.all_foreign is 'Whether no beat is of a name that the caller may speak for.';
+
+-- 20261122001100_job_lease.sql
 create table if not exists public.hp_job_lease (
   key text
     constraint hp_job_lease_pkey primary key
@@ -3461,10 +2772,6 @@ create table if not exists public.hp_job_lease (
 
 create index if not exists hp_job_lease_worker_name_idx on public.hp_job_lease (worker_name, instance_id);
 
--- One sequence for all keys: a lease that is released leaves no row behind, and the next token of its key is higher all
--- the same.
-create sequence if not exists hp_private.lease_token_seq;
-
 alter table public.hp_job_lease enable row level security;
 
 drop policy if exists "members read every lease" on public.hp_job_lease;
@@ -3473,35 +2780,44 @@ create policy "members read every lease" on public.hp_job_lease
 
 revoke all on table public.hp_job_lease from anon, authenticated, service_role;
 grant select on table public.hp_job_lease to authenticated, service_role;
--- note: nobody writes it but the functions below: a lease that goes while its holder lives would be held by two.
 
 comment on table public.hp_job_lease is 'Which process may work on what; a released lease leaves no row.';
-comment on column public.hp_job_lease.key is 'What the lease is of, in the workers'' own words.';
+comment on column public.hp_job_lease.key is 'What the lease is of, named by the workers.';
 comment on column public.hp_job_lease.worker_name is 'The worker that holds it.';
 comment on column public.hp_job_lease.instance_id is 'Its process; the lease is valid while that one''s own lease is.';
 comment on column public.hp_job_lease.token is 'Fencing token: of one key, each is higher than all before.';
 comment on column public.hp_job_lease.sequence is 'The last beat that the process had made when it claimed; a later one knows of the lease.';
 comment on column public.hp_job_lease.claimed_at is 'When it was claimed.';
 
--- Until when the last beat of an instance vouches for it, or null for one that has said goodbye or is not known. Not
--- simply lease_expires_at: that of a scheduled worker lasts for a whole run, beats or none, and a stop by hand ends it,
--- though the process may live for all that the person knows. What was promised is kept until the silence has lasted.
+create sequence if not exists hp_private.lease_token_seq;
+
+insert into public.hp_setting (key, value, description) values
+  ('token_leases_per_worker', '100', 'Job leases that a worker may hold at a time where it reports with a worker token.')
+on conflict (key) do nothing;
+
+create or replace view hp_private.process_lease with (security_invoker = true) as
+select w.worker_name, w.instance_id,
+  case when not (w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat) then
+    greatest(case when w.kind = 'resident' then w.lease_expires_at end,
+      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+  end as lease_until
+from public.hp_worker_status w
+union all
+select i.worker_name, i.instance_id,
+  greatest(i.lease_expires_at, i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
+from public.hp_worker_instance i join public.hp_worker_status w on w.worker_name = i.worker_name
+where i.ended_at is null and w.instance_id is distinct from i.instance_id;
+
+revoke all on table hp_private.process_lease from public, anon, authenticated, service_role;
+
+comment on view hp_private.process_lease is 'Until when the last beat of each process vouches for it; null where it has ended.';
+
 create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
 language sql stable set search_path = ''
 return (
-  select case
-    when w.instance_id is distinct from instance_lease.instance_id then (
-      select greatest(i.lease_expires_at,
-        i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-      from public.hp_worker_instance i
-      where i.instance_id = instance_lease.instance_id and i.worker_name = w.worker_name and i.ended_at is null)
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end
-  from public.hp_worker_status w where w.worker_name = instance_lease.worker_name);
+  select p.lease_until from hp_private.process_lease p
+  where p.worker_name = instance_lease.worker_name and p.instance_id = instance_lease.instance_id);
 
--- Its own last words release what an instance holds.
 create or replace function hp_private.release_leases_of(worker_name text, instance_id uuid) returns void
 language sql set search_path = ''
 begin atomic
@@ -3510,28 +2826,16 @@ begin atomic
     and hp_private.instance_lease(l.worker_name, l.instance_id) is null;
 end;
 
--- The leases of instances that nothing vouches for any more: instance_lease for all at once, which to call for each costs
--- a tick of thousands of leases more than all else that it does.
 create or replace function hp_private.dead_leases(at timestamptz)
 returns table (key text, worker_name text, instance_id uuid, token bigint)
 language sql stable set search_path = ''
 begin atomic
   select l.key, l.worker_name, l.instance_id, l.token
   from public.hp_job_lease l
-  join public.hp_worker_status w on w.worker_name = l.worker_name
-  left join public.hp_worker_instance i on i.instance_id = l.instance_id and i.worker_name = w.worker_name
-    and i.ended_at is null and w.instance_id is distinct from l.instance_id
-  where coalesce(case
-    when w.instance_id is distinct from l.instance_id then greatest(i.lease_expires_at,
-      i.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-    when w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then null
-    else greatest(case when w.kind = 'resident' then w.lease_expires_at end,
-      w.last_heartbeat + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s))
-  end, '-infinity') <= dead_leases.at;
+  left join hp_private.process_lease p on p.worker_name = l.worker_name and p.instance_id = l.instance_id
+  where coalesce(p.lease_until, '-infinity') <= dead_leases.at;
 end;
 
--- Removes the leases of instances that nothing vouches for any more: order, not safety, for a claim looks for itself.
--- Workers first, as everywhere, and a locked one is skipped: it is being beaten.
 create or replace function hp_private.release_leases(at timestamptz) returns integer
 language plpgsql set search_path = ''
 as $$
@@ -3547,7 +2851,6 @@ begin
   if v_names is not null then
     with dead as materialized (
       select l.key from public.hp_job_lease l
-      -- The token, for another may claim it until the row is locked.
       join hp_private.dead_leases(release_leases.at) d on d.key = l.key and d.token = l.token
       where d.worker_name = any (v_names)
       order by l.key for update of l
@@ -3559,21 +2862,6 @@ begin
 end
 $$;
 
-revoke all on function hp_private.instance_lease(text, uuid) from public;
-revoke all on function hp_private.release_leases_of(text, uuid) from public;
-revoke all on function hp_private.dead_leases(timestamptz) from public;
-revoke all on function hp_private.release_leases(timestamptz) from public;
-
-comment on function hp_private.instance_lease(text, uuid) is 'Until when an instance is vouched for; null when it has ended or is not known.';
-comment on function hp_private.release_leases_of(text, uuid) is 'Releases the job leases of an instance that has said goodbye.';
-comment on function hp_private.dead_leases(timestamptz) is 'The job leases of instances that are dead.';
-comment on function hp_private.release_leases(timestamptz) is 'Releases the job leases of instances that are dead; returns how many.';
-
--- 20261122002050_claim_lease.sql
--- How workers come by job leases and give them back.
-
--- The order of locks: one for the claims of a worker with a token, the key's, workers by their names, the lease's row. All who write a lease hold its worker's row, and
--- share it only with other claims: a beat of the holder, which prolongs what it holds, is over or has not begun.
 create or replace function hp_private.claim_lease(
   worker_name text, instance_id uuid, key text, sequence bigint, at timestamptz
 ) returns jsonb
@@ -3585,7 +2873,6 @@ declare
   v_token bigint;
 begin
   for v_try in 1..2 loop
-    -- note: the first try takes no lock. To refuse is always safe, and most claims of a lease that others want are.
     if v_try = 2 then
       perform pg_advisory_xact_lock(hashtextextended('hp_job_lease ' || claim_lease.key, 0));
       select * into v_held from public.hp_job_lease l where l.key = claim_lease.key;
@@ -3616,9 +2903,6 @@ begin
 end
 $$;
 
--- What beats that carry leases want to know: how long the instance is vouched for, and which of its leases it has lost.
--- And what they tell: a lease that was claimed before the beat was made and is not among them is one whose answer was
--- lost, or whose release was; a 0 among them is a claim on its way, of which that can't be said.
 create or replace function hp_private.answer_leases(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
 language plpgsql set search_path = ''
 as $$
@@ -3648,12 +2932,6 @@ begin
 end
 $$;
 
--- A worker that holds all leases stops all work, so a stolen token gets but so many of them for each of its names.
-insert into public.hp_setting (key, value, description) values
-  ('token_leases_per_worker', '100', 'Job leases that a worker may hold at a time where it reports with a worker token.')
-on conflict (key) do nothing;
-
--- Whether a worker holds as many leases as it may, other than that of this key. Its claims come one after another from here on.
 create or replace function hp_private.has_enough_leases(worker_name text, key text, most integer) returns boolean
 language plpgsql set search_path = ''
 as $$
@@ -3688,7 +2966,6 @@ begin
   end if;
   v_answer := hp_private.claim_lease(hp_claim_lease.worker_name, hp_claim_lease.instance_id, hp_claim_lease.key,
     hp_claim_lease.sequence, now());
-  -- A token is not to learn who else there is.
   if v_answer ->> 'holder' not like v_pass.names_like then
     v_answer := v_answer || '{"holder": "another worker"}';
   end if;
@@ -3706,7 +2983,6 @@ begin
   if v_pass.refused is not null then
     return v_pass.refused;
   end if;
-  -- The token, for the same instance may have claimed the key anew by the time that this comes.
   delete from public.hp_job_lease l
   where l.key = hp_release_lease.key and l.worker_name = hp_release_lease.worker_name
     and l.instance_id = hp_release_lease.instance_id and l.token = hp_release_lease.token;
@@ -3718,106 +2994,187 @@ create or replace function public.hp_release_dead_worker_leases() returns intege
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') not in ('operator', 'owner')
-  then
-    raise exception 'only an operator or an owner may release leases' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_operator('release leases');
   return hp_private.release_leases(now());
 end
 $$;
 
-revoke all on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) from public;
-revoke all on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) from public;
-revoke all on function hp_private.has_enough_leases(text, text, integer) from public;
-revoke all on function public.hp_claim_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
-revoke all on function public.hp_release_lease(text, uuid, text, bigint) from public, anon, authenticated, service_role;
-revoke all on function public.hp_release_dead_worker_leases() from public, anon, authenticated, service_role;
-grant execute on function public.hp_claim_lease(text, uuid, text, bigint) to anon, service_role;
-grant execute on function public.hp_release_lease(text, uuid, text, bigint) to anon, service_role;
-grant execute on function public.hp_release_dead_worker_leases() to authenticated, service_role;
+revoke all on function
+  hp_private.instance_lease, hp_private.release_leases_of, hp_private.dead_leases, hp_private.release_leases,
+  hp_private.claim_lease, hp_private.answer_leases, hp_private.has_enough_leases
+from public;
+revoke all on function
+  public.hp_claim_lease, public.hp_release_lease, public.hp_release_dead_worker_leases
+from public, anon, authenticated, service_role;
+grant execute on function public.hp_claim_lease, public.hp_release_lease to anon, service_role;
+grant execute on function public.hp_release_dead_worker_leases to authenticated, service_role;
 
-comment on function hp_private.claim_lease(text, uuid, text, bigint, timestamptz) is 'hp_claim_lease at a given time.';
-comment on function hp_private.answer_leases(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
-comment on function hp_private.has_enough_leases(text, text, integer) is 'Whether a worker holds so many job leases besides that of a key.';
-comment on function public.hp_claim_lease(text, uuid, text, bigint) is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters, 401 and 403 by response.status.';
-comment on function public.hp_release_lease(text, uuid, text, bigint) is 'Gives a job lease back; false where it was lost before. Errors: 401 and 403 by response.status.';
-comment on function public.hp_release_dead_worker_leases() is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';
+comment on function hp_private.instance_lease is 'Until when an instance is vouched for; null when it has ended or is not known.';
+comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has ended.';
+comment on function hp_private.dead_leases is 'The job leases of instances that are dead.';
+comment on function hp_private.release_leases is 'Releases the job leases of instances that are dead; returns how many.';
+comment on function hp_private.claim_lease is 'hp_claim_lease at a given time.';
+comment on function hp_private.answer_leases is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
+comment on function hp_private.has_enough_leases is 'Whether a worker holds so many job leases besides that of a key.';
+comment on function public.hp_claim_lease is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters, 401 and 403 by response.status.';
+comment on function public.hp_release_lease is 'Gives a job lease back; false where it was lost before. Errors: 401 and 403 by response.status.';
+comment on function public.hp_release_dead_worker_leases is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';
 
--- 20261122002060_worker_page.sql
--- What the page of one worker asks for. Row level security decides, as everywhere; a stranger gets an error rather than
--- a worker that is not there.
+-- 20261122001200_event.sql
+insert into public.hp_setting (key, value, description) values
+  ('event_days', '90', 'Days for which events are kept.'),
+  ('events_per_hour', '1000', 'Events that are kept of one worker an hour; what comes above that only shows in its row.')
+on conflict (key) do nothing;
 
--- Like hp_fleet(), of one worker and those beside it: header, workers and groups have the same form, so that the page
--- follows them by the same messages. `workers` is empty where there is no worker of that name, and `details` null: a page
--- that is open learns so that its worker was removed.
-create or replace function public.hp_worker_page(worker_name text) returns jsonb
-language plpgsql stable set search_path = ''
+create table if not exists public.hp_worker_event (
+  id bigint generated always as identity
+    constraint hp_worker_event_pkey primary key,
+  worker_name text
+    constraint hp_worker_event_worker_name_check check (char_length(worker_name) <= 128),
+  at timestamptz not null,
+  recorded_at timestamptz not null default now(),
+  type text not null
+    constraint hp_worker_event_type_check check (type in ('status', 'breaker', 'instance', 'conflict', 'monitor')),
+  from_value text,
+  to_value text,
+  reason text,
+  instance_id uuid,
+  epoch bigint,
+  details jsonb not null default '{}'
+);
+
+create index if not exists hp_worker_event_worker_name_at_idx on public.hp_worker_event (worker_name, at desc);
+create index if not exists hp_worker_event_at_idx on public.hp_worker_event (at desc);
+
+alter table public.hp_worker_event enable row level security;
+
+drop policy if exists "members read every event" on public.hp_worker_event;
+create policy "members read every event" on public.hp_worker_event
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_worker_event from anon, authenticated, service_role;
+grant select on table public.hp_worker_event to authenticated, service_role;
+
+comment on table public.hp_worker_event is 'Transitions of workers, kept for as many days as the setting event_days says.';
+comment on column public.hp_worker_event.id is 'Order of writing.';
+comment on column public.hp_worker_event.worker_name is 'The worker; null for an event of the monitor. No foreign key: history outlives its worker.';
+comment on column public.hp_worker_event.at is 'When it happened: for silence the deadline that passed, not the tick that saw it.';
+comment on column public.hp_worker_event.recorded_at is 'When the row was written.';
+comment on column public.hp_worker_event.type is 'What changed: status, breaker, instance, conflict (two live processes), monitor (its own outage).';
+comment on column public.hp_worker_event.from_value is 'Value before.';
+comment on column public.hp_worker_event.to_value is 'Value after.';
+comment on column public.hp_worker_event.reason is 'The reason, as text.';
+comment on column public.hp_worker_event.instance_id is 'The process concerned.';
+comment on column public.hp_worker_event.epoch is 'Its epoch.';
+comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
+
+create or replace function hp_private.monitor_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
+returns bigint
+language plpgsql set search_path = ''
 as $$
 declare
-  -- So many of its group are told of one by one; more are a number.
-  v_most constant integer := 100;
-  v_most_beside constant integer := 20;
-  v_worker public.hp_worker_status;
+  v_id bigint;
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
-  select w.* into v_worker from public.hp_worker_status w where w.worker_name = hp_worker_page.worker_name;
-  return jsonb_build_object(
-    'header', hp_private.fleet_header(now()),
-    'workers', (
-      with beside as (
-        select w.worker_name from public.hp_worker_status w
-        where w.worker_type = nullif(v_worker.worker_type, '') and w.worker_name <> v_worker.worker_name
-        order by w.worker_name limit v_most
-      )
-      select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_name), '[]')
-      from hp_private.worker_state s
-      where s.worker_name = v_worker.worker_name or s.worker_name in (select b.worker_name from beside b)),
-    'groups', (
-      select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(g))), '[]')
-      from hp_private.group_state g where g.worker_type = nullif(v_worker.worker_type, '')),
-    'details', case when v_worker.worker_name is not null then jsonb_build_object(
-      'metadata', v_worker.metadata, 'metadata_at', v_worker.metadata_at,
-      'instance_id', v_worker.instance_id, 'epoch', v_worker.epoch, 'created_at', v_worker.created_at,
-      'counted_jobs', v_worker.counted_jobs, 'counted_errors', v_worker.counted_errors,
-      'jobs_processed', v_worker.jobs_processed, 'error_count', v_worker.error_count,
-      'group', (
-        select jsonb_build_object('workers', count(*),
-          'alive', count(*) filter (where hp_private.is_alive(w, now(), p.watching_since)))
-        from public.hp_worker_status w cross join hp_private.pulse p
-        where w.worker_type = nullif(v_worker.worker_type, '')),
-      -- What else lives in its process: a restart ends that, too.
-      'beside', (
-        select coalesce(jsonb_agg(b.worker_name order by b.worker_name), '[]')
-        from (
-          select w.worker_name from public.hp_worker_status w cross join hp_private.pulse p
-          where w.hostname = v_worker.hostname and w.pid = v_worker.pid and w.worker_name <> v_worker.worker_name
-            and w.instance_id is not null and hp_private.is_alive(w, now(), p.watching_since)
-          order by w.worker_name limit v_most_beside) b),
-      'leases', (
-        select jsonb_build_object('held', count(*), 'first', coalesce(jsonb_agg(l.lease order by l.place)
-          filter (where l.place <= 50), '[]'))
-        from (
-          select row_number() over (order by l.claimed_at desc, l.key) as place, jsonb_build_object('key', l.key,
-            'token', l.token, 'instance_id', l.instance_id, 'claimed_at', l.claimed_at) as lease
-          from public.hp_job_lease l where l.worker_name = v_worker.worker_name) l),
-      'instances', (
-        select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(i)) order by i.epoch desc), '[]')
-        from (
-          select i.instance_id, i.epoch, i.status, i.started_at, i.hostname, i.pid, i.version, i.runtime, i.counted_jobs,
-            i.counted_errors, i.last_heartbeat, i.lease_expires_at, i.registered_at, i.took_over_at, i.superseded_at,
-            i.ended_at, i.last_exit
-          from public.hp_worker_instance i where i.worker_name = v_worker.worker_name
-          order by i.epoch desc limit 12) i)) end);
+  insert into public.hp_worker_event (at, type, from_value, to_value, reason, details)
+  values (monitor_event.at, 'monitor', monitor_event.from_value, monitor_event.to_value, monitor_event.reason, monitor_event.details)
+  returning id into v_id;
+  return v_id;
 end
 $$;
 
--- What happened to a worker, the latest first, and what happened to the watch itself: a gap in which nobody looked
--- explains why nothing else is told of that time.
+create or replace function hp_private.status_event(old public.hp_worker_status, new public.hp_worker_status, paused boolean)
+returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_from constant text := coalesce(old.status, 'unknown');
+begin
+  if new.status = v_from
+    or (v_from in ('idle', 'processing', 'running') and new.status in ('idle', 'processing', 'running'))
+    or ('error' in (v_from, new.status) and new.status not in ('stopping', 'stopped', 'crashed') and exists (
+      select from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > new.status_since - interval '1 minute' and e.type = 'status'
+        and (e.from_value = 'error') = (v_from = 'error') and (e.to_value = 'error') = (new.status = 'error')))
+  then
+    return;
+  end if;
+  insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+  values (new.worker_name, new.status_since, 'status', v_from, new.status,
+    case when new.status = 'error' then coalesce(new.status_reason, left(new.last_error, 500)) else new.status_reason end,
+    new.instance_id, new.epoch,
+    jsonb_strip_nulls(jsonb_build_object(
+      'current_status', old.current_status, 'current_job_id', old.current_job_id,
+      'current_job_type', old.current_job_type, 'paused', paused,
+      'last_exit', case when new.status in ('stopped', 'crashed') then new.last_exit end)));
+end
+$$;
+
+create or replace function hp_private.tg_hp_worker_status__event() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_old public.hp_worker_status;
+  v_breaker_before text;
+  v_paused boolean;
+begin
+  if tg_op = 'UPDATE' then
+    v_old := old;
+  end if;
+  if new.status in ('stopped', 'crashed') then
+    perform hp_private.release_leases_of(new.worker_name, new.instance_id);
+  end if;
+
+  if v_old.transitioned_at > now() - interval '1 minute' then
+    if coalesce(hp_private.setting('events_per_hour'), 1000) <= (
+      select count(*) from public.hp_worker_event e
+      where e.worker_name = new.worker_name and e.at > now() - interval '1 hour')
+    then
+      return null;
+    end if;
+  end if;
+
+  if new.paused_until > now() or exists (
+    select from public.hp_worker_group g where g.worker_type = new.worker_type and g.paused_until > now())
+  then
+    v_paused := true;
+  end if;
+
+  if new.instance_id is distinct from v_old.instance_id then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch)
+    values (new.worker_name, now(), 'instance', v_old.instance_id, new.instance_id,
+      case when v_old.epoch > new.epoch then 'the newer process ended' end, new.instance_id, new.epoch);
+  end if;
+
+  perform hp_private.status_event(v_old, new, v_paused);
+
+  v_breaker_before := coalesce(v_old.circuit_breaker_state, 'closed');
+  if new.circuit_breaker_state <> v_breaker_before then
+    insert into public.hp_worker_event (worker_name, at, type, from_value, to_value, reason, instance_id, epoch, details)
+    values (new.worker_name,
+      greatest(coalesce(case when new.circuit_breaker_state = 'open' then new.circuit_breaker_opened_at end, now()),
+        now() - interval '59 minutes'),
+      'breaker', v_breaker_before, new.circuit_breaker_state, new.circuit_breaker_reason, new.instance_id, new.epoch,
+      jsonb_strip_nulls(jsonb_build_object(
+        'failures', new.circuit_breaker_failures, 'threshold', new.circuit_breaker_threshold, 'paused', v_paused)));
+  end if;
+
+  if (new.name_conflict_since is null) is distinct from (v_old.name_conflict_since is null) then
+    insert into public.hp_worker_event (worker_name, at, type, to_value, reason, instance_id, epoch)
+    values (new.worker_name, now(), 'conflict', case when new.name_conflict_since is null then 'ended' else 'began' end,
+      case when new.name_conflict_since is not null then 'two live processes report under this name' end,
+      new.instance_id, new.epoch);
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger _500_event after update on public.hp_worker_status
+  for each row when (old.transitioned_at is distinct from new.transitioned_at)
+  execute function hp_private.tg_hp_worker_status__event();
+create or replace trigger _500_first_event after insert on public.hp_worker_status
+  for each row when (new.status <> 'unknown')
+  execute function hp_private.tg_hp_worker_status__event();
+
 create or replace function public.hp_worker_events(
   worker_name text, before timestamptz default null, before_id bigint default null, kinds text[] default null,
   max_count integer default 50
@@ -3827,11 +3184,7 @@ as $$
 declare
   v_most constant integer := least(greatest(coalesce(max_count, 50), 1), 200);
 begin
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
+  perform hp_private.require_member();
   return query
     select found.* from (
       (select e.* from public.hp_worker_event e
@@ -3850,1231 +3203,984 @@ begin
 end
 $$;
 
-revoke all on function public.hp_worker_page(text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_worker_events(text, timestamptz, bigint, text[], integer)
-  from public, anon, authenticated, service_role;
-grant execute on function public.hp_worker_page(text) to authenticated, service_role;
-grant execute on function public.hp_worker_events(text, timestamptz, bigint, text[], integer) to authenticated, service_role;
+revoke all on function
+  hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
+from public;
+revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
+grant execute on function public.hp_worker_events to authenticated, service_role;
 
-comment on function public.hp_worker_page(text) is 'One worker at one instant: header, it and those of its group, and what only its own page shows. Errors: PT403 not a member.';
-comment on function public.hp_worker_events(text, timestamptz, bigint, text[], integer) is 'Events of a worker and of the watch, the latest first; before and before_id continue after the last one told. Errors: PT403 not a member.';
+comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
+comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
+comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
+comment on function public.hp_worker_events is 'Events of a worker and of the monitor, the latest first; before and before_id continue after the last one read. Errors: PT403 not a member.';
 
--- 20261122002200_views_for_people.sql
--- For people in the SQL editor, and for scripts. They read with the rights of the reader; health is that of the page.
--- note: pulse and groups are joined here, once: hp_worker_health(w) asks for both, and whether its caller is a member,
--- for each row, which is seconds for 10,000 of them.
-create or replace view public.hp_active_workers with (security_invoker = true) as
-select w.worker_name, w.worker_type, w.status, h.level, h.reason,
-  round(extract(epoch from now() - w.last_heartbeat), 1) as seconds_since_heartbeat, w.last_heartbeat,
-  w.current_status, w.current_job_id, w.current_job_type, w.jobs_active, w.jobs_processed, w.error_count,
-  w.next_run_at, w.started_at, w.hostname, w.pid, w.version
-from public.hp_worker_status w
-  cross join hp_private.pulse p
-  left join public.hp_worker_group g on g.worker_type = w.worker_type
-  cross join lateral hp_private.worker_health(
-    w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-where hp_private.is_alive(w, now(), p.watching_since);
+-- 20261122001300_command.sql
+create or replace function hp_private.commands() returns text[]
+language sql immutable set search_path = ''
+return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];
 
-create or replace view public.hp_dead_workers with (security_invoker = true) as
-select w.worker_name, w.worker_type, w.expected, h.reason,
-  round(extract(epoch from now() - w.last_heartbeat), 1) as seconds_since_heartbeat, w.last_heartbeat,
-  case when w.status = 'crashed' then w.status_since else least(w.lease_expires_at, now()) end as dead_since,
-  w.last_exit, w.last_error, w.hostname, w.pid, w.version, g.restart_hint
-from public.hp_worker_status w
-  cross join hp_private.pulse p
-  left join public.hp_worker_group g on g.worker_type = w.worker_type
-  cross join lateral hp_private.worker_health(
-    w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-where h.rule in ('crashed', 'silent', 'overdue');
+create or replace function hp_private.log_levels() returns text[]
+language sql immutable set search_path = ''
+return array['debug', 'info', 'warn', 'error'];
 
-create or replace view public.hp_worker_stats with (security_invoker = true) as
-select w.worker_type, g.desired, g.minimum, w.workers, w.alive, w.critical, w.warning, w.paused,
-  w.jobs_active, w.jobs_processed, w.error_count, w.error_percent, w.last_heartbeat
-from (
-  select w.worker_type, count(*) as workers,
-    count(*) filter (where hp_private.is_alive(w, now(), p.watching_since)) as alive,
-    count(*) filter (where h.level = 'critical') as critical,
-    count(*) filter (where h.level = 'warning') as warning,
-    count(*) filter (where h.rule = 'paused') as paused,
-    sum(w.jobs_active) as jobs_active, sum(w.jobs_processed) as jobs_processed, sum(w.error_count) as error_count,
-    round(100 * sum(w.error_count) / nullif(sum(w.jobs_processed), 0), 1) as error_percent,
-    max(w.last_heartbeat) as last_heartbeat
-  from public.hp_worker_status w
-    cross join hp_private.pulse p
-    left join public.hp_worker_group g on g.worker_type = w.worker_type
-    cross join lateral hp_private.worker_health(
-      w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-  group by w.worker_type
-) w
-  left join public.hp_worker_group g on g.worker_type = w.worker_type;
-
-revoke all on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats
-  from public, anon, authenticated, service_role;
-grant select on table public.hp_active_workers, public.hp_dead_workers, public.hp_worker_stats to authenticated, service_role;
-
-comment on view public.hp_active_workers is 'Workers that the last beat vouches for, with their health and how long ago that beat was.';
-comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; who is paused or not watched is not among them.';
-comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
-
--- 20261122002210_last_owner.sql
--- Somebody must be able to let others in: the last owner is neither removed nor demoted, whoever tries and however.
-
--- Two owners who demote each other at once would each find the other one still there. So changes of members wait for
--- each other, before any of them has locked a row.
-create or replace function hp_private.tg_hp_member__take_turns() returns trigger
-language plpgsql set search_path = ''
-as $$
-begin
-  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
-  return null;
-end
-$$;
-
--- SECURITY DEFINER: when an account is deleted, its membership goes with it, and up to PostgreSQL 17 this runs as the
--- one who deletes accounts, who may not read hp_member.
-create or replace function hp_private.tg_hp_member__keep_an_owner() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  if not exists (select from v_before b where b.role = 'owner') then
-    return null;
-  end if;
-  -- Locked, so that a transaction with an old view of the table fails here instead of being mistaken.
-  perform from public.hp_member m where m.role = 'owner' limit 1 for share;
-  if not found then
-    raise exception 'this is the last owner' using errcode = 'PT409',
-      hint = 'Make somebody else an owner first.';
-  end if;
-  return null;
-end
-$$;
-
-revoke all on function hp_private.tg_hp_member__take_turns() from public;
-revoke all on function hp_private.tg_hp_member__keep_an_owner() from public;
-
-create or replace trigger _100_take_turns before update or delete on public.hp_member
-  for each statement execute function hp_private.tg_hp_member__take_turns();
-
--- A trigger that compares with what was before may serve one command only.
-create or replace trigger _900_keep_an_owner_at_update after update on public.hp_member
-  referencing old table as v_before
-  for each statement execute function hp_private.tg_hp_member__keep_an_owner();
-create or replace trigger _900_keep_an_owner_at_delete after delete on public.hp_member
-  referencing old table as v_before
-  for each statement execute function hp_private.tg_hp_member__keep_an_owner();
-
-comment on function hp_private.tg_hp_member__take_turns() is 'Lets one change of members at a time go ahead.';
-comment on function hp_private.tg_hp_member__keep_an_owner() is 'Refuses to leave no owner. Error: PT409.';
-
--- 20261122002220_member_invite.sql
--- An invite waits for somebody who can prove that the address is theirs. It is claimed when they open the dashboard.
-create table if not exists public.hp_member_invite (
-  email text
-    constraint hp_member_invite_pkey primary key
-    constraint hp_member_invite_email_check check (email = lower(email) and email ~ '^[^@\s]+@[^@\s]+$' and char_length(email) <= 254),
-  role text not null default 'viewer'
-    constraint hp_member_invite_role_check check (role in ('viewer', 'operator', 'owner')),
-  created_at timestamptz not null default now()
-);
-
-alter table public.hp_member_invite enable row level security;
-
-revoke all on table public.hp_member_invite from anon, authenticated, service_role;
--- note: no policy and no grant. Addresses are personal; owners see them through hp_members().
-
-comment on table public.hp_member_invite is 'Who has been invited and has not come yet.';
-comment on column public.hp_member_invite.email is 'The address, in lower case.';
-comment on column public.hp_member_invite.role is 'What they will be.';
-comment on column public.hp_member_invite.created_at is 'When they were invited last.';
-
--- Whoever becomes a member, on whatever way, needs no invite any more; one that stayed would let them in again after
--- they were removed. SECURITY DEFINER: nobody else may write invites.
-create or replace function hp_private.tg_hp_member__settle_invite() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  delete from public.hp_member_invite i using auth.users u where u.id = new.user_id and i.email = lower(u.email);
-  return null;
-end
-$$;
-
-revoke all on function hp_private.tg_hp_member__settle_invite() from public;
-comment on function hp_private.tg_hp_member__settle_invite() is 'Removes the invite of somebody who has become a member.';
-
-create or replace trigger _500_settle_invite after insert on public.hp_member
-  for each row execute function hp_private.tg_hp_member__settle_invite();
-
--- SECURITY DEFINER: it makes the caller, and nobody else, what an owner has invited their address to be. The address is
--- the account's own, never one that the caller names or their token claims, and counts only once it is confirmed.
-create or replace function public.hp_claim_invite() returns text
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_email text;
-  v_role text;
-begin
-  if not hp_private.session_lives() then
-    raise exception 'this session was signed out' using errcode = 'PT401';
-  end if;
-  if not exists (select from public.hp_member m where m.user_id = auth.uid()) then
-    select lower(u.email) into v_email from auth.users u where u.id = auth.uid() and u.email_confirmed_at is not null;
-    -- Locked rather than removed: the trigger does that, when there is a member.
-    select i.role into v_role from public.hp_member_invite i where i.email = v_email for update;
-    if found then
-      insert into public.hp_member (user_id, role) values (auth.uid(), v_role) on conflict (user_id) do nothing;
-    end if;
-  end if;
-  -- Read anew: a second page of the same person may have been faster.
-  return (select m.role from public.hp_member m where m.user_id = auth.uid());
-end
-$$;
-
-revoke all on function public.hp_claim_invite() from public, anon, authenticated, service_role;
-grant execute on function public.hp_claim_invite() to authenticated;
-
-comment on function public.hp_claim_invite() is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null. Errors: PT401 signed out.';
-
--- 20261122002230_manage_members.sql
--- What owners do with members. All of it SECURITY DEFINER, for nobody may write the tables, and addresses are in auth.users,
--- which nobody may read; each asks for the role first.
-
-create or replace function hp_private.require_owner() returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  -- The same turns as in the trigger, and taken before the question: of two owners who demote each other at once, the
-  -- second one is an owner no more.
-  perform pg_advisory_xact_lock(hashtextextended('hp_member', 0));
-  if coalesce(hp_private.member_role(), '') <> 'owner' then
-    raise exception 'only an owner may do that' using errcode = 'PT403';
-  end if;
-end
-$$;
-
-create or replace function hp_private.require_role_name(role text) returns void
-language plpgsql immutable set search_path = ''
-as $$
-begin
-  if require_role_name.role is null or require_role_name.role not in ('viewer', 'operator', 'owner') then
-    raise exception 'role is %; it must be viewer, operator or owner', left(coalesce(require_role_name.role, 'null'), 50)
-      using errcode = 'PT400';
-  end if;
-end
-$$;
-
-revoke all on function hp_private.require_owner() from public;
-revoke all on function hp_private.require_role_name(text) from public;
-
-comment on function hp_private.require_owner() is 'Refuses whoever is no owner. Changes of members wait for each other here. Error: PT403.';
-comment on function hp_private.require_role_name(text) is 'Refuses what is no role. Error: PT400.';
-
-create or replace function public.hp_members()
-returns table (user_id uuid, email text, role text, pending boolean, since timestamptz, last_sign_in_at timestamptz, is_me boolean)
-language plpgsql stable security definer set search_path = ''
-as $$
-begin
-  if coalesce(hp_private.member_role(), '') <> 'owner' then
-    raise exception 'only an owner may see the members' using errcode = 'PT403';
-  end if;
-  return query
-    select m.user_id, u.email::text, m.role, false, m.created_at, u.last_sign_in_at, m.user_id = auth.uid()
-    from public.hp_member m join auth.users u on u.id = m.user_id
-    union all
-    select null, i.email, i.role, true, i.created_at, null, false from public.hp_member_invite i
-    order by 4, 2;
-end
-$$;
-
-create or replace function public.hp_invite_member(email text, role text default 'viewer') returns void
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_email constant text := lower(trim(hp_invite_member.email));
-begin
-  perform hp_private.require_owner();
-  perform hp_private.require_role_name(hp_invite_member.role);
-  if v_email is null or v_email !~ '^[^@\s]+@[^@\s]+$' or char_length(v_email) > 254 then
-    raise exception 'email is not an address' using errcode = 'PT400';
-  end if;
-  if exists (select from public.hp_member m join auth.users u on u.id = m.user_id where lower(u.email) = v_email) then
-    raise exception '% is a member already', v_email using errcode = 'PT409';
-  end if;
-  insert into public.hp_member_invite as i (email, role) values (v_email, hp_invite_member.role)
-  on conflict on constraint hp_member_invite_pkey do update set role = excluded.role, created_at = now();
-end
-$$;
-
-create or replace function public.hp_withdraw_invite(email text) returns void
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  perform hp_private.require_owner();
-  delete from public.hp_member_invite i where i.email = lower(trim(hp_withdraw_invite.email));
-  if not found then
-    raise exception 'no invite waits for %', left(hp_withdraw_invite.email, 254) using errcode = 'PT404';
-  end if;
-end
-$$;
-
-create or replace function public.hp_set_member_role(user_id uuid, role text) returns void
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  perform hp_private.require_owner();
-  perform hp_private.require_role_name(hp_set_member_role.role);
-  update public.hp_member m set role = hp_set_member_role.role where m.user_id = hp_set_member_role.user_id;
-  if not found then
-    raise exception 'there is no such member' using errcode = 'PT404';
-  end if;
-end
-$$;
-
-create or replace function public.hp_remove_member(user_id uuid) returns void
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  perform hp_private.require_owner();
-  delete from public.hp_member m where m.user_id = hp_remove_member.user_id;
-  if not found then
-    raise exception 'there is no such member' using errcode = 'PT404';
-  end if;
-  -- An address that they took on later may have been invited too.
-  delete from public.hp_member_invite i using auth.users u
-  where u.id = hp_remove_member.user_id and i.email = lower(u.email);
-end
-$$;
-
-revoke all on function public.hp_members() from public, anon, authenticated, service_role;
-revoke all on function public.hp_invite_member(text, text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_withdraw_invite(text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_set_member_role(uuid, text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_remove_member(uuid) from public, anon, authenticated, service_role;
-grant execute on function public.hp_members() to authenticated;
-grant execute on function public.hp_invite_member(text, text) to authenticated;
-grant execute on function public.hp_withdraw_invite(text) to authenticated;
-grant execute on function public.hp_set_member_role(uuid, text) to authenticated;
-grant execute on function public.hp_remove_member(uuid) to authenticated;
--- note: not to service_role. No API key makes an owner.
-
-comment on function public.hp_members() is 'Members and pending invites, with addresses. Errors: PT403 not an owner.';
-comment on function public.hp_invite_member(text, text) is 'Invites an address, or changes what it is invited to be. Errors: PT400 email, role; PT403 not an owner; PT409 a member already.';
-comment on function public.hp_withdraw_invite(text) is 'Takes a pending invite back. Errors: PT403 not an owner; PT404 no such invite.';
-comment on function public.hp_set_member_role(uuid, text) is 'Changes a member''s role. Errors: PT400 role; PT403 not an owner; PT404 no such member; PT409 the last owner.';
-comment on function public.hp_remove_member(uuid) is 'Removes a member. Errors: PT403 not an owner; PT404 no such member; PT409 the last owner.';
-
--- 20261122002300_worker_token.sql
--- What a worker carries beside the publishable key, instead of the secret one: whoever steals it may report under the
--- names that it is for, and read nothing.
---
--- Only its hash is stored. 32 random bytes can't be guessed, so a plain SHA-256 is enough, and as the primary key it
--- leaves nothing to compare and to time. Its first characters are kept as they are, for people to tell tokens apart.
-create table if not exists public.hp_worker_token (
-  token_hash bytea
-    constraint hp_worker_token_pkey primary key
-    constraint hp_worker_token_token_hash_check check (octet_length(token_hash) = 32),
-  token_id bigint generated always as identity
-    constraint hp_worker_token_token_id_key unique,
-  token_start text not null
-    constraint hp_worker_token_token_start_check check (token_start ~ '^hbt_[A-Za-z0-9_-]{6}$'),
-  label text not null
-    constraint hp_worker_token_label_check check (char_length(label) between 1 and 100),
-  name_pattern text not null
-    constraint hp_worker_token_name_pattern_check check (name_pattern ~ '^[A-Za-z0-9%][A-Za-z0-9@:._/%-]{0,127}$'),
-  created_by uuid
-    constraint hp_worker_token_created_by_fkey references auth.users (id) on delete set null,
-  by_secret_key boolean not null default false,
-  created_at timestamptz not null default now(),
-  last_used_at timestamptz,
+create table if not exists public.hp_worker_command (
+  id bigint generated always as identity
+    constraint hp_worker_command_pkey primary key,
+  worker_name text
+    constraint hp_worker_command_worker_name_check check (char_length(worker_name) <= 128),
+  worker_type text
+    constraint hp_worker_command_worker_type_check check (char_length(worker_type) <= 128),
+  instance_id uuid,
+  command text not null
+    constraint hp_worker_command_command_check check (
+      command = any (hp_private.commands()) or command in ('pause', 'unpause', 'seen')
+      or (state = 'refused' and char_length(command) <= 64)),
+  args jsonb not null default '{}'
+    constraint hp_worker_command_args_check check (pg_column_size(args) <= 2048),
+  reason text
+    constraint hp_worker_command_reason_check check (
+      char_length(reason) <= 500
+      and (coalesce(reason, '') <> '' or command in ('unpause', 'seen') or state = 'refused')),
+  state text not null
+    constraint hp_worker_command_state_check check (
+      state in ('requested', 'delivered', 'acknowledged', 'done', 'failed', 'expired', 'refused')),
+  open boolean generated always as (state in ('requested', 'delivered', 'acknowledged')) stored,
+  requested_by uuid,
+  requested_as text not null
+    constraint hp_worker_command_requested_as_check check (
+      requested_as in ('owner', 'operator', 'viewer', 'stranger', 'secret key')),
+  requested_at timestamptz not null default now(),
+  delivered_at timestamptz,
+  acknowledged_at timestamptz,
+  instance_ended_at timestamptz,
+  new_instance_id uuid,
+  finished_at timestamptz,
   expires_at timestamptz,
-  revoked_at timestamptz,
-  refused_count bigint not null default 0,
-  refused_at timestamptz,
-  refused_why text,
-  refused_since timestamptz,
-  refused_lately integer not null default 0
+  message text
+    constraint hp_worker_command_message_check check (char_length(message) <= 500),
+  tries integer not null default 1
+    constraint hp_worker_command_tries_check check (tries >= 1)
 );
 
-create index if not exists hp_worker_token_token_start_idx on public.hp_worker_token (token_start);
+create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
+create index if not exists hp_worker_command_worker_type_idx on public.hp_worker_command (worker_type, id desc)
+  where worker_name is null;
+create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id) where open;
+create index if not exists hp_worker_command_refused_idx on public.hp_worker_command (requested_by, requested_at desc)
+  where state = 'refused';
 
-alter table public.hp_worker_token enable row level security;
+alter table public.hp_worker_command enable row level security;
 
-revoke all on table public.hp_worker_token from anon, authenticated, service_role;
--- note: nobody reads or writes it but through the functions below: the hashes stay inside, and so does who is refused.
+drop policy if exists "members read every command" on public.hp_worker_command;
+create policy "members read every command" on public.hp_worker_command
+  for select to authenticated using ((select hp_private.is_member()));
 
-comment on table public.hp_worker_token is 'What workers carry beside the publishable key; each is for certain names.';
-comment on column public.hp_worker_token.token_hash is 'SHA-256 of the token, which itself is stored nowhere.';
-comment on column public.hp_worker_token.token_id is 'What people and pages call it by.';
-comment on column public.hp_worker_token.token_start is 'Its first ten characters, hbt_ included.';
-comment on column public.hp_worker_token.label is 'What it is for, in words.';
-comment on column public.hp_worker_token.name_pattern is 'Names of workers that it may report: % stands for any characters.';
-comment on column public.hp_worker_token.created_by is 'The owner who made it; null for one made with the secret key, or whose maker''s account is gone.';
-comment on column public.hp_worker_token.by_secret_key is 'Whether it was made with the secret key, and not by somebody who was signed in.';
-comment on column public.hp_worker_token.created_at is 'When it was made.';
-comment on column public.hp_worker_token.last_used_at is 'When it was last let in, to the minute.';
-comment on column public.hp_worker_token.expires_at is 'From when on it is refused; null: never.';
-comment on column public.hp_worker_token.revoked_at is 'Since when it is refused, by an owner''s decision.';
-comment on column public.hp_worker_token.refused_count is 'Refused tries with it, or with one that begins like it, as far as they were counted.';
-comment on column public.hp_worker_token.refused_at is 'The last of them.';
-comment on column public.hp_worker_token.refused_why is 'Why that one was refused.';
-comment on column public.hp_worker_token.refused_since is 'The first of those that count towards the limit.';
-comment on column public.hp_worker_token.refused_lately is 'How many count towards the limit.';
+revoke all on table public.hp_worker_command from anon, authenticated, service_role;
+grant select (
+    id, worker_name, worker_type, instance_id, command, args, reason, state, open, requested_as, requested_at, delivered_at,
+    acknowledged_at, instance_ended_at, new_instance_id, finished_at, expires_at, message, tries
+  ) on table public.hp_worker_command to authenticated;
+grant select on table public.hp_worker_command to service_role;
 
--- SECURITY DEFINER: nobody has a right on the table, so the role is asked for here.
-create or replace function public.hp_create_worker_token(
-  label text, name_pattern text, expires_in interval default null
+comment on table public.hp_worker_command is 'What people requested of workers, and its outcome; kept for as many days as the setting command_days says.';
+comment on column public.hp_worker_command.id is 'Order of requests.';
+comment on column public.hp_worker_command.worker_name is 'The worker; null for what was done to a group. No foreign key: the log outlives its worker.';
+comment on column public.hp_worker_command.worker_type is 'The group, where it was done to one.';
+comment on column public.hp_worker_command.instance_id is 'The process that it is for, and no other.';
+comment on column public.hp_worker_command.command is 'The command. pause, unpause and seen are done by the database itself.';
+comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
+comment on column public.hp_worker_command.reason is 'Why, as given with the request.';
+comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker has begun. done, failed, expired (no report in time), refused (by the database or by the worker).';
+comment on column public.hp_worker_command.open is 'Whether it is under way: requested, delivered or acknowledged.';
+comment on column public.hp_worker_command.requested_by is 'Auth user who requested it; null for the secret key.';
+comment on column public.hp_worker_command.requested_as is 'Their role at that time.';
+comment on column public.hp_worker_command.requested_at is 'When.';
+comment on column public.hp_worker_command.delivered_at is 'When it first was in the answer to a beat.';
+comment on column public.hp_worker_command.acknowledged_at is 'When the worker reported that it has begun.';
+comment on column public.hp_worker_command.instance_ended_at is 'When the process that was to restart or stop had ended.';
+comment on column public.hp_worker_command.new_instance_id is 'The process that came after a restart.';
+comment on column public.hp_worker_command.finished_at is 'When it was done, or came to nothing.';
+comment on column public.hp_worker_command.expires_at is 'When it comes to nothing in its present state.';
+comment on column public.hp_worker_command.message is 'Outcome, as text from the worker or the database.';
+comment on column public.hp_worker_command.tries is 'How many refused tries stand in this row.';
+
+insert into public.hp_setting (key, value, description) values
+  ('command_days', '365', 'Days for which commands are kept: the audit log.')
+on conflict (key) do nothing;
+
+create or replace function hp_private.requester(command public.hp_worker_command, reader_as text) returns text
+language sql stable set search_path = ''
+return case
+  when command.requested_as = 'secret key' then 'the secret key'
+  when command.requested_by = auth.uid() then 'you'
+  when reader_as = 'owner' then coalesce((select u.email from auth.users u where u.id = command.requested_by), 'a user who was removed')
+  when command.requested_as in ('owner', 'operator') then 'an ' || command.requested_as
+  else 'a ' || command.requested_as
+end;
+
+create or replace function hp_private.command_state(command public.hp_worker_command, reader_as text) returns jsonb
+language sql stable set search_path = ''
+return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
+  || jsonb_build_object('requested_by', hp_private.requester(command, reader_as))
+  || case when command.tries > 1 then jsonb_build_object('tries', command.tries) else '{}' end;
+
+create or replace function hp_private.refuse_command(
+  worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
+  status integer, message text, hint text default null
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_as constant text := hp_private.caller_role();
+  v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
+  v_by constant uuid := hp_private.caller_id();
+  v_command constant text := left(coalesce(refuse_command.command, ''), 64);
+  v_worker_name constant text := left(refuse_command.worker_name, 128);
+  v_lately bigint[];
+  v_same bigint;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, ''), 0));
+  select array_agg(c.id order by c.id desc),
+    max(c.id) filter (where c.command = v_command and c.worker_name is not distinct from v_worker_name
+      and c.message = left(refuse_command.message, 500))
+  into v_lately, v_same
+  from public.hp_worker_command c
+  where c.state = 'refused' and c.requested_by is not distinct from v_by
+    and c.requested_at > now() - interval '1 hour';
+  v_same := coalesce(v_same, case when cardinality(v_lately) >= v_most then v_lately[1] end);
+
+  if v_same is not null then
+    update public.hp_worker_command c set tries = least(c.tries, 2000000000) + 1, finished_at = now() where c.id = v_same;
+  else
+    insert into public.hp_worker_command (
+      worker_name, worker_type, instance_id, command, args, reason, state, requested_by, requested_as, finished_at, message)
+    values (v_worker_name, left(refuse_command.worker_type, 128), refuse_command.instance_id, v_command,
+      case when octet_length(refuse_command.args::text) <= 1024 then coalesce(refuse_command.args, '{}') else '{}' end,
+      left(refuse_command.reason, 500), 'refused', v_by, v_as, now(), left(refuse_command.message, 500));
+  end if;
+  return hp_private.refuse(status, refuse_command.message, hint, 0);
+end
+$$;
+
+create or replace function hp_private.reason_problem(reason text, needed boolean) returns text
+language sql immutable set search_path = ''
+return case
+  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: it is kept in the audit log'
+  when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
+end;
+
+create or replace function hp_private.request_problem(command text, reason text, args jsonb) returns text
+language sql immutable set search_path = ''
+return case
+  when command is null or command <> all (hp_private.commands()) then
+    format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
+  when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
+  when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') <> all (hp_private.log_levels()))
+    then 'args must be {"level": "debug"}, "info", "warn" or "error"'
+  when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
+end;
+
+create or replace function hp_private.target_problem(
+  worker public.hp_worker_status, worker_name text, instance_id uuid, command text, args jsonb,
+  out status integer, out problem text, out hint text
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_open public.hp_worker_command;
+begin
+  status := 409;
+  if worker.worker_name is null then
+    status := 404;
+    problem := format('there is no worker named %s', left(coalesce(target_problem.worker_name, 'null'), 128));
+    return;
+  elsif target_problem.instance_id is null then
+    problem := 'this worker writes to the table directly and can''t receive commands';
+    hint := 'Commands need the heartbeat module.';
+    return;
+  elsif target_problem.instance_id is distinct from worker.instance_id and not exists (
+    select from public.hp_worker_instance i
+    where i.instance_id = target_problem.instance_id and i.worker_name = worker.worker_name)
+  then
+    problem := 'that process belongs to another worker';
+    return;
+  elsif coalesce(hp_private.instance_lease(worker.worker_name, target_problem.instance_id), '-infinity') <= now() then
+    problem := case
+      when target_problem.instance_id is distinct from worker.instance_id then 'that process has ended'
+      when worker.kind = 'scheduled' then 'no process of this worker is running now'
+      else 'no process of this worker is alive'
+    end;
+    hint := (
+      select replace(g.restart_hint, '{worker_name}', worker.worker_name)
+      from public.hp_worker_group g where g.worker_type = worker.worker_type);
+    return;
+  end if;
+
+  select * into v_open from public.hp_worker_command c
+  where c.worker_name = worker.worker_name and c.instance_id = target_problem.instance_id and c.open
+    and (c.command in ('restart', 'stop') or (c.command = target_problem.command and c.args = target_problem.args))
+  order by c.id limit 1;
+  if v_open.command = target_problem.command or (found and target_problem.command not in ('beat', 'log_level')) then
+    problem := format('%s was requested at %s UTC and is under way', v_open.command,
+      to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
+  end if;
+end
+$$;
+
+create or replace function public.hp_request_command(
+  worker_name text, command text, reason text, args jsonb default '{}', instance_id uuid default null
 ) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
+#variable_conflict use_column
 declare
-  -- People know * from elsewhere.
-  v_pattern constant text := translate(trim(hp_create_worker_token.name_pattern), '*', '%');
-  v_label constant text := trim(hp_create_worker_token.label);
-  v_token text;
-  v_made public.hp_worker_token;
+  v_as constant text := hp_private.caller_role();
+  v_args constant jsonb := coalesce(hp_request_command.args, '{}');
+  v_worker public.hp_worker_status;
+  v_instance uuid;
+  v_command public.hp_worker_command;
+  v_status integer := 400;
+  v_problem text;
+  v_hint text;
 begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may make worker tokens' using errcode = 'PT403';
+  if not hp_private.may_operate() then
+    v_status := 403;
+    v_problem := 'only an operator or an owner may give commands';
+  else
+    v_problem := hp_private.request_problem(hp_request_command.command, hp_request_command.reason, v_args);
   end if;
-  if coalesce(char_length(v_label), 0) not between 1 and 100 then
-    raise exception 'label is % characters long; it must be 1 to 100', coalesce(char_length(v_label), 0)
-      using errcode = 'PT400';
+  if v_problem is null then
+    select * into v_worker from public.hp_worker_status w
+    where w.worker_name = hp_request_command.worker_name for no key update;
+    v_instance := coalesce(hp_request_command.instance_id, v_worker.instance_id);
+    select p.status, p.problem, p.hint into v_status, v_problem, v_hint
+    from hp_private.target_problem(v_worker, hp_request_command.worker_name, v_instance, hp_request_command.command, v_args) p;
   end if;
-  if v_pattern is null or v_pattern !~ '^[A-Za-z0-9%][A-Za-z0-9@:._/%-]{0,127}$' then
-    raise exception 'name_pattern must be the name of a worker, in which %% may stand for any characters'
-      using errcode = 'PT400';
-  end if;
-  if expires_in <= interval '0' or expires_in > interval '10 years' then
-    raise exception 'expires_in is %; it must be above 0 and at most 10 years', expires_in using errcode = 'PT400';
+  if v_problem is not null then
+    return hp_private.refuse_command(hp_request_command.worker_name, null, hp_request_command.instance_id,
+      hp_request_command.command, v_args, hp_request_command.reason, v_status, v_problem, v_hint);
   end if;
 
-  -- Made here and not by the caller, so that it is in no statement that a log may keep. Three random uuids hold 366
-  -- random bits; pgcrypto may not be there.
-  v_token := 'hbt_' || translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
-    || uuid_send(gen_random_uuid())), 'base64'), '+/=', '-_');
-  insert into public.hp_worker_token as t (
-    token_hash, token_start, label, name_pattern, created_by, by_secret_key, expires_at)
-  values (sha256(convert_to(v_token, 'UTF8')), left(v_token, 10), v_label, v_pattern, auth.uid(), auth.uid() is null,
-    now() + expires_in)
-  returning t.* into v_made;
-  return jsonb_build_object('token', v_token, 'token_id', v_made.token_id, 'token_start', v_made.token_start,
-    'label', v_made.label, 'name_pattern', v_made.name_pattern, 'expires_at', v_made.expires_at);
+  insert into public.hp_worker_command (
+    worker_name, instance_id, command, args, reason, state, requested_by, requested_as, expires_at)
+  values (v_worker.worker_name, v_instance, hp_request_command.command, v_args, btrim(hp_request_command.reason), 'requested',
+    hp_private.caller_id(), v_as,
+    now() + greatest(interval '2 minutes', make_interval(secs => 3 * v_worker.heartbeat_interval_s)))
+  returning * into v_command;
+  perform realtime.send('{}', 'wake-up', 'hp:wake-up:' || v_instance, true);
+  return hp_private.command_state(v_command, v_as);
 end
 $$;
 
--- SECURITY DEFINER: as above.
-create or replace function public.hp_revoke_worker_token(token_id bigint) returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_token public.hp_worker_token;
-begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may revoke worker tokens' using errcode = 'PT403';
-  end if;
-  update public.hp_worker_token t set revoked_at = coalesce(t.revoked_at, now())
-  where t.token_id = hp_revoke_worker_token.token_id
-  returning t.* into v_token;
-  if not found then
-    raise exception 'there is no worker token %', hp_revoke_worker_token.token_id using errcode = 'PT404';
-  end if;
-  return jsonb_build_object('token_id', v_token.token_id, 'label', v_token.label, 'revoked_at', v_token.revoked_at);
-end
-$$;
-
--- SECURITY DEFINER: as above. Hashes are not in it.
-create or replace function public.hp_list_worker_tokens() returns jsonb
+create or replace function public.hp_worker_commands(
+  worker_name text default null, worker_type text default null, before bigint default null, most integer default 50
+) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
-begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and coalesce(hp_private.member_role(), '') <> 'owner'
-  then
-    raise exception 'only an owner may see worker tokens' using errcode = 'PT403';
-  end if;
-  return jsonb_build_object(
-    'tokens', (
-      select coalesce(jsonb_agg(jsonb_build_object(
-        'token_id', t.token_id, 'token_start', t.token_start, 'label', t.label, 'name_pattern', t.name_pattern,
-        'created_by', u.email, 'by_secret_key', t.by_secret_key, 'created_at', t.created_at, 'last_used_at', t.last_used_at, 'expires_at', t.expires_at,
-        'revoked_at', t.revoked_at, 'refused_count', t.refused_count, 'refused_at', t.refused_at,
-        'refused_why', t.refused_why, 'state', case
-          when t.revoked_at is not null then 'revoked' when t.expires_at <= now() then 'expired' else 'valid'
-        end) order by t.revoked_at is not null, t.expires_at <= now() is true, t.token_id desc), '[]')
-      from public.hp_worker_token t left join auth.users u on u.id = t.created_by),
-    'unknown', (select jsonb_build_object('count', case when s.is_called then s.last_value else 0 end, 'at', r.since)
-      from hp_private.unknown_token_seq s, hp_private.unknown_token_rate r));
-end
-$$;
-
-revoke all on function public.hp_create_worker_token(text, text, interval) from public, anon, authenticated, service_role;
-revoke all on function public.hp_revoke_worker_token(bigint) from public, anon, authenticated, service_role;
-revoke all on function public.hp_list_worker_tokens() from public, anon, authenticated, service_role;
-grant execute on function public.hp_create_worker_token(text, text, interval) to authenticated, service_role;
-grant execute on function public.hp_revoke_worker_token(bigint) to authenticated, service_role;
-grant execute on function public.hp_list_worker_tokens() to authenticated, service_role;
-
-comment on function public.hp_create_worker_token(text, text, interval) is 'Makes a worker token and returns it, this once. Errors: PT400 label, name_pattern or expires_in, PT403 not an owner.';
-comment on function public.hp_revoke_worker_token(bigint) is 'Refuses a worker token from now on. Errors: PT403 not an owner, PT404 no such token.';
-comment on function public.hp_list_worker_tokens() is 'Every worker token, without its hash, and how many tries there were with unknown ones. Errors: PT403 not an owner.';
-
--- 20261122002310_admit_worker.sql
--- How a worker is let in: with a key that may do so for any name, or with a token for some.
---
--- A refusal is returned, with its HTTP status in response.status, and not raised: raised, it would take the count of
--- refused tries back with it. It never depends on how many there were whether a good token is let in: else anybody
--- could lock a worker out.
-
--- What was tried with tokens that begin like none of ours: counted by a sequence, which locks nothing.
-create sequence if not exists hp_private.unknown_token_seq;
-
-create table if not exists hp_private.unknown_token_rate (
-  id boolean default true
-    constraint unknown_token_rate_pkey primary key
-    constraint unknown_token_rate_id_check check (id),
-  since timestamptz,
-  before bigint not null default 0
-);
-
-alter table hp_private.unknown_token_rate enable row level security;
-revoke all on table hp_private.unknown_token_rate from anon, authenticated, service_role;
-revoke all on sequence hp_private.unknown_token_seq from anon, authenticated, service_role;
-
-comment on table hp_private.unknown_token_rate is 'One row: how often unknown tokens are tried.';
-comment on column hp_private.unknown_token_rate.id is 'Always true.';
-comment on column hp_private.unknown_token_rate.since is 'When the minute began whose tries are counted; near the last try therefore.';
-comment on column hp_private.unknown_token_rate.before is 'Tries before it.';
-
-insert into hp_private.unknown_token_rate (id) values (true) on conflict (id) do nothing;
-
--- The body of a refusal, as PostgREST would make it of a raised error, and its status. wait_s: 429 instead, the reason
--- all the same in words.
-create or replace function hp_private.refuse(status integer, message text, hint text, wait_s integer) returns jsonb
-language plpgsql set search_path = ''
-as $$
-begin
-  if wait_s > 0 then
-    status := 429;
-    message := format('%s; too many tries, wait for %s s', message, wait_s);
-    perform set_config('response.headers', format('[{"Retry-After": "%s"}]', wait_s), true);
-  end if;
-  perform set_config('response.status', status::text, true);
-  return jsonb_build_object('code', 'PT' || status, 'message', message, 'details', null, 'hint', hint);
-end
-$$;
-
--- How many workers, and processes of workers, a token may add. Its names are within its pattern, but a wide pattern has any
--- number of them, and a name any number of processes: without this, whoever steals a token fills the database. Crash loops of
--- many workers stay well below.
-insert into public.hp_setting (key, value, description) values
-  ('token_new_names_per_hour', '1000', 'New workers that one worker token may add an hour.'),
-  ('token_new_processes_per_hour', '5000', 'Starts of processes that may be reported with one worker token an hour.')
-on conflict (key) do nothing;
-
--- Apart from the token: its row is written by beats that hold no worker yet, and these wait here for one another while they do.
-create table if not exists hp_private.worker_token_added (
-  token_id bigint
-    constraint worker_token_added_pkey primary key
-    constraint worker_token_added_token_id_fkey references public.hp_worker_token (token_id) on delete cascade,
-  since timestamptz not null,
-  names integer not null default 0,
-  processes integer not null default 0
-);
-
-alter table hp_private.worker_token_added enable row level security;
-revoke all on table hp_private.worker_token_added from public, anon, authenticated, service_role;
-
-comment on table hp_private.worker_token_added is 'How many workers and processes each token has added lately.';
-comment on column hp_private.worker_token_added.token_id is 'The token.';
-comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
-comment on column hp_private.worker_token_added.names is 'Workers added since then.';
-comment on column hp_private.worker_token_added.processes is 'Processes first heard since then.';
-
--- Counts a refused try against a token: 60 a minute, and what comes above that is told to wait and writes nothing.
--- Returns for how many seconds; 0 while there is room.
-create or replace function hp_private.count_refused(token_id bigint, why text, at timestamptz) returns integer
-language plpgsql set search_path = ''
-as $$
 declare
-  c_most constant integer := 60;
-  v_token public.hp_worker_token;
-begin
-  select * into v_token from public.hp_worker_token t where t.token_id = count_refused.token_id;
-  if v_token.refused_lately >= c_most and v_token.refused_since > at - interval '1 minute' then
-    return ceil(extract(epoch from v_token.refused_since + interval '1 minute' - at));
-  end if;
-  update public.hp_worker_token t set
-    refused_count = t.refused_count + 1, refused_at = at, refused_why = why,
-    refused_since = case when t.refused_since > at - interval '1 minute' then t.refused_since else at end,
-    refused_lately = case when t.refused_since > at - interval '1 minute' then t.refused_lately + 1 else 1 end
-  -- Where another try is being counted, nobody waits for it.
-  where t.token_hash = (select l.token_hash from public.hp_worker_token l
-    where l.token_hash = v_token.token_hash for no key update skip locked);
-  return 0;
-end
-$$;
-
--- The same for tokens that nobody made: 300 a minute, all together.
-create or replace function hp_private.count_unknown(at timestamptz) returns integer
-language plpgsql set search_path = ''
-as $$
-declare
-  c_most constant integer := 300;
-  v_count constant bigint := nextval('hp_private.unknown_token_seq');
-  v_rate hp_private.unknown_token_rate;
-begin
-  select * into v_rate from hp_private.unknown_token_rate;
-  if coalesce(v_rate.since, '-infinity') <= at - interval '1 minute' then
-    update hp_private.unknown_token_rate r set since = at, before = v_count - 1
-    where r.id = (select l.id from hp_private.unknown_token_rate l where l.id for no key update skip locked);
-    return 0;
-  elsif v_count - v_rate.before <= c_most then
-    return 0;
-  end if;
-  return ceil(extract(epoch from v_rate.since + interval '1 minute' - at));
-end
-$$;
-
--- A token is for other names.
-create or replace function hp_private.refuse_name(token_id bigint, worker_name text, at timestamptz) returns jsonb
-language plpgsql set search_path = ''
-as $$
-declare
-  v_pattern constant text := (
-    select t.name_pattern from public.hp_worker_token t where t.token_id = refuse_name.token_id);
-  v_message constant text := format(
-    'the worker token is for names like %s, not for %s', v_pattern, coalesce(left(worker_name, 128), 'none'));
-begin
-  return hp_private.refuse(403, v_message, 'Make a token for this name in Settings, Worker tokens.',
-    hp_private.count_refused(refuse_name.token_id, v_message, at));
-end
-$$;
-
--- Counts what a token is about to add, and returns how many of each it may not. Comes after the locks on workers that
--- exist, so that who waits here holds nothing that who is counted still wants.
-create or replace function hp_private.count_added(
-  token_id bigint, at timestamptz, inout names integer, inout processes integer
-)
-language plpgsql set search_path = ''
-as $$
-declare
-  v_most_names constant integer := coalesce(hp_private.setting('token_new_names_per_hour'), 1000);
-  v_most_processes constant integer := coalesce(hp_private.setting('token_new_processes_per_hour'), 5000);
-  v_added hp_private.worker_token_added;
-  v_names integer;
-  v_processes integer;
-begin
-  insert into hp_private.worker_token_added as t (token_id, since)
-  values (count_added.token_id, count_added.at) on conflict do nothing;
-  select * into v_added from hp_private.worker_token_added t where t.token_id = count_added.token_id for update;
-  if v_added.since <= at - interval '1 hour' then
-    v_added.since := at;
-    v_added.names := 0;
-    v_added.processes := 0;
-  end if;
-  v_names := least(names, greatest(v_most_names - v_added.names, 0));
-  v_processes := least(processes, greatest(v_most_processes - v_added.processes, 0));
-  if v_names > 0 or v_processes > 0 then
-    update hp_private.worker_token_added t
-    set since = v_added.since, names = v_added.names + v_names, processes = v_added.processes + v_processes
-    where t.token_id = count_added.token_id;
-  end if;
-  if v_names < names or v_processes < processes then
-    perform hp_private.count_refused(count_added.token_id, case
-      when v_names < names then format('more than %s new workers within an hour', v_most_names)
-      else format('more than %s new processes within an hour', v_most_processes)
-    end, at);
-  end if;
-  names := names - v_names;
-  processes := processes - v_processes;
-end
-$$;
-
--- Who calls. refused: what to answer instead. names_like: the LIKE pattern of the names that it may speak for; null
--- for any name. worker_name: the one that it wants to speak for, where that is one.
-create or replace function hp_private.admit_worker(
-  worker_name text, at timestamptz, out names_like text, out token_id bigint, out refused jsonb
-)
-language plpgsql set search_path = ''
-as $$
-declare
-  v_role text := current_setting('role');
-  v_given text;
-  v_why text;
-  v_token public.hp_worker_token;
-begin
-  -- The role of the request, which a SECURITY DEFINER function does not change. Not the claims: without any, nobody
-  -- would be anon.
-  if v_role = 'none' then
-    v_role := session_user;
-  end if;
-  if v_role = 'service_role' or (v_role <> 'anon' and pg_has_role(v_role, 'service_role', 'usage')) then
-    return;
-  end if;
-
-  v_given := nullif(current_setting('request.headers', true), '')::json ->> 'x-worker-token';
-  if coalesce(v_given, '') = '' then
-    refused := hp_private.refuse(401, 'no worker token came with this key',
-      'Set HEARTBEAT_TOKEN beside SUPABASE_PUBLISHABLE_KEY, or use the secret key.', 0);
-    return;
-  end if;
-
-  select * into v_token from public.hp_worker_token t where t.token_hash = sha256(convert_to(v_given, 'UTF8'));
-  if not found then
-    v_why := case when v_given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
-      else 'the worker token is none: it must be hbt_ and 43 characters' end;
-    -- Most are cut off or of another project. One that begins like a token of ours is told to its owner.
-    select t.token_id into v_token.token_id from public.hp_worker_token t where t.token_start = left(v_given, 10) limit 1;
-    refused := hp_private.refuse(401, v_why, 'Make one in Settings, Worker tokens.', case
-      when v_token.token_id is null then hp_private.count_unknown(at)
-      else hp_private.count_refused(v_token.token_id, 'one that begins like it, but is another or not all of it', at)
-    end);
-    return;
-  end if;
-
-  v_why := case
-    when v_token.revoked_at is not null then 'was revoked at ' || to_char(v_token.revoked_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
-    when v_token.expires_at <= at then 'expired at ' || to_char(v_token.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+  v_as constant text := hp_private.caller_role();
+  v_most constant integer := least(greatest(coalesce(most, 50), 1), 500);
+  v_before constant bigint := coalesce(before, 9223372036854775807);
+  v_group constant text := case
+    when hp_worker_commands.worker_name is null then hp_worker_commands.worker_type
+    else (select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name)
   end;
-  if v_why is not null then
-    v_why := 'the worker token ' || v_why;
-    refused := hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
-      hp_private.count_refused(v_token.token_id, v_why, at));
-    return;
-  end if;
-
-  -- An underscore is itself: people who write crawl_1 mean that name.
-  names_like := replace(v_token.name_pattern, '_', '\_');
-  token_id := v_token.token_id;
-  if worker_name is not null and worker_name not like names_like then
-    refused := hp_private.refuse_name(v_token.token_id, worker_name, at);
-    return;
-  end if;
-  -- Once a minute, by whoever gets the row: per beat it cost four fifths of the throughput.
-  if coalesce(v_token.last_used_at, '-infinity') <= at - interval '1 minute' then
-    update public.hp_worker_token t set last_used_at = at
-    where t.token_hash = (select l.token_hash from public.hp_worker_token l
-      where l.token_hash = v_token.token_hash for no key update skip locked);
-  end if;
-end
-$$;
-
-revoke all on function hp_private.refuse(integer, text, text, integer) from public;
-revoke all on function hp_private.count_refused(bigint, text, timestamptz) from public;
-revoke all on function hp_private.count_unknown(timestamptz) from public;
-revoke all on function hp_private.refuse_name(bigint, text, timestamptz) from public;
-revoke all on function hp_private.count_added(bigint, timestamptz, integer, integer) from public;
-revoke all on function hp_private.admit_worker(text, timestamptz) from public;
-
-comment on function hp_private.refuse(integer, text, text, integer) is 'Sets the response''s status and returns the body that says why.';
-comment on function hp_private.count_refused(bigint, text, timestamptz) is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
-comment on function hp_private.count_unknown(timestamptz) is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
-comment on function hp_private.refuse_name(bigint, text, timestamptz) is 'Refuses a name that a token is not for.';
-comment on function hp_private.count_added(bigint, timestamptz, integer, integer) is 'Counts workers and processes that a token is about to add; returns how many of each it may not.';
-comment on function hp_private.admit_worker(text, timestamptz) is 'Whether the caller may report, and under which names.';
-
--- 20261122002400_public_page.sql
--- What anyone may know: name, health, last seen and uptime of the workers that owners marked public, and only while they show
--- the public page. Off until an owner says otherwise.
-insert into public.hp_setting (key, value, description) values
-  ('public_page', 'false', 'Whether anyone may see the status of workers marked public: true or false.')
-on conflict (key) do nothing;
-
--- Health in words that carry nothing a worker wrote: its reasons hold error messages, and those hold secrets.
-create or replace function hp_private.public_words(rule text, kind text) returns text
-language sql immutable set search_path = ''
-return case rule
-  when 'fine' then case when kind = 'scheduled' then 'on schedule' else 'running' end
-  when 'paused' then 'paused'
-  when 'stopped' then 'stopped'
-  when 'stopped-but-expected' then 'stopped'
-  when 'never-reported' then 'never reported'
-  when 'not-watched' then 'not watched'
-  when 'crashed' then 'not running'
-  when 'silent' then 'no signal'
-  when 'late' then 'signal is late'
-  when 'breaker-open' then 'failing'
-  when 'breaker-half-open' then 'recovering'
-  when 'error' then 'failing'
-  when 'run-errors' then 'failing'
-  when 'stuck' then 'stuck'
-  when 'run-late' then 'slow'
-  when 'event-loop' then 'slow'
-  when 'draining' then 'paused'
-  when 'no-run-yet' then 'starting'
-  when 'starting' then 'starting'
-  when 'stopping' then 'stopping'
-  when 'overdue' then 'overdue'
-  when 'due' then 'due'
-  when 'not-scheduled' then 'not scheduled'
-  else 'unknown'
-end;
-
--- SECURITY DEFINER: anon has no right to anything else. Null while the page is off.
-create or replace function public.hp_public_status() returns jsonb
-language plpgsql stable security definer set search_path = ''
-as $$
 begin
-  if (select s.value from public.hp_setting s where s.key = 'public_page') is distinct from 'true'::jsonb then
-    return null;
-  end if;
-  return jsonb_build_object('now', now(), 'workers', (
-    select coalesce(jsonb_agg(jsonb_build_object('name', w.worker_name, 'level', h.level,
-      'words', hp_private.public_words(h.rule, w.kind), 'last_seen', w.last_heartbeat,
-        'uptime', u.uptime, 'uptime_days', u.uptime_days) order by w.worker_name), '[]')
-    from public.hp_worker_status w
-      cross join hp_private.pulse p
-      left join public.hp_worker_group g on g.worker_type = w.worker_type
-      cross join lateral hp_private.worker_health(
-        w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
-      cross join lateral hp_private.uptime(w.worker_id, now()) u
-    where w.is_public));
-end
-$$;
-
--- SECURITY DEFINER: an owner may write these two things and no other column or setting; it asks for the role.
-create or replace function public.hp_set_public_page(shown boolean, workers text[]) returns void
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may change the public page' using errcode = 'PT403';
-  end if;
-  if hp_set_public_page.shown is null or hp_set_public_page.workers is null then
-    raise exception '% is missing', case when hp_set_public_page.shown is null then 'shown' else 'workers' end
-      using errcode = 'PT400';
-  end if;
-
-  insert into public.hp_setting as s (key, value) values ('public_page', to_jsonb(hp_set_public_page.shown))
-  on conflict (key) do update set value = excluded.value, updated_at = now()
-  where s.value is distinct from excluded.value;
-
-  -- Whoever writes several workers locks them in the order of their names.
-  perform from public.hp_worker_status w
-  where w.is_public <> (w.worker_name = any (hp_set_public_page.workers))
-  order by w.worker_name for update;
-  update public.hp_worker_status w set is_public = not w.is_public
-  where w.is_public <> (w.worker_name = any (hp_set_public_page.workers));
-end
-$$;
-
-revoke all on function hp_private.public_words(text, text) from public;
-revoke all on function public.hp_public_status() from public, anon, authenticated, service_role;
-revoke all on function public.hp_set_public_page(boolean, text[]) from public, anon, authenticated, service_role;
-grant execute on function public.hp_public_status() to anon, authenticated, service_role;
-grant execute on function public.hp_set_public_page(boolean, text[]) to authenticated, service_role;
-
-comment on function hp_private.public_words(text, text) is 'A rule of hp_worker_health in words for anyone.';
-comment on function public.hp_public_status() is 'Name, level, words, last_seen and uptime of the workers marked public; null while the public page is off. Anyone may ask.';
-comment on function public.hp_set_public_page(boolean, text[]) is 'Shows or hides the public page, and marks exactly these workers public. Errors: PT400 null, PT403 not an owner.';
-
--- 20261122002500_embed.sql
--- The status line in other people's pages: what it may know, who may read it, and which sites may frame it.
-insert into public.hp_setting (key, value, description) values
-  ('frame_ancestors', '"''self''"', 'Which sites may embed the status line: sources of the directive frame-ancestors, as text.')
-on conflict (key) do nothing;
-
--- A key opens the status line and nothing else. Only its hash is kept, as with passwords: whoever reads the table, or a
--- copy of it, cannot use it. The key is 244 random bits, so there is nothing to guess and no need for a slow hash.
-create table if not exists public.hp_embed_key (
-  key_hash bytea
-    constraint hp_embed_key_pkey primary key
-    constraint hp_embed_key_key_hash_check check (octet_length(key_hash) = 32),
-  id uuid not null default gen_random_uuid()
-    constraint hp_embed_key_id_key unique,
-  label text not null
-    constraint hp_embed_key_label_check check (char_length(label) between 1 and 100),
-  created_at timestamptz not null default now(),
-  last_used_at timestamptz
-);
-
-alter table public.hp_embed_key enable row level security;
-
-drop policy if exists "owners see the embed keys" on public.hp_embed_key;
-create policy "owners see the embed keys" on public.hp_embed_key
-  for select to authenticated using ((select hp_private.member_role()) = 'owner');
-
-revoke all on table public.hp_embed_key from anon, authenticated, service_role;
-grant select (id, label, created_at, last_used_at) on table public.hp_embed_key to authenticated, service_role;
--- note: nobody reads the hashes, and keys come and go through the functions below.
-
-comment on table public.hp_embed_key is 'Keys that let a page embed the status line. A revoked one is gone.';
-comment on column public.hp_embed_key.key_hash is 'SHA-256 of the key.';
-comment on column public.hp_embed_key.id is 'By which it is revoked.';
-comment on column public.hp_embed_key.label is 'Where it is used, in words.';
-comment on column public.hp_embed_key.created_at is 'When it was made.';
-comment on column public.hp_embed_key.last_used_at is 'When it was last used, to the minute.';
-
--- What the status line is reckoned from: rules and words are the page's own (src/lib/fleet). No text of a worker, no host,
--- no job: nothing that the line doesn't show.
-create or replace function hp_private.bar(at timestamptz) returns jsonb
-language sql stable set search_path = ''
-return (
-  select jsonb_build_object(
-    'header', hp_private.fleet_header(bar.at),
-    'frame_ancestors', (select s.value #>> '{}' from public.hp_setting s where s.key = 'frame_ancestors'),
-    'groups', (
-      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('worker_type', g.worker_type, 'desired', g.desired,
-        'minimum', g.minimum, 'paused_until', g.paused_until, 'revision', g.revision)) order by g.worker_type), '[]')
-      from public.hp_worker_group g),
-    'workers', (
-      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-        'worker_id', w.worker_id, 'worker_name', w.worker_name, 'worker_type', w.worker_type, 'kind', w.kind,
-        'expected', w.expected, 'paused_until', w.paused_until, 'started_at', w.started_at,
-        'status', w.status, 'status_since', w.status_since, 'last_heartbeat', w.last_heartbeat,
-        'heartbeat_interval_s', w.heartbeat_interval_s, 'late_after_intervals', w.late_after_intervals,
-        'lost_after_intervals', w.lost_after_intervals, 'lease_expires_at', w.lease_expires_at, 'revision', w.revision,
-        -- That there were last words, not what they were.
-        'last_exit', case when w.last_exit is not null then '{}'::jsonb end,
-        'jobs_active', w.jobs_active, 'draining', nullif(w.draining, false),
-        'poll_interval_s', w.poll_interval_s, 'last_run_at', w.last_run_at,
-        'processed_count', w.processed_count, 'last_run_errors', w.last_run_errors, 'next_run_at', w.next_run_at,
-        'grace_s', w.grace_s, 'max_run_s', w.max_run_s, 'circuit_breaker_open', w.circuit_breaker_open,
-        'circuit_breaker_state', w.circuit_breaker_state, 'circuit_breaker_failures', w.circuit_breaker_failures,
-        'event_loop_blocked_ms', w.event_loop_blocked_ms)) order by w.worker_name), '[]')
-      from public.hp_worker_status w))
-);
-
--- SECURITY DEFINER: whoever presents a key reads this and nothing else, members need none; it asks for the one or the other.
-create or replace function public.hp_bar(embed_key text default null) returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_hash constant bytea := sha256(convert_to(hp_bar.embed_key, 'UTF8'));
-begin
-  if hp_bar.embed_key is not null then
-    if not exists (select from public.hp_embed_key k where k.key_hash = v_hash) then
-      raise exception 'there is no such embed key; it may have been revoked' using errcode = 'PT401';
-    end if;
-    -- Once a minute, and nobody waits for it.
-    update public.hp_embed_key k set last_used_at = now()
-    where k.key_hash = (
-      select u.key_hash from public.hp_embed_key u
-      where u.key_hash = v_hash and (u.last_used_at is null or u.last_used_at < now() - interval '1 minute')
-      for update skip locked);
-  elsif coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role' and not hp_private.is_member() then
-    if auth.uid() is null then
-      raise exception 'neither a session nor an embed key' using errcode = 'PT401';
-    end if;
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
-  return hp_private.bar(now());
-end
-$$;
-
--- SECURITY DEFINER: an owner may make keys and see each once; it asks for the role.
-create or replace function public.hp_create_embed_key(label text) returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_label constant text := trim(hp_create_embed_key.label);
-  v_key constant text := 'lsb_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
-  v_id uuid;
-begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may make embed keys' using errcode = 'PT403';
-  end if;
-  if coalesce(char_length(v_label), 0) not between 1 and 100 then
-    raise exception 'label is % characters long; 1 to 100', coalesce(char_length(v_label), 0) using errcode = 'PT400';
-  end if;
-  insert into public.hp_embed_key (key_hash, label) values (sha256(convert_to(v_key, 'UTF8')), v_label)
-  returning id into v_id;
-  return jsonb_build_object('id', v_id, 'label', v_label, 'key', v_key);
-end
-$$;
-
--- SECURITY DEFINER: an owner may revoke keys; it asks for the role.
-create or replace function public.hp_revoke_embed_key(id uuid) returns boolean
-language plpgsql security definer set search_path = ''
-as $$
-begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may revoke embed keys' using errcode = 'PT403';
-  end if;
-  delete from public.hp_embed_key k where k.id = hp_revoke_embed_key.id;
-  return found;
-end
-$$;
-
--- SECURITY DEFINER: an owner may write this one setting; it asks for the role. The value goes into a header: sources are
--- checked here, and once more where the header is made.
-create or replace function public.hp_set_frame_ancestors(sources text) returns void
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_sources constant text[] := regexp_split_to_array(trim(hp_set_frame_ancestors.sources), '\s+');
-  v_wrong text;
-begin
-  if coalesce(nullif(auth.role(), ''), 'service_role') <> 'service_role'
-    and hp_private.member_role() is distinct from 'owner' then
-    raise exception 'only an owner may say who embeds the status line' using errcode = 'PT403';
-  end if;
-  if coalesce(cardinality(v_sources), 0) not between 1 and 20 or char_length(hp_set_frame_ancestors.sources) > 2000 then
-    raise exception 'sources must be 1 to 20, with spaces between them' using errcode = 'PT400';
-  end if;
-  select s into v_wrong from unnest(v_sources) s
-  where s !~ '^(''self''|https?://(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?)$'
-    and not (s = '''none''' and cardinality(v_sources) = 1)
-  limit 1;
-  if v_wrong is not null then
-    raise exception 'sources has %, which is neither ''self'' nor like https://app.example.com', left(v_wrong, 100)
-      using errcode = 'PT400';
-  end if;
-  insert into public.hp_setting as s (key, value)
-  values ('frame_ancestors', to_jsonb(array_to_string(v_sources, ' ')))
-  on conflict (key) do update set value = excluded.value, updated_at = now();
-end
-$$;
-
-revoke all on function hp_private.bar(timestamptz) from public;
-revoke all on function public.hp_bar(text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_create_embed_key(text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_revoke_embed_key(uuid) from public, anon, authenticated, service_role;
-revoke all on function public.hp_set_frame_ancestors(text) from public, anon, authenticated, service_role;
-grant execute on function public.hp_bar(text) to anon, authenticated, service_role;
-grant execute on function public.hp_create_embed_key(text) to authenticated, service_role;
-grant execute on function public.hp_revoke_embed_key(uuid) to authenticated, service_role;
-grant execute on function public.hp_set_frame_ancestors(text) to authenticated, service_role;
-
-comment on function hp_private.bar(timestamptz) is 'What the status line is reckoned from, at a time.';
-comment on function public.hp_bar(text) is 'What the status line is reckoned from, for a member or for whoever presents an embed key. Errors: PT401 no such key, PT403 not a member.';
-comment on function public.hp_create_embed_key(text) is 'Makes a key for the status line and tells it, once. Errors: PT400 label, PT403 not an owner.';
-comment on function public.hp_revoke_embed_key(uuid) is 'Removes a key for the status line; whether there was one. Errors: PT403 not an owner.';
-comment on function public.hp_set_frame_ancestors(text) is 'Says which sites may embed the status line. Errors: PT400 sources, PT403 not an owner.';
-
--- 20261122002600_sign_in_limit.sql
--- How often somebody may try to sign in through the dashboard, to make an account, or to have a link mailed. Supabase Auth limits by address, and behind the dashboard
--- all come from one: without this, whoever guesses passwords through it has the dashboard's allowance, and uses up everybody's.
---
--- Serverless functions remember nothing together, so tries are counted here, by where they come from and by that and
--- the account. Only hashes are kept. Whoever has the publishable key may call this and count tries that never were: the
--- table has a fixed number of places (a newcomer takes a place over), so that it can't be filled. By the same calls anybody
--- can lock a network out for ten minutes, of one account or of all; never an account for other networks.
--- It slows guessing through the form down. Who calls Auth itself with the publishable key is under Auth's own limits alone.
-
--- Places are drawn with a secret: otherwise whoever computes a second account of the same place has a counter forgotten at will.
-create table if not exists hp_private.sign_in_salt (
-  id boolean default true
-    constraint sign_in_salt_pkey primary key
-    constraint sign_in_salt_id_check check (id),
-  -- Two of them have 244 random bits, and need no extension.
-  salt bytea not null default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
-);
-
-alter table hp_private.sign_in_salt enable row level security;
-
-revoke all on table hp_private.sign_in_salt from public, anon, authenticated, service_role;
--- note: no policy and no grant; only the functions below use it.
-
-comment on table hp_private.sign_in_salt is 'One row: the secret of this installation by which tries to sign in find their places.';
-comment on column hp_private.sign_in_salt.id is 'Always true.';
-comment on column hp_private.sign_in_salt.salt is 'Goes before what is hashed. Made once; a new one forgets all counts.';
-
-insert into hp_private.sign_in_salt (id) values (true) on conflict (id) do nothing;
-
-create unlogged table if not exists hp_private.sign_in_try (
-  place integer
-    constraint sign_in_try_pkey primary key
-    constraint sign_in_try_place_check check (place between 0 and 65535),
-  who bytea not null,
-  tries integer not null,
-  began_at timestamptz not null
-) with (fillfactor = 80);
-
-alter table hp_private.sign_in_try enable row level security;
-
-revoke all on table hp_private.sign_in_try from public, anon, authenticated, service_role;
--- note: no policy and no grant; only the functions below use it.
-
-comment on table hp_private.sign_in_try is 'Tries to sign in within the last minutes, in a fixed number of places. Unlogged: a crash may forget them.';
-comment on column hp_private.sign_in_try.place is 'Out of the hash; who comes later takes it over.';
-comment on column hp_private.sign_in_try.who is 'SHA-256 of the salt and where the tries come from, or of that and the account.';
-comment on column hp_private.sign_in_try.tries is 'How many since then.';
-comment on column hp_private.sign_in_try.began_at is 'When the first one was.';
-
-create or replace function hp_private.sign_in_hash(what text) returns bytea
-language sql stable set search_path = ''
-return (select sha256(s.salt || convert_to(sign_in_hash.what, 'UTF8')) from hp_private.sign_in_salt s);
-
--- Counts a try; gives the seconds to wait, 0 where it is admitted.
-create or replace function hp_private.count_try(what text, most integer, span interval, at timestamptz) returns integer
-language sql set search_path = ''
-as $$
-  with hash as (select hp_private.sign_in_hash(count_try.what) as who)
-  insert into hp_private.sign_in_try as t (place, who, tries, began_at)
-  select get_byte(h.who, 0) * 256 + get_byte(h.who, 1), h.who, 1, count_try.at from hash h
-  on conflict (place) do update set
-    who = excluded.who,
-    tries = case when t.who = excluded.who and t.began_at > count_try.at - count_try.span then least(t.tries, 1000000) + 1 else 1 end,
-    began_at = case when t.who = excluded.who and t.began_at > count_try.at - count_try.span then t.began_at else excluded.began_at end
-  returning case
-    when t.tries > count_try.most then ceil(extract(epoch from t.began_at + count_try.span - count_try.at))::integer
-    else 0
-  end;
-$$;
-
-drop function if exists public.hp_admit_sign_in(text, text);
-
--- What there is to try, and how often within ten minutes: from one network in all, and from one network for one account (or
--- one link). Each is counted by itself. Making accounts and asking for mails is for a newcomer, a few times; a mail goes to
--- somebody who may not have asked for it.
-create or replace function hp_private.sign_in_limits(kind text, out from_network integer, out for_account integer)
-language sql immutable set search_path = ''
-begin atomic
-  select l.from_network, l.for_account
-  from (values ('sign-in', 100, 10), ('sign-up', 20, 5), ('link', 30, 3), ('confirm', 100, 10))
-    l (kind, from_network, for_account)
-  where l.kind = sign_in_limits.kind;
-end;
-
--- SECURITY DEFINER because nobody signed in yet may write. `network` is what the dashboard knows of the caller's address.
-create or replace function public.hp_admit_sign_in(network text, email text, kind text default 'sign-in') returns integer
-language plpgsql security definer set search_path = ''
-as $$
-declare
-  v_span constant interval := '10 minutes';
-  v_account constant text := lower(trim(hp_admit_sign_in.email));
-  v_most constant record := hp_private.sign_in_limits(hp_admit_sign_in.kind);
-  v_network text;
-begin
-  if network is null or char_length(network) > 128 then
-    raise exception 'network must have at most 128 characters' using errcode = 'PT400';
-  end if;
-  if v_account is null or char_length(v_account) > 320 then
-    raise exception 'email must have at most 320 characters' using errcode = 'PT400';
-  end if;
-  if v_most.from_network is null then
-    raise exception 'kind must be sign-in, sign-up, link or confirm' using errcode = 'PT400';
-  end if;
-  v_network := network || case when hp_admit_sign_in.kind = 'sign-in' then '' else E'\t' || hp_admit_sign_in.kind end;
-  -- Both are counted, whatever the first one says.
-  return greatest(
-    hp_private.count_try(v_network, v_most.from_network, v_span, now()),
-    hp_private.count_try(v_network || E'\n' || v_account, v_most.for_account, v_span, now()));
-end
-$$;
-
--- SECURITY DEFINER: as above. One who knows the password is no guesser; of other accounts nothing is forgotten.
-create or replace function public.hp_forget_sign_in(network text) returns void
-language sql security definer set search_path = ''
-as $$
-  delete from hp_private.sign_in_try t
-  where t.who = hp_private.sign_in_hash(hp_forget_sign_in.network || E'\n' || lower(auth.jwt() ->> 'email'))
-    and t.place = get_byte(t.who, 0) * 256 + get_byte(t.who, 1);
-$$;
-
-revoke all on function hp_private.sign_in_hash(text) from public;
-revoke all on function hp_private.count_try(text, integer, interval, timestamptz) from public;
-revoke all on function hp_private.sign_in_limits(text) from public;
-revoke all on function public.hp_admit_sign_in(text, text, text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_forget_sign_in(text) from public, anon, authenticated, service_role;
-grant execute on function public.hp_admit_sign_in(text, text, text) to anon, authenticated, service_role;
-grant execute on function public.hp_forget_sign_in(text) to authenticated;
-
-comment on function hp_private.sign_in_hash(text) is 'Who tries, as it is kept.';
-comment on function hp_private.count_try(text, integer, interval, timestamptz) is 'Counts a try; gives the seconds to wait where there were more than so many in a span.';
-comment on function hp_private.sign_in_limits(text) is 'How often something may be tried within ten minutes; null for what there is not.';
-comment on function public.hp_admit_sign_in(text, text, text) is 'Counts a try to sign in, to sign up, to have a link mailed or to use one: 0, or how many seconds to wait. Errors: PT400 network, email, kind.';
-comment on function public.hp_forget_sign_in(text) is 'Forgets the tries for the caller''s own account from this network, after signing in.';
-
--- 20261122002700_diagnosis.sql
--- What `npm run doctor` asks of a database: facts, no judgement. What they should be is known to the one who asks, from
--- the migrations that lie beside it.
---
--- SECURITY DEFINER because pg_cron shows its jobs to their owner alone, and hp_private its state to nobody. For the
--- secret key only. It changes nothing, and runs no tick: that would hide that nobody else does.
-create or replace function public.hp_diagnosis() returns jsonb
-language plpgsql stable security definer set search_path = ''
-as $$
-declare
-  v_job jsonb;
-begin
-  -- pg_cron's tables are there only where it is.
-  if to_regclass('cron.job') is not null then
-    begin
-      execute $query$
-        select jsonb_build_object('schedule', j.schedule, 'active', j.active, 'last_run', (
-          select jsonb_build_object('status', d.status, 'message', left(d.return_message, 500))
-          from cron.job_run_details d where d.jobid = j.jobid and d.end_time is not null order by d.runid desc limit 1))
-        from cron.job j where j.jobname = 'lastseen-tick'
-      $query$ into v_job;
-    exception when others then
-      v_job := jsonb_build_object('error', sqlerrm);
-    end;
-  end if;
-
-  return jsonb_build_object(
-    'now', clock_timestamp(),
-    'server_version', current_setting('server_version'),
-    'cron', jsonb_build_object(
-      'available', exists (select from pg_catalog.pg_available_extensions e where e.name = 'pg_cron'),
-      'job', v_job),
-    'tick', (
-      select jsonb_build_object('age_s', extract(epoch from clock_timestamp() - p.tick_at),
-        'every_s', hp_private.setting('tick_every_s'), 'impaired_since', p.impaired_since)
-      from hp_private.pulse p),
-    'history', (
-      select jsonb_build_object('failed_since', h.failed_at, 'failure', h.failure) from hp_private.history h),
-    'digest_every_s', hp_private.setting('digest_every_s'),
-    -- What is there, and who may use it.
-    'objects', (
-      select jsonb_object_agg(o.name, o.rights) from (
-        select n.nspname || '.' || p.proname as name, (
-          select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
-          from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
-        from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
+  perform hp_private.require_member();
+  return (
+    select jsonb_build_object(
+      'commands', coalesce(jsonb_agg(hp_private.command_state(p.command, v_as) order by (p.command).id desc)
+        filter (where p.place <= v_most), '[]'),
+      'more', count(*) > v_most)
+    from (
+      select f.command, row_number() over (order by (f.command).id desc) as place
+      from (
+        (select c as command from public.hp_worker_command c
+          where hp_worker_commands.worker_name is null and hp_worker_commands.worker_type is null and c.id < v_before
+          order by c.id desc limit v_most + 1)
         union all
-        select n.nspname || '.' || c.relname, (
-          select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
-          from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
-        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
-      ) o),
-    'unguarded', (
-      select coalesce(jsonb_agg(c.relname order by c.relname), '[]')
-      from pg_catalog.pg_class c
-      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname like 'hp\_%' and not c.relrowsecurity),
-    'policies', (
-      select coalesce(jsonb_agg(p.policyname order by p.policyname), '[]') from pg_catalog.pg_policies p
-      where p.schemaname = 'realtime' and p.tablename = 'messages'),
-    'members', (select count(*) from public.hp_member),
-    'owners', (select count(*) from public.hp_member m where m.role = 'owner'),
-    'tokens', (
-      select jsonb_build_object(
-        'valid', count(*) filter (where t.revoked_at is null and (t.expires_at > now()) is not false),
-        'ending', coalesce(jsonb_agg(t.label order by t.label) filter (
-          where t.revoked_at is null and t.expires_at between now() and now() + interval '14 days'), '[]'),
-        'refused', coalesce(jsonb_agg(jsonb_build_array(t.label, t.refused_why) order by t.refused_at desc) filter (
-          where t.refused_at > now() - interval '1 day'), '[]'))
-      from public.hp_worker_token t),
-    'workers', (
-      select jsonb_build_object(
-        'all', count(*),
-        'never_reported', coalesce(jsonb_agg(w.worker_name order by w.worker_name)
-          filter (where w.last_heartbeat is null and w.expected), '[]'),
-        'conflicts', coalesce(jsonb_agg(w.worker_name order by w.worker_name) filter (where w.name_conflict_since is not null), '[]'),
-        'skewed', coalesce(jsonb_agg(jsonb_build_array(w.worker_name, w.clock_skew_ms) order by w.worker_name)
-          filter (where abs(w.clock_skew_ms) > 30000 and w.last_heartbeat > now() - interval '1 day'), '[]'))
-      from public.hp_worker_status w));
+        (select c from public.hp_worker_command c
+          where c.worker_name = hp_worker_commands.worker_name and c.id < v_before
+          order by c.id desc limit v_most + 1)
+        union all
+        (select c from public.hp_worker_command c
+          where c.worker_name is null and c.worker_type = v_group and c.id < v_before
+          order by c.id desc limit v_most + 1)
+      ) f
+      order by (f.command).id desc limit v_most + 1
+    ) p);
 end
 $$;
 
-revoke all on function public.hp_diagnosis() from public, anon, authenticated, service_role;
-grant execute on function public.hp_diagnosis() to service_role;
+create or replace function hp_private.reports_problem(commands jsonb) returns jsonb
+language sql immutable set search_path = ''
+return case
+  when jsonb_typeof(commands) <> 'array' then hp_private.beat_error('commands', 'must be an array of {id, state, message}')
+  when jsonb_array_length(commands) > 100 then
+    hp_private.beat_error('commands', format('holds %s reports; at most 100', jsonb_array_length(commands)))
+  else (
+    select hp_private.beat_error(format('commands[%s]', r.ordinality - 1),
+      'must be {id, state, message}, state acknowledged, done, failed or refused')
+    from jsonb_array_elements(commands) with ordinality r
+    where (jsonb_typeof(r.value) = 'object' and coalesce(r.value ->> 'id', '') ~ '^[0-9]{1,18}$'
+      and coalesce(r.value ->> 'state', '') in ('acknowledged', 'done', 'failed', 'refused')) is not true
+    order by r.ordinality limit 1)
+end;
 
-comment on function public.hp_diagnosis() is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
+create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
+language plpgsql set search_path = ''
+as $$
+declare
+  v_place bigint;
+  v_problem jsonb;
+begin
+  for v_place, v_problem in
+    select b.ordinality, hp_private.reports_problem(b.commands) from unnest(beats) with ordinality b
+    where b.commands is not null and (take_reports.answers[b.ordinality] ->> 'ok')::boolean
+  loop
+    if v_problem is not null then
+      answers[v_place] := answers[v_place] || jsonb_build_object('ignored', v_problem);
+    end if;
+  end loop;
 
--- 20261122002800_worker_bucket.sql
--- History: what each worker did in each minute, hour and day. One row holds a step of time for 128 workers, a value of each
--- in arrays by place; so it is written once and never again, and takes 16 bytes a worker and minute
--- (docs/decisions/0011-history-in-blocks.md).
+  with report as (
+    select b.worker_name, b.instance_id, b.status, b.ordinality, r.ordinality as line,
+      case when r.value ->> 'id' ~ '^[0-9]{1,18}$' then (r.value ->> 'id')::bigint end as id,
+      r.value ->> 'state' as state, left(r.value ->> 'message', 500) as message
+    from unnest(take_reports.beats) with ordinality b
+    cross join lateral jsonb_array_elements(
+      case when jsonb_typeof(b.commands) = 'array' then b.commands else '[]' end) with ordinality r
+    where (take_reports.answers[b.ordinality] ->> 'ok')::boolean and r.ordinality <= 100 and jsonb_typeof(r.value) = 'object'
+  ),
+  last_report as (
+    select distinct on (s.id) s.*,
+      case
+        when s.state = 'done' and exists (select from public.hp_worker_command c
+          where c.id = s.id and (c.command = 'restart' or (c.command = 'stop' and s.status <> 'stopped'))) then 'acknowledged'
+        else s.state
+      end as now_is
+    from report s
+    where s.id is not null and s.state in ('acknowledged', 'done', 'failed', 'refused')
+    order by s.id, s.ordinality desc, s.line desc
+  )
+  update public.hp_worker_command c set
+    state = l.now_is,
+    acknowledged_at = case when l.now_is in ('acknowledged', 'done') then coalesce(c.acknowledged_at, at) else c.acknowledged_at end,
+    finished_at = case when l.now_is <> 'acknowledged' then at end,
+    expires_at = case when l.now_is = 'acknowledged' then at + interval '1 hour' end,
+    message = nullif(coalesce(l.message, case when c.state <> 'expired' then c.message end), '')
+  from last_report l
+  where c.id = l.id and c.worker_name = l.worker_name and c.instance_id = l.instance_id and c.delivered_at is not null
+    and (c.state in ('delivered', 'expired') or (c.state = 'acknowledged' and l.now_is <> 'acknowledged'));
+  return answers;
+end
+$$;
+
+create or replace function hp_private.command_message(command public.hp_worker_command, outcome text, at timestamptz) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when outcome = 'late' then case
+      when command.state = 'requested' then 'no beat fetched it within ' || hp_private.in_words(at - command.requested_at)
+      when command.state = 'delivered' then 'delivered, but the worker did not report on it'
+      when command.instance_ended_at is null then
+        format('the worker began %s ago, and is not done', hp_private.in_words(at - command.acknowledged_at))
+      else format('the process ended %s ago, and no new one started', hp_private.in_words(at - command.instance_ended_at))
+    end
+    when outcome = 'replaced' then 'a new process has started' || case
+      when command.state = 'failed' then format(', %s after the old one ended', hp_private.in_words(at - command.instance_ended_at))
+      else ''
+    end
+    when command.state = 'requested' then 'the process ended before it got the command'
+    when command.command = 'stop' and outcome = 'stopped' then command.message
+    when command.command not in ('restart', 'stop') then 'the process ended before it was done'
+    else 'the process ' || case when outcome = 'stopped' then 'has ended' else 'ended without an exit report' end
+      || case when command.command = 'restart' then '; waiting for a new one' else '' end
+  end;
+end
+$$;
+
+create or replace function hp_private.settle_commands(instances uuid[], hows text[], ends timestamptz[], at timestamptz) returns void
+language sql set search_path = ''
+begin atomic
+  with open as materialized (
+    select c.id, e.how, e.ended_at
+    from unnest(instances, hows, ends) e (instance_id, how, ended_at)
+    join public.hp_worker_command c on c.instance_id = e.instance_id
+    where c.open and c.instance_ended_at is null
+    order by c.id for update of c skip locked
+  )
+  update public.hp_worker_command c set
+    instance_ended_at = o.ended_at,
+    state = case
+      when c.state = 'requested' then 'expired'
+      when c.command = 'restart' then 'acknowledged'
+      when c.command = 'stop' and o.how = 'stopped' then 'done'
+      else 'failed'
+    end,
+    acknowledged_at = case
+      when c.state <> 'requested' and (c.command = 'restart' or (c.command = 'stop' and o.how = 'stopped'))
+        then coalesce(c.acknowledged_at, at)
+      else c.acknowledged_at
+    end,
+    finished_at = case when c.state = 'requested' or c.command <> 'restart' then at end,
+    expires_at = case
+      when c.state <> 'requested' and c.command = 'restart' then greatest(o.ended_at, c.requested_at) + greatest(interval '2 minutes', (
+        select make_interval(secs => 3 * w.heartbeat_interval_s)
+        from public.hp_worker_status w where w.worker_name = c.worker_name))
+    end,
+    message = hp_private.command_message(c, o.how, at)
+  from open o where c.id = o.id;
+end;
+
+create or replace function hp_private.note_successor(successor public.hp_worker_instance, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  update public.hp_worker_command c set
+    state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
+    acknowledged_at = coalesce(c.acknowledged_at, at),
+    message = hp_private.command_message(c, 'replaced', at)
+  where c.worker_name = successor.worker_name and c.command = 'restart'
+    and (c.state in ('delivered', 'acknowledged')
+      or (c.state = 'failed' and c.instance_ended_at is not null and c.finished_at > at - interval '1 hour'))
+    and c.instance_id <> successor.instance_id
+    and successor.registered_at >= c.delivered_at;
+end
+$$;
+
+create or replace function hp_private.answer_commands(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
+language plpgsql set search_path = ''
+as $$
+declare
+  v_place bigint;
+  v_commands jsonb;
+  v_ended record;
+begin
+  for v_place, v_commands in
+    with mine as materialized (
+      select b.ordinality as place, c.id, c.command, c.args, c.reason, c.state
+      from unnest(answer_commands.beats) with ordinality b
+      join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
+      where c.open and c.state <> 'acknowledged' and c.expires_at > answer_commands.at
+        and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
+      for update of c skip locked
+    ),
+    delivered as (
+      update public.hp_worker_command c set state = 'delivered', delivered_at = answer_commands.at
+      from (select distinct m.id from mine m where m.state = 'requested') m where c.id = m.id
+    )
+    select m.place, jsonb_agg(jsonb_build_object('id', m.id, 'command', m.command, 'args', m.args, 'reason', m.reason) order by m.id)
+    from mine m group by m.place
+  loop
+    answers[v_place] := answers[v_place] || jsonb_build_object('commands', v_commands);
+  end loop;
+
+  select array_agg(b.instance_id) as instances, array_agg(b.status) as hows, array_agg(answer_commands.at) as ends into v_ended
+  from unnest(beats) with ordinality b
+  where b.status in ('stopped', 'crashed') and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean;
+  if v_ended.instances is not null then
+    perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
+  end if;
+  return answers;
+end
+$$;
+
+create or replace function hp_private.follow_commands(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_ended record;
+begin
+  select array_agg(e.instance_id) as instances, array_agg(e.how) as hows, array_agg(e.ended_at) as ends into v_ended
+  from (
+    select distinct on (c.instance_id) c.instance_id, g.how, g.ended_at
+    from public.hp_worker_command c
+    cross join hp_private.monitor p
+    left join public.hp_worker_status w on w.worker_name = c.worker_name
+    left join public.hp_worker_instance i on i.instance_id = c.instance_id
+    cross join lateral (
+      select
+        case
+          when w.instance_id = c.instance_id and w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then w.status
+          when w.instance_id = c.instance_id then case
+            when w.status = 'crashed' or (w.status = 'stopped' and silent.until <= at) then 'crashed'
+          end
+          when i.ended_at is not null then i.status
+          when i.instance_id is null or (silent.until <= at and i.lease_expires_at is not null) then 'crashed'
+        end as how,
+        case
+          when w.instance_id = c.instance_id then w.status_since
+          else coalesce(i.ended_at, i.lease_expires_at, at)
+        end as ended_at
+      from (
+        select make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+          + greatest(case when w.instance_id = c.instance_id then w.last_heartbeat else i.last_heartbeat end, p.ticking_since) as until
+      ) silent
+    ) g
+    where c.open and c.instance_ended_at is null and g.how is not null
+  ) e;
+  if v_ended.instances is not null then
+    perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
+  end if;
+
+  with late as materialized (
+    select c.id from public.hp_worker_command c
+    where c.open and c.expires_at <= at
+    order by c.id for update skip locked
+  )
+  update public.hp_worker_command c set
+    state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
+    message = hp_private.command_message(c, 'late', at)
+  from late l where c.id = l.id;
+end
+$$;
+
+revoke all on function
+  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command,
+  hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem, hp_private.reports_problem,
+  hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
+  hp_private.answer_commands, hp_private.follow_commands
+from public;
+revoke all on function
+  public.hp_request_command, public.hp_worker_commands
+from public, anon, authenticated, service_role;
+grant execute on function hp_private.log_levels to authenticated, service_role;
+grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
+
+comment on function hp_private.commands is 'Every command that a worker may get.';
+comment on function hp_private.log_levels is 'Levels of log lines, the worst last.';
+comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
+comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
+comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
+comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
+comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
+comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
+comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
+comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
+comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
+comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
+comment on function hp_private.command_message is 'What happened to a command, as text.';
+comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
+comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
+comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
+comment on function hp_private.follow_commands is 'Expires commands that no process took, and settles those of processes that have ended.';
+
+-- 20261122001400_action.sql
+create or replace function hp_private.record_done(
+  worker_name text, worker_type text, command text, args jsonb, reason text
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_as constant text := hp_private.caller_role();
+  v_command public.hp_worker_command;
+begin
+  insert into public.hp_worker_command (
+    worker_name, worker_type, command, args, reason, state, requested_by, requested_as, finished_at)
+  values (record_done.worker_name, record_done.worker_type, record_done.command, record_done.args,
+    nullif(btrim(record_done.reason), ''), 'done', hp_private.caller_id(), v_as, now())
+  returning * into v_command;
+  return hp_private.command_state(v_command, v_as);
+end
+$$;
+
+create or replace function hp_private.set_pause(
+  command text, worker_name text, worker_type text, until timestamptz, reason text
+) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
+  v_reason constant text := nullif(btrim(set_pause.reason), '');
+  v_found boolean;
+  v_paused_until timestamptz;
+  v_status integer := 400;
+  v_problem text;
+begin
+  if not hp_private.may_operate() then
+    v_status := 403;
+    v_problem := format('only an operator or an owner may %s workers', command);
+  elsif (set_pause.worker_name is null) = (set_pause.worker_type is null) then
+    v_problem := 'name a worker_name or a worker_type, one of the two';
+  elsif command = 'pause' and (until is null or until <= now()) then
+    v_problem := format('until is %s; it must be a time to come', coalesce(until::text, 'missing'));
+  else
+    v_problem := hp_private.reason_problem(set_pause.reason, command = 'pause');
+  end if;
+
+  if v_problem is null then
+    if set_pause.worker_name is not null then
+      select true, w.paused_until into v_found, v_paused_until from public.hp_worker_status w
+      where w.worker_name = set_pause.worker_name for no key update;
+    else
+      select true, g.paused_until into v_found, v_paused_until
+      from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
+      where g.worker_type is not null
+        or exists (select from public.hp_worker_status w where w.worker_type = nullif(set_pause.worker_type, ''));
+    end if;
+    if v_found is null then
+      v_status := 404;
+      v_problem := format('there is no %s', left(coalesce('worker named ' || set_pause.worker_name, 'group named ' || set_pause.worker_type), 150));
+    elsif command = 'unpause' and coalesce(v_paused_until, '-infinity') <= now() then
+      v_status := 409;
+      v_problem := 'it is not paused';
+    end if;
+  end if;
+
+  if v_problem is not null then
+    return hp_private.refuse_command(set_pause.worker_name, set_pause.worker_type, null, command, v_args, set_pause.reason,
+      v_status, v_problem);
+  end if;
+
+  if set_pause.worker_name is not null then
+    update public.hp_worker_status w set paused_until = until, paused_reason = case when until is not null then v_reason end
+    where w.worker_name = set_pause.worker_name;
+    perform hp_private.send_edit(set_pause.worker_name, v_began);
+  else
+    insert into public.hp_worker_group as g (worker_type, paused_until, paused_reason)
+    values (set_pause.worker_type, until, v_reason)
+    on conflict on constraint hp_worker_group_pkey do update
+    set paused_until = excluded.paused_until, paused_reason = case when until is not null then excluded.paused_reason end;
+  end if;
+  return hp_private.record_done(set_pause.worker_name, set_pause.worker_type, command, v_args, v_reason);
+end
+$$;
+
+create or replace function public.hp_pause(
+  worker_name text default null, worker_type text default null, until timestamptz default null, reason text default null
+) returns jsonb
+language sql security definer set search_path = ''
+return hp_private.set_pause('pause', hp_pause.worker_name, hp_pause.worker_type, hp_pause.until, hp_pause.reason);
+
+create or replace function public.hp_unpause(
+  worker_name text default null, worker_type text default null, reason text default null
+) returns jsonb
+language sql security definer set search_path = ''
+return hp_private.set_pause('unpause', hp_unpause.worker_name, hp_unpause.worker_type, null, hp_unpause.reason);
+
+create or replace function hp_private.forget_seen(at timestamptz) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+begin
+  with over as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.seen_at is not null and (select h.level from public.hp_worker_health(w, forget_seen.at) h) = 'healthy'
+    order by w.worker_name for no key update of w skip locked
+  )
+  update public.hp_worker_status w set seen_at = null, seen_by = null from over o where w.worker_name = o.worker_name;
+end
+$$;
+
+create or replace function public.hp_mark_seen(worker_name text, reason text default null) returns jsonb
+language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_worker public.hp_worker_status;
+  v_status integer := 400;
+  v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
+begin
+  if not hp_private.may_operate() then
+    v_status := 403;
+    v_problem := 'only an operator or an owner may mark a trouble as seen';
+  elsif v_problem is null then
+    select * into v_worker from public.hp_worker_status w where w.worker_name = hp_mark_seen.worker_name for no key update;
+    if not found then
+      v_status := 404;
+      v_problem := format('there is no worker named %s', left(coalesce(hp_mark_seen.worker_name, 'null'), 128));
+    elsif (select h.level from public.hp_worker_health(v_worker) h) not in ('critical', 'warning') then
+      v_status := 409;
+      v_problem := 'it has no trouble to be seen';
+    end if;
+  end if;
+  if v_problem is not null then
+    return hp_private.refuse_command(hp_mark_seen.worker_name, null, null, 'seen', '{}', hp_mark_seen.reason, v_status, v_problem);
+  end if;
+
+  update public.hp_worker_status w set seen_at = now(), seen_by = hp_private.caller_id()
+  where w.worker_name = hp_mark_seen.worker_name;
+  perform hp_private.send_edit(hp_mark_seen.worker_name, v_began);
+  return hp_private.record_done(hp_mark_seen.worker_name, null, 'seen', '{}', hp_mark_seen.reason);
+end
+$$;
+
+create or replace function public.hp_stop_worker(worker_name text, reason text default null) returns jsonb
+language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_worker public.hp_worker_status;
+begin
+  perform hp_private.require_operator('stop a worker');
+  if char_length(hp_stop_worker.reason) > 500 then
+    raise exception 'reason is % characters long; at most 500', char_length(hp_stop_worker.reason)
+      using errcode = 'PT400';
+  end if;
+
+  update public.hp_worker_status w set
+    status = 'stopped', status_since = case when w.status = 'stopped' then w.status_since else now() end,
+    status_reason = coalesce(hp_stop_worker.reason, 'marked as stopped'),
+    lease_expires_at = null, jobs_active = 0, current_status = null, current_job_id = null, current_job_type = null,
+    last_exit = null, status_updated_at = now(), activity_seen_at = clock_timestamp()
+  where w.worker_name = hp_stop_worker.worker_name
+  returning * into v_worker;
+  if not found then
+    raise exception 'there is no worker named %', hp_stop_worker.worker_name using errcode = 'PT404';
+  end if;
+
+  perform hp_private.send_edit(v_worker.worker_name, v_began);
+  return jsonb_build_object('worker_name', v_worker.worker_name, 'status', v_worker.status,
+    'status_since', v_worker.status_since);
+end
+$$;
+
+revoke all on function hp_private.record_done, hp_private.set_pause, hp_private.forget_seen from public;
+revoke all on function
+  public.hp_pause, public.hp_unpause, public.hp_mark_seen, public.hp_stop_worker
+from public, anon, authenticated, service_role;
+grant execute on function
+  public.hp_pause, public.hp_unpause, public.hp_mark_seen, public.hp_stop_worker
+to authenticated, service_role;
+
+comment on function hp_private.record_done is 'Writes down what the database has done for somebody; returns it as a command.';
+comment on function hp_private.set_pause is 'hp_pause and hp_unpause.';
+comment on function public.hp_pause is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
+comment on function public.hp_unpause is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';
+comment on function hp_private.forget_seen is 'Forgets the marks of workers that are well again.';
+comment on function public.hp_mark_seen is 'Marks a worker''s trouble as seen, until its next transition. Refusals by response.status: 400, 403 not an operator, 404, 409 no trouble.';
+comment on function public.hp_stop_worker is 'Marks a worker as stopped. Errors: PT400 reason too long, PT403 not an operator, PT404 no such worker.';
+
+-- 20261122001500_log.sql
+create table if not exists public.hp_worker_log (
+  id bigint generated always as identity
+    constraint hp_worker_log_pkey primary key,
+  worker_name text not null,
+  instance_id uuid not null,
+  line bigint not null,
+  at timestamptz not null,
+  level text not null
+    constraint hp_worker_log_level_check check (level = any (hp_private.log_levels())),
+  message text not null,
+  dropped bigint not null default 0
+);
+
+create index if not exists hp_worker_log_worker_name_idx on public.hp_worker_log (worker_name, id desc);
+
+alter table public.hp_worker_log enable row level security;
+
+drop policy if exists "members read every log" on public.hp_worker_log;
+create policy "members read every log" on public.hp_worker_log
+  for select to authenticated using ((select hp_private.is_member()));
+
+revoke all on table public.hp_worker_log from anon, authenticated, service_role;
+grant select on table public.hp_worker_log to authenticated, service_role;
+
+comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb limit it.';
+comment on column public.hp_worker_log.id is 'Order of arrival.';
+comment on column public.hp_worker_log.worker_name is 'The worker. No foreign key: the log of a replica outlives it, for as many days as logs are kept.';
+comment on column public.hp_worker_log.instance_id is 'The process that wrote it.';
+comment on column public.hp_worker_log.line is 'Its number, from the start of that process.';
+comment on column public.hp_worker_log.at is 'When it was written, by the server''s clock.';
+comment on column public.hp_worker_log.level is 'debug, info, warn or error.';
+comment on column public.hp_worker_log.message is 'The line.';
+comment on column public.hp_worker_log.dropped is 'How many lines of that process are missing before it.';
+
+insert into public.hp_setting (key, value, description) values
+  ('log_lines', '500', 'Lines of its log that are kept of each worker.'),
+  ('log_days', '7', 'Days for which lines of logs are kept.'),
+  ('logs_mb', '50', 'Megabytes that the logs of all workers may hold together; the oldest lines go first.')
+on conflict (key) do nothing;
+
+create or replace function hp_private.read_logs(
+  logs jsonb, after bigint, at timestamptz,
+  out lines public.hp_worker_log[], out last_line bigint, out problem jsonb
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  c_ten_years constant bigint := 315360000000;
+  v_entry jsonb;
+  v_place bigint;
+  v_bytes bigint := 0;
+  v_before bigint := after;
+  v_line bigint;
+  v_why text;
+  v_read public.hp_worker_log;
+begin
+  last_line := after;
+  if jsonb_typeof(logs) <> 'array' then
+    problem := hp_private.beat_error('logs', 'must be an array of [line, age_ms, level, message]');
+    return;
+  end if;
+  for v_entry, v_place in select e.value, e.ordinality from jsonb_array_elements(logs) with ordinality e loop
+    v_bytes := v_bytes + octet_length(v_entry::text);
+    if v_place > 100 or v_bytes > 65536 then
+      problem := coalesce(problem, hp_private.beat_error('logs', format(
+        'holds %s lines and %s bytes; at most 100 and 65536: the rest was not taken', jsonb_array_length(logs),
+        octet_length(logs::text))));
+      return;
+    end if;
+
+    v_line := case
+      when jsonb_typeof(v_entry) = 'array' and jsonb_typeof(v_entry -> 0) = 'number' and v_entry ->> 0 ~ '^[0-9]{1,15}$'
+        then (v_entry ->> 0)::bigint
+    end;
+    v_why := case
+      when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
+      when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
+        or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)
+      when coalesce(v_entry ->> 2, '') <> all (hp_private.log_levels()) then 'level must be debug, info, warn or error'
+      when jsonb_typeof(v_entry -> 3) is distinct from 'string' then 'message must be a text'
+      when char_length(v_entry ->> 3) > 2000 then format('message is %s characters long; at most 2000', char_length(v_entry ->> 3))
+    end;
+    if v_why is not null then
+      problem := coalesce(problem, hp_private.beat_error(format('logs[%s]', v_place - 1), v_why));
+    end if;
+    continue when v_line is null or v_line <= last_line;
+    last_line := v_line;
+    continue when v_why is not null;
+
+    v_read.line := v_line;
+    v_read.at := at - make_interval(secs => (v_entry ->> 1)::double precision / 1000);
+    v_read.level := v_entry ->> 2;
+    v_read.message := v_entry ->> 3;
+    v_read.dropped := v_line - v_before - 1;
+    v_before := v_line;
+    lines := lines || v_read;
+  end loop;
+end
+$$;
+
+create or replace function hp_private.store_logs(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
+language plpgsql set search_path = ''
+as $$
+declare
+  v_most constant integer := coalesce(hp_private.setting('log_lines'), 500);
+  b hp_private.beat;
+  v_place bigint;
+  v_instance public.hp_worker_instance;
+  v_read record;
+begin
+  for v_place in
+    select u.ordinality from unnest(beats) with ordinality u where u.logs is not null order by u.worker_name, u.ordinality
+  loop
+    continue when not (answers[v_place] ->> 'ok')::boolean;
+    b := beats[v_place];
+    select * into v_instance from public.hp_worker_instance i where i.instance_id = b.instance_id;
+    continue when not found;
+    v_read := hp_private.read_logs(b.logs, v_instance.log_line, at);
+
+    insert into public.hp_worker_log (worker_name, instance_id, line, at, level, message, dropped)
+    select b.worker_name, b.instance_id, l.line, l.at, l.level, l.message, l.dropped
+    from unnest(v_read.lines) l where v_most > 0 order by l.line;
+    if v_read.last_line > v_instance.log_line or b.logs_dropped > v_instance.logs_dropped then
+      update public.hp_worker_instance i
+      set log_line = v_read.last_line, logs_dropped = greatest(i.logs_dropped, b.logs_dropped)
+      where i.instance_id = b.instance_id;
+    end if;
+    if v_read.last_line > v_instance.log_line and (v_instance.log_line = 0 or v_read.last_line / 50 > v_instance.log_line / 50) then
+      delete from public.hp_worker_log l
+      where l.worker_name = b.worker_name and l.id <= (
+        select k.id from public.hp_worker_log k where k.worker_name = b.worker_name
+        order by k.id desc offset v_most limit 1);
+    end if;
+
+    answers[v_place] := answers[v_place] || jsonb_build_object('logs_to', v_read.last_line)
+      || case when v_read.problem is not null then jsonb_build_object('ignored', v_read.problem) else '{}' end;
+  end loop;
+  return answers;
+end
+$$;
+
+create or replace function public.hp_worker_logs(
+  worker_name text, most integer default 100, level text default 'debug', search text default null, before bigint default null
+) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_most constant integer := least(greatest(coalesce(most, 100), 1), 500);
+  v_levels constant text[] := (hp_private.log_levels())[
+    coalesce(array_position(hp_private.log_levels(), hp_worker_logs.level), 1):];
+  v_search constant text := lower(left(coalesce(hp_worker_logs.search, ''), 200));
+begin
+  perform hp_private.require_member();
+  if hp_worker_logs.level is not null and hp_worker_logs.level <> all (hp_private.log_levels()) then
+    raise exception 'level is %; it must be debug, info, warn or error', left(hp_worker_logs.level, 64) using errcode = 'PT400';
+  end if;
+  return (
+    with kept as (
+      select l.*, sum(l.dropped) over (partition by l.instance_id order by l.id) as dropped_before
+      from public.hp_worker_log l
+      where l.worker_name = hp_worker_logs.worker_name and (hp_worker_logs.before is null or l.id < hp_worker_logs.before)
+    ),
+    found as (
+      select k.*, row_number() over (order by k.id desc) as place,
+        k.dropped_before - coalesce(lag(k.dropped_before) over (partition by k.instance_id order by k.id),
+          k.dropped_before - k.dropped) as dropped_since
+      from kept k
+      where k.level = any (v_levels) and (v_search = '' or strpos(lower(k.message), v_search) > 0)
+    )
+    select jsonb_build_object(
+      'lines', coalesce(jsonb_agg(jsonb_build_object('id', f.id, 'at', f.at, 'level', f.level, 'message', f.message,
+          'instance_id', f.instance_id, 'line', f.line)
+          || case when f.dropped_since > 0 then jsonb_build_object('dropped', f.dropped_since) else '{}' end
+        order by f.id) filter (where f.place <= v_most), '[]'),
+      'more', count(*) > v_most)
+    from found f);
+end
+$$;
+
+create or replace function hp_private.prune_logs(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_most_bytes constant double precision := coalesce(hp_private.setting('logs_mb'), 50) * 1e6;
+  v_kept record;
+begin
+  update hp_private.monitor p set logs_pruned_at = at where p.id;
+  delete from public.hp_worker_log l
+  where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
+  if pg_total_relation_size('public.hp_worker_log') > v_most_bytes then
+    select count(*) as lines, sum(90 + pg_column_size(l.message) + octet_length(l.worker_name)) as bytes into v_kept
+    from public.hp_worker_log l;
+    if v_kept.bytes > v_most_bytes then
+      delete from public.hp_worker_log l where l.id <= (
+        select o.id from public.hp_worker_log o order by o.id
+        offset least(50000, floor(v_kept.lines * (1 - v_most_bytes / v_kept.bytes))::bigint) limit 1);
+    end if;
+  end if;
+end
+$$;
+
+create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if coalesce(prune_large_logs.pruned_at, '-infinity') <= at - interval '5 minutes'
+    and pg_relation_size('public.hp_worker_log') > 2 * coalesce(hp_private.setting('logs_mb'), 50) * 1e6
+  then
+    perform hp_private.prune_logs(at);
+  end if;
+end
+$$;
+
+revoke all on function
+  hp_private.read_logs, hp_private.store_logs, hp_private.prune_logs, hp_private.prune_large_logs
+from public;
+revoke all on function public.hp_worker_logs from public, anon, authenticated, service_role;
+grant execute on function public.hp_worker_logs to authenticated, service_role;
+
+comment on function hp_private.read_logs is 'The lines of a beat after one, how far they go, and what is wrong with the first that can''t be read.';
+comment on function hp_private.store_logs is 'Keeps the lines that beats bring; adds to the answers how far.';
+comment on function public.hp_worker_logs is 'Last lines of a worker''s log, oldest first: {lines, more}. level: that and worse. before: an id. Errors: PT400 level, PT403 not a member.';
+comment on function hp_private.prune_logs is 'Removes lines that are too old, or too many.';
+comment on function hp_private.prune_large_logs is 'prune_logs() where the table has grown large since it last ran.';
+
+-- 20261122001600_history.sql
 create table if not exists public.hp_worker_bucket (
   step_s integer not null,
   at timestamptz not null,
@@ -5092,7 +4198,6 @@ create table if not exists public.hp_worker_bucket (
   constraint hp_worker_bucket_pkey primary key (block, step_s, at)
 ) partition by range (step_s, at);
 
--- Compressed where they are, rather than put aside: a chart reads a few hundred rows.
 alter table public.hp_worker_bucket
   alter column up_s set storage main, alter column known_s set storage main,
   alter column jobs set storage main, alter column errors set storage main,
@@ -5108,7 +4213,6 @@ create policy "members read the history" on public.hp_worker_bucket
 
 revoke all on table public.hp_worker_bucket from anon, authenticated, service_role;
 grant select on table public.hp_worker_bucket to authenticated, service_role;
--- note: nobody writes it but the tick.
 
 comment on table public.hp_worker_bucket is 'History of workers by the minute, hour and day, 128 of them to a row: the worker with worker_id n is in the block n / 128, at place n % 128 + 1 of its arrays. hp_worker_history() reads it.';
 comment on column public.hp_worker_bucket.step_s is 'Length of the step: 60, 3600 or 86400 seconds.';
@@ -5116,16 +4220,15 @@ comment on column public.hp_worker_bucket.at is 'When the step began; steps begi
 comment on column public.hp_worker_bucket.block is 'Which 128 workers: worker_id / 128.';
 comment on column public.hp_worker_bucket.up_s is 'Seconds for which the worker was up; null where nothing is known.';
 comment on column public.hp_worker_bucket.known_s is 'Seconds of which is known whether it was up; downtime that was meant is not among them.';
-comment on column public.hp_worker_bucket.jobs is 'Jobs that were heard of.';
-comment on column public.hp_worker_bucket.errors is 'Errors that were heard of.';
-comment on column public.hp_worker_bucket.cpu_mean is 'CPU, mean of what its beats said, in tenths of a percent of one core; 3,276.7 % at most.';
+comment on column public.hp_worker_bucket.jobs is 'Jobs that were reported.';
+comment on column public.hp_worker_bucket.errors is 'Errors that were reported.';
+comment on column public.hp_worker_bucket.cpu_mean is 'CPU, mean of its beats, in tenths of a percent of one core; 3,276.7 % at most.';
 comment on column public.hp_worker_bucket.cpu_max is 'The same, the highest.';
 comment on column public.hp_worker_bucket.memory_mean is 'Memory, mean, in tenths of a percent of what it may use.';
 comment on column public.hp_worker_bucket.memory_max is 'The same, the highest.';
 comment on column public.hp_worker_bucket.lag_max is 'Event loop delay, the highest, in milliseconds; 32,767 at most.';
 comment on column public.hp_worker_bucket.jobs_done is 'Jobs of all of these workers together.';
 
--- Where the roll-up stands: one row.
 create table if not exists hp_private.history (
   id boolean not null default true
     constraint history_pkey primary key
@@ -5162,8 +4265,6 @@ comment on column hp_private.history.swept_at is 'When what is too old or too mu
 comment on column hp_private.history.failed_at is 'Since when the roll-up fails; null normally.';
 comment on column hp_private.history.failure is 'What it failed with last.';
 
--- What is in the history already of each worker's lifetime totals: a step is what came on top. A step that was not rolled up
--- loses no job.
 create table if not exists hp_private.history_total (
   block bigint
     constraint history_total_pkey primary key,
@@ -5174,15 +4275,12 @@ create table if not exists hp_private.history_total (
 alter table hp_private.history_total enable row level security;
 
 revoke all on table hp_private.history_total from public, anon, authenticated, service_role;
--- note: no policy and no grant: the tick alone.
 
 comment on table hp_private.history_total is 'Lifetime totals that the history holds already, 128 workers to a row.';
 comment on column hp_private.history_total.block is 'Which 128 workers: worker_id / 128.';
 comment on column hp_private.history_total.jobs is 'Of jobs_processed.';
 comment on column hp_private.history_total.errors is 'Of error_count.';
 
--- What beats said of their process's load, until their minute is rolled up: a tick takes down what came since the last.
--- Beats themselves keep no sums: that would cost each of them 3 to 10 % more.
 create table if not exists hp_private.history_sample (
   at timestamptz
     constraint history_sample_pkey primary key,
@@ -5196,11 +4294,10 @@ create table if not exists hp_private.history_sample (
 alter table hp_private.history_sample enable row level security;
 
 revoke all on table hp_private.history_sample from public, anon, authenticated, service_role;
--- note: no policy and no grant: the tick alone.
 
-comment on table hp_private.history_sample is 'What beats said of the load of their process since the tick before, for the minutes that are not rolled up yet.';
+comment on table hp_private.history_sample is 'The load that beats reported since the tick before, for the minutes that are not rolled up yet.';
 comment on column hp_private.history_sample.at is 'The tick.';
-comment on column hp_private.history_sample.worker_ids is 'Who was heard.';
+comment on column hp_private.history_sample.worker_ids is 'Workers that reported.';
 comment on column hp_private.history_sample.minutes is 'In which minute, counted since the epoch.';
 comment on column hp_private.history_sample.cpu is 'cpu_percent.';
 comment on column hp_private.history_sample.memory is 'memory_percent.';
@@ -5212,24 +4309,18 @@ insert into public.hp_setting (key, value, description) values
   ('history_max_mb', '150', 'Megabytes that the history may take; the oldest of it goes first.')
 on conflict (key) do nothing;
 
--- 20261122002810_history_room.sql
--- Room for the history, and what is removed of it. Partitions, so that removing is dropping a file: six hours of minutes,
--- a week of hours; days are few enough for one. Smaller than a day, for ten thousand workers fill history_max_mb in less.
-
 create or replace function hp_private.history_partition(step_s integer, at timestamptz, out name text, out since timestamptz, out until timestamptz)
 language plpgsql immutable set search_path = ''
 as $$
 declare
   v_span interval := case step_s when 60 then interval '6 hours' when 3600 then interval '7 days' end;
 begin
-  -- note: seconds since the epoch, for '1 day' is 23 or 25 hours where a session's time zone has summer.
   since := to_timestamp(floor(extract(epoch from at) / extract(epoch from v_span)) * extract(epoch from v_span));
   until := since + make_interval(secs => extract(epoch from v_span)::double precision);
   name := 'worker_bucket_' || step_s || '_' || to_char(since at time zone 'UTC', 'YYYYMMDDHH24');
 end
 $$;
 
--- Days.
 do $$
 begin
   if to_regclass('hp_private.worker_bucket_86400') is null then
@@ -5240,499 +4331,11 @@ end
 $$;
 
 alter table hp_private.worker_bucket_86400 enable row level security;
+
 revoke all on table hp_private.worker_bucket_86400 from public, anon, authenticated, service_role;
--- note: read through hp_worker_bucket, whose rights and policies count then.
 
 comment on table hp_private.worker_bucket_86400 is 'Days of hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.step_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.at is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.block is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.up_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.known_s is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.jobs is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.errors is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.cpu_mean is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.cpu_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.memory_mean is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.memory_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.lag_max is 'As in hp_worker_bucket.';
-comment on column hp_private.worker_bucket_86400.jobs_done is 'As in hp_worker_bucket.';
 
--- Made beside the table and then attached, for that asks for a lock that readers don't mind; "partition of" would wait for
--- every one of them.
-create or replace function hp_private.make_history_room(step_s integer, at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_part record;
-begin
-  if step_s = 86400 then
-    return;
-  end if;
-  v_part := hp_private.history_partition(step_s, at);
-  if to_regclass('hp_private.' || v_part.name) is not null then
-    return;
-  end if;
-  execute format(
-    'create table hp_private.%I (like public.hp_worker_bucket including defaults including indexes including storage including comments)',
-    v_part.name);
-  execute format('alter table hp_private.%I enable row level security', v_part.name);
-  execute format('revoke all on table hp_private.%I from public, anon, authenticated, service_role', v_part.name);
-  execute format('comment on table hp_private.%I is %L', v_part.name,
-    case step_s when 60 then 'Six hours of minutes' else 'A week of hours' end || ' of hp_worker_bucket.');
-  execute format('alter table public.hp_worker_bucket attach partition hp_private.%I for values from (%s, %L) to (%s, %L)',
-    v_part.name, step_s, v_part.since, step_s, v_part.until);
-end
-$$;
-
--- Drops what is older than the settings say, and then the oldest for as long as the whole takes too much: of minutes while
--- they have more than half of the room, so that a large fleet keeps its long view; else of hours. The newest of each stays.
-create or replace function hp_private.sweep_history(at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_minutes_from timestamptz := at - make_interval(secs => 3600 * coalesce(hp_private.setting('history_minutes_hours'), 48)::double precision);
-  v_days_from timestamptz := at - make_interval(secs => 86400 * coalesce(hp_private.setting('history_days'), 90)::double precision);
-  v_most numeric := coalesce(hp_private.setting('history_max_mb'), 150) * 1048576;
-  v_all numeric;
-  v_minutes numeric;
-  v_part record;
-begin
-  delete from public.hp_worker_bucket b where b.step_s = 86400 and b.at < v_days_from - interval '1 day';
-  select coalesce(sum(pg_total_relation_size(i.inhrelid)), 0),
-    coalesce(sum(pg_total_relation_size(i.inhrelid)) filter (where i.inhrelid::regclass::text like '%worker\_bucket\_60\_%'), 0)
-  into v_all, v_minutes
-  from pg_catalog.pg_inherits i where i.inhparent = 'public.hp_worker_bucket'::regclass;
-
-  for v_part in
-    select p.relname, p.step_s, p.since, p.until, p.bytes, p.newest
-    from (
-      select c.relname, n.step_s, n.since, s.until, pg_total_relation_size(c.oid) as bytes,
-        n.since = max(n.since) over (partition by n.step_s) as newest
-      from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
-        cross join lateral (
-          select split_part(c.relname, '_', 3)::integer as step_s,
-            (left(split_part(c.relname, '_', 4), 8)::date
-              + right(c.relname, 2)::integer * interval '1 hour') at time zone 'UTC' as since) n
-        cross join lateral hp_private.history_partition(n.step_s, n.since) s
-      where i.inhparent = 'public.hp_worker_bucket'::regclass and c.relname ~ '^worker_bucket_(60|3600)_\d{10}$'
-    ) p
-    -- The oldest minutes, as long as they have more than half, before the oldest hours.
-    order by p.step_s, p.since
-  loop
-    continue when v_part.newest;
-    if v_part.until <= (case v_part.step_s when 60 then v_minutes_from else v_days_from end)
-      or (v_all > v_most and (v_part.step_s = 3600 or v_minutes > v_most / 2))
-    then
-      execute format('drop table hp_private.%I', v_part.relname);
-      v_all := v_all - v_part.bytes;
-      v_minutes := v_minutes - case v_part.step_s when 60 then v_part.bytes else 0 end;
-    end if;
-  end loop;
-
-  delete from hp_private.history_total t
-  where not exists (select from public.hp_worker_status w where w.worker_id between t.block * 128 and t.block * 128 + 127);
-end
-$$;
-
-revoke all on function hp_private.history_partition(integer, timestamptz) from public;
-revoke all on function hp_private.make_history_room(integer, timestamptz) from public;
-revoke all on function hp_private.sweep_history(timestamptz) from public;
-
-comment on function hp_private.history_partition(integer, timestamptz) is 'Name and bounds of the partition for a step of so many seconds at a time.';
-comment on function hp_private.make_history_room(integer, timestamptz) is 'Makes that partition where it is missing.';
-comment on function hp_private.sweep_history(timestamptz) is 'Removes history that is older, or more, than the settings say.';
-
--- 20261122002820_roll_up.sql
--- The roll-up: the tick makes a step of each minute that is over, for all workers in one statement, and of each hour and day
--- that is over, a few blocks at a time. It reads the workers as they are and locks none.
---
--- Whether a worker was up comes from its transitions, not from a look at it: one that crashed at 12:00:20 was up for 20 s.
--- Where the watch was impaired, or the tick did not run, nothing is known, and nothing is written.
-
--- When the watch could tell, within a stretch of time.
-create or replace function hp_private.watched(since timestamptz, until timestamptz) returns tstzmultirange
-language sql stable set search_path = ''
-return (
-  with event as (
-    select e.at, e.id, e.from_value = 'watching' as before, e.to_value = 'watching' as after
-    from public.hp_worker_event e where e.worker_name is null and e.type = 'watch' and e.at >= watched.since
-  ),
-  turn as (
-    select watched.since as at, 0 as id, coalesce(
-      (select e.before from event e order by e.at, e.id limit 1),
-      (select p.impaired_since is null or p.impaired_since >= watched.since from hp_private.pulse p)) as watching
-    union all
-    select e.at, e.id, e.after from event e
-  ),
-  stretch as (
-    select t.watching, t.at as since, lead(t.at, 1, watched.until) over (order by t.at, t.id) as until from turn t
-  )
-  select coalesce(range_agg(tstzrange(s.since, least(s.until, watched.until))), '{}')
-  from stretch s where s.watching and s.since < least(s.until, watched.until)
-);
-
-create or replace function hp_private.seconds_of(stretches tstzmultirange) returns double precision
-language sql immutable set search_path = ''
-return (select coalesce(sum(extract(epoch from upper(s) - lower(s))), 0)::double precision from unnest(stretches) s);
-
--- How those whose status changed spent a minute. Later changes tell how it was before them.
-create or replace function hp_private.phases(minute timestamptz, known tstzmultirange)
-returns table (worker_name text, alive_s double precision, stopped_s double precision, crashed_s double precision)
-language sql stable set search_path = ''
-as $$
-  with event as materialized (
-    select e.worker_name, e.at, e.from_value, e.to_value, row_number() over way as number,
-      lead(e.at, 1, 'infinity') over way as until
-    from public.hp_worker_event e
-    where e.type = 'status' and e.worker_name is not null and e.at >= phases.minute
-    window way as (partition by e.worker_name order by e.at, e.id)
-  ),
-  phase as (
-    select e.worker_name, e.from_value as status, '-infinity'::timestamptz as since, e.at as until from event e where e.number = 1
-    union all
-    select e.worker_name, e.to_value, e.at, e.until from event e
-  ),
-  told as (
-    select p.worker_name, p.status,
-      extract(epoch from least(p.until, upper(k)) - greatest(p.since, lower(k)))::double precision as seconds
-    from phase p join unnest(phases.known) k on p.since < upper(k) and p.until > lower(k)
-    union all
-    -- Also those who spent none of it in any way: they are not as they are now.
-    select p.worker_name, null, 0 from phase p where p.since = '-infinity'
-  )
-  select t.worker_name,
-    coalesce(sum(t.seconds) filter (where t.status not in ('unknown', 'stopped', 'crashed')), 0),
-    coalesce(sum(t.seconds) filter (where t.status = 'stopped'), 0),
-    coalesce(sum(t.seconds) filter (where t.status = 'crashed'), 0)
-  from told t group by t.worker_name
-$$;
-
--- Takes down what beats said of their load since the last tick: every beat of an interval that is no shorter than the tick's
--- period, and of quicker ones the last.
-create or replace function hp_private.sample_load(at timestamptz) returns void
-language sql set search_path = ''
-as $$
-  insert into hp_private.history_sample (at, worker_ids, minutes, cpu, memory, lag)
-  select sample_load.at, array_agg(w.worker_id), array_agg(floor(extract(epoch from w.last_heartbeat) / 60)::integer),
-    array_agg(w.cpu_percent), array_agg(w.memory_percent), array_agg(w.event_loop_lag_ms)
-  from public.hp_worker_status w
-  where w.cpu_percent is not null and w.last_heartbeat <= sample_load.at
-    and w.last_heartbeat > coalesce((select max(s.at) from hp_private.history_sample s), sample_load.at - interval '1 minute')
-  having count(*) > 0
-  on conflict do nothing
-$$;
-
--- One minute of all workers. known: the part of it in which the watch could tell. counted_to: as of when history_total
--- counts; until: as of when the workers' rows do. What came between them is spread over the time between them.
-create or replace function hp_private.roll_minute(minute timestamptz, known tstzmultirange, counted_to timestamptz, until timestamptz)
-returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_end timestamptz := minute + interval '1 minute';
-  v_known_s double precision := hp_private.seconds_of(known);
-  -- Of what came, as much belongs before the end of this minute, and of that as much into it.
-  v_before double precision := case when until > v_end and until > counted_to
-    then extract(epoch from v_end - counted_to) / extract(epoch from until - counted_to) else 1 end;
-  v_within double precision := least(1, 60 / greatest(1, extract(epoch from v_end - counted_to)));
-begin
-  perform hp_private.make_history_room(60, minute);
-
-  with total as materialized (
-    select t.block * 128 + u.place - 1 as worker_id, u.jobs, u.errors
-    from hp_private.history_total t cross join lateral unnest(t.jobs, t.errors) with ordinality u (jobs, errors, place)
-  ),
-  load as (
-    select u.worker_id, avg(u.cpu) as cpu_mean, max(u.cpu) as cpu_max, avg(u.memory) as memory_mean, max(u.memory) as memory_max,
-      max(u.lag) as lag_max
-    from hp_private.history_sample s
-      cross join lateral unnest(s.worker_ids, s.minutes, s.cpu, s.memory, s.lag) u (worker_id, minute, cpu, memory, lag)
-    where s.at >= roll_minute.minute and u.minute = floor(extract(epoch from roll_minute.minute) / 60)::integer
-    group by u.worker_id
-  ),
-  worker as materialized (
-    select w.worker_id, w.jobs_processed, w.error_count,
-      -- Who was not heard in this minute is as it said last.
-      coalesce(l.cpu_mean, w.cpu_percent) as cpu_mean, coalesce(l.cpu_max, w.cpu_percent) as cpu_max,
-      coalesce(l.memory_mean, w.memory_percent) as memory_mean, coalesce(l.memory_max, w.memory_percent) as memory_max,
-      coalesce(l.lag_max, w.event_loop_lag_ms) as lag_max,
-      s.up_s, s.up_s + case when s.meant then 0 else s.down_s end as known_s,
-      w.jobs_processed - n.jobs as jobs_new, w.error_count - n.errors as errors_new,
-      n.jobs as jobs_before, n.errors as errors_before
-    from public.hp_worker_status w
-      left join hp_private.phases(roll_minute.minute, roll_minute.known) p on p.worker_name = w.worker_name
-      left join public.hp_worker_group g on g.worker_type = w.worker_type
-      left join total t on t.worker_id = w.worker_id
-      left join load l on l.worker_id = w.worker_id
-      cross join lateral (
-        -- Who is new has done all of its work since. Not one that has long been running: it was removed and came back, or was
-        -- long unheard. Ten minutes, for a process may take some to begin.
-        select coalesce(t.jobs, b.nothing) as jobs, coalesce(t.errors, b.nothing) as errors
-        from (select case when w.started_at >= roll_minute.counted_to - interval '10 minutes' then 0::bigint end as nothing) b) n
-      cross join lateral (
-        select
-          coalesce(p.alive_s, case when w.status not in ('unknown', 'stopped', 'crashed') then v_known_s else 0 end) as alive_s,
-          coalesce(p.stopped_s, case when w.status = 'stopped' then v_known_s else 0 end) as stopped_s,
-          coalesce(p.crashed_s, case when w.status = 'crashed' then v_known_s else 0 end) as crashed_s,
-          -- Between its runs a scheduled worker is up until it is overdue; one without a next run is not.
-          w.kind = 'scheduled' and (w.status <> 'stopped' or w.lease_expires_at is not null) as between_runs) f
-      cross join lateral (
-        select
-          f.alive_s + case when f.between_runs then f.stopped_s else 0 end as up_s,
-          -- Being down is not counted where it is meant: in a pause, and after a goodbye of who is not expected.
-          f.crashed_s + case when f.between_runs or not w.expected then 0 else f.stopped_s end as down_s,
-          coalesce(greatest(w.paused_until, g.paused_until) > roll_minute.minute, false) as meant) s
-  ),
-  told as (
-    select w.worker_id, w.jobs_processed, w.error_count,
-      k.up_s, k.known_s, w.jobs_new, w.errors_new, w.jobs_before, w.errors_before,
-      -- note: least() passes over a null, and would make the greatest of nothing.
-      case when k.up_s > 0 and w.cpu_mean is not null then least(round(w.cpu_mean * 10), 32767)::smallint end as cpu_mean,
-      case when k.up_s > 0 and w.cpu_max is not null then least(round(w.cpu_max * 10), 32767)::smallint end as cpu_max,
-      case when k.up_s > 0 and w.memory_mean is not null then least(round(w.memory_mean * 10), 32767)::smallint end as memory_mean,
-      case when k.up_s > 0 and w.memory_max is not null then least(round(w.memory_max * 10), 32767)::smallint end as memory_max,
-      case when k.up_s > 0 and w.lag_max is not null then least(round(w.lag_max), 32767)::smallint end as lag_max,
-      -- Nothing is known of what an old process did before the first look, nor where somebody has put a total back.
-      case when k.known_s is not null and w.jobs_new >= 0 then round(w.jobs_new * v_before) end as jobs_due,
-      case when k.known_s is not null and w.errors_new >= 0 then round(w.errors_new * v_before) end as errors_due
-    from worker w
-      cross join lateral (
-        select case when round(w.known_s) > 0 then round(w.up_s)::integer end as up_s, nullif(round(w.known_s)::integer, 0) as known_s) k
-  ),
-  placed as materialized (
-    select d.block, d.place, t.up_s, t.known_s, t.cpu_mean, t.cpu_max, t.memory_mean, t.memory_max, t.lag_max,
-      case when t.jobs_due is not null then least(round(t.jobs_due * v_within), 2147483647)::integer end as jobs,
-      case when t.errors_due is not null then least(round(t.errors_due * v_within), 2147483647)::integer end as errors,
-      -- Who is not known of keeps its total, to be counted when it is; a total is taken anew where it went back.
-      case when t.jobs_new >= 0 then t.jobs_before + coalesce(t.jobs_due, 0) else t.jobs_processed end::bigint as jobs_total,
-      case when t.errors_new >= 0 then t.errors_before + coalesce(t.errors_due, 0) else t.error_count end::bigint as errors_total
-    from (select b.block, p.place from (select distinct w.worker_id / 128 as block from worker w) b
-        cross join generate_series(0, 127) p (place)) d
-      left join told t on t.worker_id = d.block * 128 + d.place
-    order by d.block, d.place
-  ),
-  bucket as (
-    insert into public.hp_worker_bucket (step_s, at, block, up_s, known_s, jobs, errors,
-      cpu_mean, cpu_max, memory_mean, memory_max, lag_max, jobs_done)
-    select 60, roll_minute.minute, p.block, array_agg(p.up_s), array_agg(p.known_s), array_agg(p.jobs), array_agg(p.errors),
-      array_agg(p.cpu_mean), array_agg(p.cpu_max), array_agg(p.memory_mean), array_agg(p.memory_max), array_agg(p.lag_max), coalesce(sum(p.jobs), 0)
-    from placed p group by p.block having count(p.known_s) > 0
-    on conflict do nothing
-  )
-  insert into hp_private.history_total as t (block, jobs, errors)
-  select p.block, array_agg(p.jobs_total), array_agg(p.errors_total) from placed p group by p.block
-  on conflict (block) do update set jobs = excluded.jobs, errors = excluded.errors;
-
-  -- What was taken down later may be of the next minute.
-  delete from hp_private.history_sample s where s.at < v_end;
-end
-$$;
-
--- Every minute that is over.
-create or replace function hp_private.roll_minutes(at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_history hp_private.history;
-  v_until timestamptz := date_bin('1 minute', at, 'epoch');
-  v_minute timestamptz;
-  v_known tstzmultirange;
-  v_part tstzmultirange;
-begin
-  select * into v_history from hp_private.history;
-  if v_history.minutes_to is null then
-    -- What there is before the first minute is no minute's.
-    insert into hp_private.history_total as t (block, jobs, errors)
-    select d.block, array_agg(w.jobs_processed order by d.place), array_agg(w.error_count order by d.place)
-    from (select b.block, p.place from (select distinct w.worker_id / 128 as block from public.hp_worker_status w) b
-        cross join generate_series(0, 127) p (place)) d
-      left join public.hp_worker_status w on w.worker_id = d.block * 128 + d.place
-    group by d.block
-    on conflict (block) do update set jobs = excluded.jobs, errors = excluded.errors;
-    update hp_private.history h set kept_since = roll_minutes.at, minutes_to = v_until, counted_to = roll_minutes.at,
-      hours_to = date_bin('1 hour', roll_minutes.at, 'epoch'), days_to = date_bin('1 day', roll_minutes.at, 'epoch')
-    where h.id;
-    return;
-  end if;
-  if v_history.minutes_to >= v_until then
-    return;
-  end if;
-
-  -- An hour's worth at the most is made up for, after failures: what was not watched is passed over anyway.
-  v_minute := greatest(v_history.minutes_to, v_until - interval '1 hour');
-  v_known := hp_private.watched(greatest(v_minute, v_history.kept_since), v_until);
-  for v_rolled in 1 .. 5 loop
-    -- The next one in which anything is known.
-    v_minute := date_bin('1 minute', lower(v_known * tstzmultirange(tstzrange(v_minute, v_until))), 'epoch');
-    exit when v_minute is null;
-    v_part := v_known * tstzmultirange(tstzrange(v_minute, v_minute + interval '1 minute'));
-    perform hp_private.roll_minute(v_minute, v_part, v_history.counted_to, v_until);
-    v_minute := v_minute + interval '1 minute';
-    v_history.counted_to := v_minute;
-    exit when v_minute >= v_until;
-  end loop;
-  update hp_private.history h set minutes_to = coalesce(v_minute, v_until), counted_to = v_history.counted_to where h.id;
-end
-$$;
-
--- A step of a block out of the shorter steps that it is made of.
-create or replace function hp_private.pack_history(of_step_s integer, step_s integer, at timestamptz, block bigint) returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  insert into public.hp_worker_bucket (step_s, at, block, up_s, known_s, jobs, errors,
-    cpu_mean, cpu_max, memory_mean, memory_max, lag_max, jobs_done)
-  select pack_history.step_s, pack_history.at, pack_history.block,
-    array_agg(s.up_s), array_agg(s.known_s), array_agg(s.jobs), array_agg(s.errors),
-    array_agg(s.cpu_mean), array_agg(s.cpu_max), array_agg(s.memory_mean), array_agg(s.memory_max), array_agg(s.lag_max),
-    coalesce(sum(s.jobs), 0)
-  from (
-    select u.place, sum(u.up_s)::integer as up_s, sum(u.known_s)::integer as known_s,
-      case when count(u.jobs) > 0 then least(sum(u.jobs), 2147483647)::integer end as jobs, case when count(u.errors) > 0 then least(sum(u.errors), 2147483647)::integer end as errors,
-      round(sum(u.cpu_mean * u.up_s::numeric) / nullif(sum(u.up_s) filter (where u.cpu_mean is not null), 0))::smallint as cpu_mean,
-      max(u.cpu_max) as cpu_max,
-      round(sum(u.memory_mean * u.up_s::numeric) / nullif(sum(u.up_s) filter (where u.memory_mean is not null), 0))::smallint as memory_mean,
-      max(u.memory_max) as memory_max, max(u.lag_max) as lag_max
-    from public.hp_worker_bucket b
-      cross join lateral unnest(b.up_s, b.known_s, b.jobs, b.errors, b.cpu_mean, b.cpu_max, b.memory_mean, b.memory_max, b.lag_max)
-        with ordinality u (up_s, known_s, jobs, errors, cpu_mean, cpu_max, memory_mean, memory_max, lag_max, place)
-    where b.block = pack_history.block and b.step_s = pack_history.of_step_s
-      and b.at >= pack_history.at and b.at < pack_history.at + make_interval(secs => pack_history.step_s)
-    group by u.place order by u.place
-  ) s
-  having count(s.known_s) > 0
-  on conflict do nothing;
-end
-$$;
-
--- Makes one hour or day, as far as the time lasts: a large fleet's takes more than a tick should. True once it is whole.
-create or replace function hp_private.pack_step(of_step_s integer, step_s integer, at timestamptz, deadline timestamptz) returns boolean
-language plpgsql set search_path = ''
-as $$
-declare
-  v_block bigint;
-begin
-  -- Before the table is read: while it is, nothing can be attached to it.
-  perform hp_private.make_history_room(step_s, at);
-  for v_block in
-    select distinct b.block from public.hp_worker_bucket b
-    where b.step_s = pack_step.of_step_s and b.at >= pack_step.at and b.at < pack_step.at + make_interval(secs => pack_step.step_s)
-      and not exists (select from public.hp_worker_bucket p
-        where p.block = b.block and p.step_s = pack_step.step_s and p.at = pack_step.at)
-    order by b.block
-  loop
-    perform hp_private.pack_history(of_step_s, step_s, at, v_block);
-    if clock_timestamp() > deadline then
-      return false;
-    end if;
-  end loop;
-  return true;
-end
-$$;
-
-create or replace function hp_private.pack_steps() returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_history hp_private.history;
-  v_deadline timestamptz := clock_timestamp() + interval '40 milliseconds';
-begin
-  select * into v_history from hp_private.history;
-  while v_history.hours_to + interval '1 hour' <= v_history.minutes_to and clock_timestamp() <= v_deadline loop
-    exit when not hp_private.pack_step(60, 3600, v_history.hours_to, v_deadline);
-    v_history.hours_to := v_history.hours_to + interval '1 hour';
-  end loop;
-  while v_history.days_to + interval '24 hours' <= v_history.hours_to and clock_timestamp() <= v_deadline loop
-    exit when not hp_private.pack_step(3600, 86400, v_history.days_to, v_deadline);
-    v_history.days_to := v_history.days_to + interval '24 hours';
-  end loop;
-  update hp_private.history h set hours_to = v_history.hours_to, days_to = v_history.days_to
-  where h.id and (h.hours_to, h.days_to) is distinct from (v_history.hours_to, v_history.days_to);
-end
-$$;
-
--- What the tick calls. The watch is its work, and the history comes second: a fault here is recorded, and tried again with
--- the next tick. It waits for nobody's lock.
-create or replace function hp_private.keep_history(at timestamptz) returns void
-language plpgsql set search_path = '' set lock_timeout = '100ms'
--- note: the planner takes the arrays for more than they are, and compiling the plan would take longer than running it.
-set jit = off
-as $$
-declare
-  v_failure text;
-begin
-  begin
-    perform hp_private.sample_load(at);
-    perform hp_private.roll_minutes(at);
-  exception when others then
-    v_failure := left(sqlerrm, 500);
-    raise warning 'minutes are not rolled up: %', sqlerrm;
-  end;
-  begin
-    perform hp_private.pack_steps();
-  exception when others then
-    v_failure := coalesce(v_failure, left(sqlerrm, 500));
-    raise warning 'hours and days are not made: %', sqlerrm;
-  end;
-  begin
-    update hp_private.history h set swept_at = keep_history.at
-    where h.id and (h.swept_at is null or h.swept_at <= keep_history.at - interval '10 minutes');
-    if found then
-      perform hp_private.sweep_history(at);
-    end if;
-  exception
-    when lock_not_available then null; -- somebody reads what is to go; the next tick tries again
-    when others then
-      v_failure := coalesce(v_failure, left(sqlerrm, 500));
-      raise warning 'old history is not removed: %', sqlerrm;
-  end;
-  update hp_private.history h
-  set failure = v_failure, failed_at = case when v_failure is not null then coalesce(h.failed_at, keep_history.at) end
-  where h.id and (h.failure is distinct from v_failure);
-end
-$$;
-
-revoke all on function hp_private.watched(timestamptz, timestamptz) from public;
-revoke all on function hp_private.seconds_of(tstzmultirange) from public;
-revoke all on function hp_private.phases(timestamptz, tstzmultirange) from public;
-revoke all on function hp_private.sample_load(timestamptz) from public;
-revoke all on function hp_private.roll_minute(timestamptz, tstzmultirange, timestamptz, timestamptz) from public;
-revoke all on function hp_private.roll_minutes(timestamptz) from public;
-revoke all on function hp_private.pack_history(integer, integer, timestamptz, bigint) from public;
-revoke all on function hp_private.pack_step(integer, integer, timestamptz, timestamptz) from public;
-revoke all on function hp_private.pack_steps() from public;
-revoke all on function hp_private.keep_history(timestamptz) from public;
-
-comment on function hp_private.watched(timestamptz, timestamptz) is 'When the watch could tell who was alive, within a stretch of time.';
-comment on function hp_private.seconds_of(tstzmultirange) is 'How long stretches of time are together.';
-comment on function hp_private.phases(timestamptz, tstzmultirange) is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
-comment on function hp_private.sample_load(timestamptz) is 'Takes down what beats said of the load of their process since the last tick.';
-comment on function hp_private.roll_minute(timestamptz, tstzmultirange, timestamptz, timestamptz) is 'Writes one minute of all workers.';
-comment on function hp_private.roll_minutes(timestamptz) is 'Writes the minutes that are over and not written yet, five at the most.';
-comment on function hp_private.pack_history(integer, integer, timestamptz, bigint) is 'Makes a longer step of a block out of shorter ones.';
-comment on function hp_private.pack_step(integer, integer, timestamptz, timestamptz) is 'The same for all blocks, until a time of the clock; says whether all are done.';
-comment on function hp_private.pack_steps() is 'Makes the hours and days that are over.';
-comment on function hp_private.keep_history(timestamptz) is 'Rolls up what is over and removes what is old; whatever happens, it never fails.';
-
--- 20261122002830_worker_history.sql
--- The history, read: one worker's for its charts, many workers' last hour as a spark line each, and the whole fleet's.
--- Security invoker, so that row level security decides; a stranger gets an error rather than an empty chart.
-
-create or replace function hp_private.only_members() returns void
-language plpgsql stable set search_path = ''
-as $$
-begin
-  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
-end
-$$;
-
--- Up to where a block's hours and days go: they are made one block after the other, so that one may be ahead of the rest.
 create or replace function hp_private.block_ends(block bigint, out hours_to timestamptz, out days_to timestamptz)
 language plpgsql stable set search_path = ''
 as $$
@@ -5746,8 +4349,6 @@ begin
 end
 $$;
 
--- Minutes of one worker (60), or its hours (3600); what is no hour yet comes out of the minutes. And minutes for steps of 300:
--- where they had to make room, each hour is spread evenly over its twelve steps.
 create or replace function hp_private.worker_steps(worker_id bigint, step_s integer, since timestamptz, until timestamptz)
 returns table (at timestamptz, up_s integer, known_s integer, jobs integer, errors integer,
   cpu_mean real, cpu_max real, memory_mean real, memory_max real, lag_max integer)
@@ -5782,7 +4383,6 @@ begin
       from public.hp_worker_bucket b
       where b.block = v_block and b.step_s = 3600 and b.at >= since and b.at < least(v_hours_to, until)
       union all
-      -- note: differences of whole parts, so that the steps together are the hour.
       select f.at, b.up_s[v_place] * (n + 1) / 12 - b.up_s[v_place] * n / 12,
         nullif(b.known_s[v_place] * (n + 1) / 12 - b.known_s[v_place] * n / 12, 0),
         (b.jobs[v_place]::bigint * (n + 1) / 12 - b.jobs[v_place]::bigint * n / 12)::integer,
@@ -5796,8 +4396,6 @@ begin
 end
 $$;
 
--- Days of UTC, today included: what is no day yet out of the hours and minutes, as above. Two columns of nine, for the public
--- page asks for many workers at once.
 create or replace function hp_private.worker_days(worker_id bigint, at timestamptz)
 returns table (day date, up_s bigint, known_s bigint)
 language plpgsql stable set search_path = ''
@@ -5826,8 +4424,6 @@ begin
 end
 $$;
 
--- Uptime for anyone: in percent of what is known of 90 days, and of each of them, today last. Rounded down, so that only
--- always is 100. Of less than three hours no part is told: a worker known for a minute has not been up for a day.
 create or replace function hp_private.uptime(worker_id bigint, at timestamptz, out uptime numeric, out uptime_days jsonb)
 language sql stable set search_path = ''
 as $$
@@ -5837,7 +4433,6 @@ as $$
     left join hp_private.worker_days(uptime.worker_id, uptime.at) p on p.day = (uptime.at at time zone 'UTC')::date - d.n
 $$;
 
--- The last minute that is over is not there for as long as it takes the tick to come: until then the one before is the last.
 create or replace function hp_private.history_ends(at timestamptz) returns timestamptz
 language sql stable set search_path = ''
 return (
@@ -5856,7 +4451,7 @@ declare
   v_to timestamptz;
   v_today date := (at at time zone 'UTC')::date;
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   select s.step_s, s.count into v_step_s, v_count
   from (values ('1h', 60, 60), ('24h', 300, 288), ('7d', 3600, 168), ('90d', 21600, 360)) s (range, step_s, count)
   where s.range = worker_history.range;
@@ -5906,7 +4501,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   if worker_ids is null or cardinality(worker_ids) > 200 then
     raise exception 'worker_ids %; it must be an array of at most 200',
       case when worker_ids is null then 'is missing' else 'holds ' || cardinality(worker_ids) end using errcode = 'PT400';
@@ -5919,7 +4514,6 @@ begin
       select distinct i.id, i.id / 128 as block, (i.id % 128 + 1)::integer as place from unnest(sparks.worker_ids) i (id) where i.id > 0
     ),
     bucket as materialized (
-      -- note: the slice is whole, and unpacks the array here, once for all that are looked up in it.
       select b.at, b.block, b.jobs[:] as jobs from public.hp_worker_bucket b
       where b.step_s = 60 and b.at >= v_to - interval '1 hour' and b.at < v_to
         and b.block = any (array(select distinct w.block from worker w))
@@ -5941,7 +4535,7 @@ as $$
 declare
   v_to timestamptz := hp_private.history_ends(at);
 begin
-  perform hp_private.only_members();
+  perform hp_private.require_member();
   return (
     select jsonb_build_object('at', jsonb_agg(extract(epoch from m.at)::bigint order by m.at), 'step_s', 60,
       'jobs', jsonb_agg(b.jobs order by m.at))
@@ -5965,1074 +4559,521 @@ create or replace function public.hp_throughput() returns jsonb
 language sql stable set search_path = ''
 return hp_private.throughput(now());
 
-revoke all on function hp_private.only_members() from public;
-revoke all on function hp_private.block_ends(bigint) from public;
-revoke all on function hp_private.uptime(bigint, timestamptz) from public;
-revoke all on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) from public;
-revoke all on function hp_private.worker_days(bigint, timestamptz) from public;
-revoke all on function hp_private.history_ends(timestamptz) from public;
-revoke all on function hp_private.worker_history(text, text, timestamptz) from public;
-revoke all on function hp_private.sparks(bigint[], timestamptz) from public;
-revoke all on function hp_private.throughput(timestamptz) from public;
-grant execute on function hp_private.only_members() to authenticated, service_role;
-grant execute on function hp_private.block_ends(bigint) to authenticated, service_role;
-grant execute on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) to authenticated, service_role;
-grant execute on function hp_private.worker_days(bigint, timestamptz) to authenticated, service_role;
-grant execute on function hp_private.history_ends(timestamptz) to authenticated, service_role;
-grant execute on function hp_private.worker_history(text, text, timestamptz) to authenticated, service_role;
-grant execute on function hp_private.sparks(bigint[], timestamptz) to authenticated, service_role;
-grant execute on function hp_private.throughput(timestamptz) to authenticated, service_role;
-revoke all on function public.hp_worker_history(text, text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_sparks(bigint[]) from public, anon, authenticated, service_role;
-revoke all on function public.hp_throughput() from public, anon, authenticated, service_role;
-grant execute on function public.hp_worker_history(text, text) to authenticated, service_role;
-grant execute on function public.hp_sparks(bigint[]) to authenticated, service_role;
-grant execute on function public.hp_throughput() to authenticated, service_role;
+revoke all on function
+  hp_private.history_partition, hp_private.block_ends, hp_private.worker_steps, hp_private.worker_days,
+  hp_private.uptime, hp_private.history_ends, hp_private.worker_history, hp_private.sparks, hp_private.throughput
+from public;
+revoke all on function
+  public.hp_worker_history, public.hp_sparks, public.hp_throughput
+from public, anon, authenticated, service_role;
+grant execute on function
+  hp_private.block_ends, hp_private.worker_steps, hp_private.worker_days, hp_private.history_ends,
+  hp_private.worker_history, hp_private.sparks, hp_private.throughput, public.hp_worker_history, public.hp_sparks,
+  public.hp_throughput
+to authenticated, service_role;
 
-comment on function hp_private.only_members() is 'Refuses whoever is signed in and no member. Errors: PT403.';
-comment on function hp_private.block_ends(bigint) is 'Up to where the hours and days of a block are made.';
-comment on function hp_private.uptime(bigint, timestamptz) is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known, of the whole also where less than three hours are.';
-comment on function hp_private.worker_steps(bigint, integer, timestamptz, timestamptz) is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet. 300: minutes, and where they are gone hours, spread.';
-comment on function hp_private.worker_days(bigint, timestamptz) is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
-comment on function hp_private.history_ends(timestamptz) is 'The end of the last minute that can be expected in the history.';
-comment on function hp_private.worker_history(text, text, timestamptz) is 'hp_worker_history at a given time.';
-comment on function hp_private.sparks(bigint[], timestamptz) is 'hp_sparks at a given time.';
-comment on function hp_private.throughput(timestamptz) is 'hp_throughput at a given time.';
-comment on function public.hp_worker_history(text, text) is 'One worker''s history over 1h, 24h, 7d or 90d, in columns, and its uptime on each of 90 days. Null where nothing is known. Errors: PT400 range, PT403 not a member, PT404 no such worker.';
-comment on function public.hp_sparks(bigint[]) is 'Jobs a minute of up to 200 workers, by worker_id, over the last hour. Errors: PT400 too many, PT403 not a member.';
-comment on function public.hp_throughput() is 'Jobs a minute of the whole fleet over the last hour. Errors: PT403 not a member.';
+comment on function hp_private.history_partition is 'Name and bounds of the partition for a step of so many seconds at a time.';
+comment on function hp_private.block_ends is 'Up to where the hours and days of a block are made.';
+comment on function hp_private.worker_steps is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet. 300: minutes, and where they are gone hours, spread.';
+comment on function hp_private.worker_days is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
+comment on function hp_private.uptime is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known, of the whole also where less than three hours are.';
+comment on function hp_private.history_ends is 'The end of the last minute that can be expected in the history.';
+comment on function hp_private.worker_history is 'hp_worker_history at a given time.';
+comment on function hp_private.sparks is 'hp_sparks at a given time.';
+comment on function hp_private.throughput is 'hp_throughput at a given time.';
+comment on function public.hp_worker_history is 'One worker''s history over 1h, 24h, 7d or 90d, in columns, and its uptime on each of 90 days. Null where nothing is known. Errors: PT400 range, PT403 not a member, PT404 no such worker.';
+comment on function public.hp_sparks is 'Jobs a minute of up to 200 workers, by worker_id, over the last hour. Errors: PT400 too many, PT403 not a member.';
+comment on function public.hp_throughput is 'Jobs a minute of the whole fleet over the last hour. Errors: PT403 not a member.';
 
--- 20261122002900_worker_command.sql
--- What people ask of workers, who asked, and what came of it: the commands on their way, and the audit log. Also what
--- people do by the database alone (a pause, its end, a trouble seen) and what was refused to them.
---
--- A command is for one process. A new process of the same worker never gets what the old one was asked: a restart that
--- followed a worker from process to process would never end.
-create table if not exists public.hp_worker_command (
-  id bigint generated always as identity
-    constraint hp_worker_command_pkey primary key,
-  worker_name text
-    constraint hp_worker_command_worker_name_check check (char_length(worker_name) <= 128),
-  worker_type text
-    constraint hp_worker_command_worker_type_check check (char_length(worker_type) <= 128),
-  instance_id uuid,
-  command text not null
-    constraint hp_worker_command_command_check check (
-      command in ('restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level',
-        'pause', 'unpause', 'seen')
-      or (state = 'refused' and char_length(command) <= 64)),
-  args jsonb not null default '{}'
-    constraint hp_worker_command_args_check check (pg_column_size(args) <= 2048),
-  reason text
-    constraint hp_worker_command_reason_check check (
-      char_length(reason) <= 500
-      and (coalesce(reason, '') <> '' or command in ('unpause', 'seen') or state = 'refused')),
-  state text not null
-    constraint hp_worker_command_state_check check (
-      state in ('requested', 'delivered', 'acknowledged', 'done', 'failed', 'expired', 'refused')),
-  requested_by uuid,
-  requested_as text not null
-    constraint hp_worker_command_requested_as_check check (
-      requested_as in ('owner', 'operator', 'viewer', 'stranger', 'secret key')),
-  requested_at timestamptz not null default now(),
-  delivered_at timestamptz,
-  acknowledged_at timestamptz,
-  instance_ended_at timestamptz,
-  new_instance_id uuid,
-  finished_at timestamptz,
-  expires_at timestamptz,
-  message text
-    constraint hp_worker_command_message_check check (char_length(message) <= 500),
-  tries integer not null default 1
-    constraint hp_worker_command_tries_check check (tries >= 1)
-);
-
-create index if not exists hp_worker_command_worker_name_idx on public.hp_worker_command (worker_name, id desc);
-create index if not exists hp_worker_command_worker_type_idx on public.hp_worker_command (worker_type, id desc)
-  where worker_name is null;
-create index if not exists hp_worker_command_open_idx on public.hp_worker_command (worker_name, instance_id)
-  where state in ('requested', 'delivered', 'acknowledged');
--- What was refused to somebody lately, so that a flood of tries is counted rather than kept.
-create index if not exists hp_worker_command_refused_idx on public.hp_worker_command (requested_by, requested_at desc)
-  where state = 'refused';
-
-alter table public.hp_worker_command enable row level security;
-
-drop policy if exists "members read every command" on public.hp_worker_command;
-create policy "members read every command" on public.hp_worker_command
-  for select to authenticated using ((select hp_private.is_member()));
-
-revoke all on table public.hp_worker_command from anon, authenticated, service_role;
--- note: not requested_by: hp_worker_commands() says who it was as far as the reader may know.
-grant select (
-    id, worker_name, worker_type, instance_id, command, args, reason, state, requested_as, requested_at, delivered_at,
-    acknowledged_at, instance_ended_at, new_instance_id, finished_at, expires_at, message, tries
-  ) on table public.hp_worker_command to authenticated;
-grant select on table public.hp_worker_command to service_role;
--- note: nobody may insert, update or delete; what is written here was asked for through a function that looks who asks.
-
-comment on table public.hp_worker_command is 'What people asked of workers, and what came of it; kept for as many days as the setting command_days says.';
-comment on column public.hp_worker_command.id is 'Order of asking.';
-comment on column public.hp_worker_command.worker_name is 'The worker; null for what was done to a group. No foreign key: the log outlives its worker.';
-comment on column public.hp_worker_command.worker_type is 'The group, where it was done to one.';
-comment on column public.hp_worker_command.instance_id is 'The process that it is for, and no other.';
-comment on column public.hp_worker_command.command is 'What was asked. pause, unpause and seen are done by the database itself.';
-comment on column public.hp_worker_command.args is 'Its arguments: {"level"} of log_level, {"until"} of pause.';
-comment on column public.hp_worker_command.reason is 'Why, in the words of who asked.';
-comment on column public.hp_worker_command.state is 'requested: waits for a beat. delivered: in an answer. acknowledged: the worker is at it. done, failed, expired (not heard in time), refused (by the database or by the worker).';
-comment on column public.hp_worker_command.requested_by is 'Auth user who asked; null for the secret key.';
-comment on column public.hp_worker_command.requested_as is 'As what they asked.';
-comment on column public.hp_worker_command.requested_at is 'When.';
-comment on column public.hp_worker_command.delivered_at is 'When it first was in the answer to a beat.';
-comment on column public.hp_worker_command.acknowledged_at is 'When the worker said that it is at it.';
-comment on column public.hp_worker_command.instance_ended_at is 'When the process that was to restart or stop had ended.';
-comment on column public.hp_worker_command.new_instance_id is 'The process that came after a restart.';
-comment on column public.hp_worker_command.finished_at is 'When it was done, or came to nothing.';
-comment on column public.hp_worker_command.expires_at is 'When it comes to nothing in its present state.';
-comment on column public.hp_worker_command.message is 'What the worker or the database says of it.';
-comment on column public.hp_worker_command.tries is 'How many refused tries stand in this row.';
-
--- As what the caller asks. Without a token it is the SQL editor, which may do what the secret key may.
-create or replace function hp_private.asks_as() returns text
-language sql stable set search_path = ''
-return case
-  when coalesce(nullif(auth.role(), ''), 'service_role') = 'service_role' then 'secret key'
-  else coalesce(hp_private.member_role(), 'stranger')
-end;
-
--- Who asked, as far as the reader may know: an address is for owners.
-create or replace function hp_private.asked_by(command public.hp_worker_command, reader_as text) returns text
-language sql stable set search_path = ''
-return case
-  when command.requested_as = 'secret key' then 'the secret key'
-  when command.requested_by = auth.uid() then 'you'
-  when reader_as = 'owner' then coalesce((select u.email from auth.users u where u.id = command.requested_by), 'a user who was removed')
-  when command.requested_as in ('owner', 'operator') then 'an ' || command.requested_as
-  else 'a ' || command.requested_as
-end;
-
--- A command as pages get it. reader_as: null where it is told to many.
-create or replace function hp_private.command_state(command public.hp_worker_command, reader_as text) returns jsonb
-language sql stable set search_path = ''
-return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries')
-  || jsonb_build_object('requested_by', hp_private.asked_by(command, reader_as))
-  || case when command.tries > 1 then jsonb_build_object('tries', command.tries) else '{}' end;
-
--- Writes down a try that was refused, and refuses it. A refusal is returned with its HTTP status, not raised: raised, it
--- would take the record back with it.
---
--- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that is there.
-create or replace function hp_private.refuse_command(
-  worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
-  status integer, message text, hint text default null
-) returns jsonb
+-- 20261122001700_roll_up.sql
+create or replace function hp_private.make_history_room(step_s integer, at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 declare
-  v_as constant text := hp_private.asks_as();
-  v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
-  v_by constant uuid := case when v_as <> 'secret key' then auth.uid() end;
-  v_command constant text := left(coalesce(refuse_command.command, ''), 64);
-  v_worker_name constant text := left(refuse_command.worker_name, 128);
-  v_lately bigint[];
-  v_same bigint;
+  v_part record;
 begin
-  -- One account's tries one after the other, so that they can be counted.
-  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, ''), 0));
-  select array_agg(c.id order by c.id desc),
-    max(c.id) filter (where c.command = v_command and c.worker_name is not distinct from v_worker_name
-      and c.message = left(refuse_command.message, 500))
-  into v_lately, v_same
-  from public.hp_worker_command c
-  where c.state = 'refused' and c.requested_by is not distinct from v_by
-    and c.requested_at > now() - interval '1 hour';
-  v_same := coalesce(v_same, case when cardinality(v_lately) >= v_most then v_lately[1] end);
-
-  if v_same is not null then
-    update public.hp_worker_command c set tries = least(c.tries, 2000000000) + 1, finished_at = now() where c.id = v_same;
-  else
-    insert into public.hp_worker_command (
-      worker_name, worker_type, instance_id, command, args, reason, state, requested_by, requested_as, finished_at, message)
-    values (v_worker_name, left(refuse_command.worker_type, 128), refuse_command.instance_id, v_command,
-      case when octet_length(refuse_command.args::text) <= 1024 then coalesce(refuse_command.args, '{}') else '{}' end,
-      left(refuse_command.reason, 500), 'refused', v_by, v_as, now(), left(refuse_command.message, 500));
-  end if;
-  return hp_private.refuse(status, refuse_command.message, hint, 0);
-end
-$$;
-
--- What is wrong with a reason, or null.
-create or replace function hp_private.reason_problem(reason text, needed boolean) returns text
-language sql immutable set search_path = ''
-return case
-  when needed and btrim(coalesce(reason, '')) = '' then 'reason is missing: say why, for whoever reads the log'
-  when char_length(reason) > 500 then format('reason is %s characters long; at most 500', char_length(reason))
-end;
-
-revoke all on function hp_private.asks_as() from public;
-revoke all on function hp_private.asked_by(public.hp_worker_command, text) from public;
-revoke all on function hp_private.command_state(public.hp_worker_command, text) from public;
-revoke all on function hp_private.refuse_command(text, text, uuid, text, jsonb, text, integer, text, text) from public;
-revoke all on function hp_private.reason_problem(text, boolean) from public;
-
-comment on function hp_private.asks_as() is 'As what the caller asks: owner, operator, viewer, stranger or secret key.';
-comment on function hp_private.asked_by(public.hp_worker_command, text) is 'Who asked for a command, in words that the reader may know.';
-comment on function hp_private.command_state(public.hp_worker_command, text) is 'A command as docs/wire.md has it.';
-comment on function hp_private.refuse_command(text, text, uuid, text, jsonb, text, integer, text, text) is 'Records a refused try, sets the response''s status and returns the body that says why.';
-comment on function hp_private.reason_problem(text, boolean) is 'What is wrong with a reason, or null.';
-
--- Who may ask what of whom is asked here, and said with the HTTP status of the answer.
-create or replace function public.hp_request_command(
-  worker_name text, command text, reason text, args jsonb default '{}', instance_id uuid default null
-) returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-#variable_conflict use_column
-declare
-  v_as constant text := hp_private.asks_as();
-  v_args constant jsonb := coalesce(hp_request_command.args, '{}');
-  v_worker public.hp_worker_status;
-  v_instance uuid;
-  v_vouched timestamptz;
-  v_open public.hp_worker_command;
-  v_command public.hp_worker_command;
-  v_status integer := 400;
-  v_problem text;
-  v_hint text;
-begin
-  if v_as not in ('operator', 'owner', 'secret key') then
-    v_status := 403;
-    v_problem := 'only an operator or an owner may give commands';
-  elsif hp_request_command.command is null or hp_request_command.command not in (
-    'restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level')
-  then
-    v_problem := format('command is %s; it must be one of restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level',
-      coalesce(left(hp_request_command.command, 64), 'missing'));
-  elsif hp_private.reason_problem(hp_request_command.reason, true) is not null then
-    v_problem := hp_private.reason_problem(hp_request_command.reason, true);
-  elsif jsonb_typeof(v_args) <> 'object' then
-    v_problem := 'args must be an object';
-  elsif hp_request_command.command = 'log_level'
-    and (v_args - 'level' <> '{}' or coalesce(v_args ->> 'level', '') not in ('debug', 'info', 'warn', 'error'))
-  then
-    v_problem := 'args must be {"level": "debug"}, "info", "warn" or "error"';
-  elsif hp_request_command.command <> 'log_level' and v_args <> '{}' then
-    v_problem := format('args must be {}: %s takes none', hp_request_command.command);
-  end if;
-
-  if v_problem is null then
-    -- Requests one after the other, so that the tick can tell for certain that none is open (hp_private.follow_commands).
-    perform pg_advisory_xact_lock(hashtext('hp_worker_command'), 0);
-    select * into v_worker from public.hp_worker_status w
-    where w.worker_name = hp_request_command.worker_name for no key update;
-    v_instance := coalesce(hp_request_command.instance_id, v_worker.instance_id);
-    v_vouched := hp_private.instance_lease(v_worker.worker_name, v_instance);
-    select * into v_open from public.hp_worker_command c
-    where c.worker_name = v_worker.worker_name and c.instance_id = v_instance
-      and c.state in ('requested', 'delivered', 'acknowledged')
-      and (c.command in ('restart', 'stop') or (c.command = hp_request_command.command and c.args = v_args))
-    order by c.id limit 1;
-
-    v_status := 409;
-    if v_worker.worker_name is null then
-      v_status := 404;
-      v_problem := format('there is no worker named %s', left(coalesce(hp_request_command.worker_name, 'null'), 128));
-    elsif v_instance is null then
-      v_problem := 'it reports by plain writes, and takes no commands';
-      v_hint := 'Commands need the heartbeat module.';
-    elsif hp_request_command.instance_id is not null and hp_request_command.instance_id is distinct from v_worker.instance_id
-      and not exists (select from public.hp_worker_instance i
-        where i.instance_id = hp_request_command.instance_id and i.worker_name = v_worker.worker_name)
-    then
-      v_problem := 'that process is none of this worker';
-    elsif coalesce(v_vouched, '-infinity') <= now() then
-      v_problem := case
-        when v_instance is distinct from v_worker.instance_id then 'that process has ended'
-        when v_worker.kind = 'scheduled' then 'no process of it is running now'
-        else 'no process of it is alive'
-      end;
-      v_hint := (select replace(g.restart_hint, '{worker_name}', v_worker.worker_name) from public.hp_worker_group g where g.worker_type = v_worker.worker_type);
-    elsif v_open.id is not null and (v_open.command = hp_request_command.command or hp_request_command.command not in ('beat', 'log_level')) then
-      v_problem := format('%s was asked for at %s UTC and is under way', v_open.command,
-        to_char(v_open.requested_at at time zone 'UTC', 'HH24:MI:SS'));
-    end if;
-  end if;
-
-  if v_problem is not null then
-    return hp_private.refuse_command(hp_request_command.worker_name, null, hp_request_command.instance_id,
-      hp_request_command.command, v_args, hp_request_command.reason, v_status, v_problem, v_hint);
-  end if;
-
-  update hp_private.pulse p set commands_open = true where p.id and not p.commands_open;
-  insert into public.hp_worker_command (
-    worker_name, instance_id, command, args, reason, state, requested_by, requested_as, expires_at)
-  values (v_worker.worker_name, v_instance, hp_request_command.command, v_args, btrim(hp_request_command.reason), 'requested',
-    case when v_as <> 'secret key' then auth.uid() end, v_as,
-    now() + greatest(interval '2 minutes', make_interval(secs => 3 * v_worker.heartbeat_interval_s)))
-  returning * into v_command;
-  -- Whoever hears it beats at once, and finds the command in the answer: there is nothing in the message to trust.
-  perform realtime.send('{}', 'nudge', 'hp:nudge:' || v_instance, true);
-  return hp_private.command_state(v_command, v_as);
-end
-$$;
-
--- SECURITY DEFINER for the address that an owner is shown; it asks for a member.
-create or replace function public.hp_worker_commands(
-  worker_name text default null, worker_type text default null, before bigint default null, most integer default 50
-) returns jsonb
-language plpgsql stable security definer set search_path = ''
-as $$
-declare
-  v_as constant text := hp_private.asks_as();
-  v_most constant integer := least(greatest(coalesce(most, 50), 1), 500);
-  v_before constant bigint := coalesce(before, 9223372036854775807);
-  -- What was done to its group was done to the worker.
-  v_group constant text := case
-    when hp_worker_commands.worker_name is null then hp_worker_commands.worker_type
-    else (select w.worker_type from public.hp_worker_status w where w.worker_name = hp_worker_commands.worker_name)
-  end;
-begin
-  if v_as = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
-  return (
-    select jsonb_build_object(
-      'commands', coalesce(jsonb_agg(hp_private.command_state(p.command, v_as) order by (p.command).id desc)
-        filter (where p.place <= v_most), '[]'),
-      'more', count(*) > v_most)
-    from (
-      select f.command, row_number() over (order by (f.command).id desc) as place
-      from (
-        (select c as command from public.hp_worker_command c
-          where hp_worker_commands.worker_name is null and hp_worker_commands.worker_type is null and c.id < v_before
-          order by c.id desc limit v_most + 1)
-        union all
-        (select c from public.hp_worker_command c
-          where c.worker_name = hp_worker_commands.worker_name and c.id < v_before
-          order by c.id desc limit v_most + 1)
-        union all
-        (select c from public.hp_worker_command c
-          where c.worker_name is null and c.worker_type = v_group and c.id < v_before
-          order by c.id desc limit v_most + 1)
-      ) f
-      order by (f.command).id desc limit v_most + 1
-    ) p);
-end
-$$;
-
-revoke all on function public.hp_request_command(text, text, text, jsonb, uuid) from public, anon, authenticated, service_role;
-revoke all on function public.hp_worker_commands(text, text, bigint, integer) from public, anon, authenticated, service_role;
-grant execute on function public.hp_request_command(text, text, text, jsonb, uuid) to authenticated, service_role;
-grant execute on function public.hp_worker_commands(text, text, bigint, integer) to authenticated, service_role;
-
-comment on function public.hp_request_command(text, text, text, jsonb, uuid) is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
-comment on function public.hp_worker_commands(text, text, bigint, integer) is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
-
--- 20261122002910_deliver_commands.sql
--- How commands come to the processes that they are for, and what is heard of them. They travel in the answers to beats, with
--- each answer until the worker speaks of them, and the worker's word comes back in its beats: at least once, both ways.
---
--- Who writes a command holds its worker's row, or skips what is locked (the tick).
-
--- What can't be read in what a beat says of commands, or null.
-create or replace function hp_private.reports_problem(commands jsonb) returns jsonb
-language sql immutable set search_path = ''
-return case
-  when jsonb_typeof(commands) <> 'array' then hp_private.beat_error('commands', 'must be an array of {id, state, message}')
-  when jsonb_array_length(commands) > 100 then
-    hp_private.beat_error('commands', format('holds %s reports; at most 100', jsonb_array_length(commands)))
-  else (
-    select hp_private.beat_error(format('commands[%s]', r.ordinality - 1),
-      'must be {id, state, message}, state acknowledged, done, failed or refused')
-    from jsonb_array_elements(commands) with ordinality r
-    where (jsonb_typeof(r.value) = 'object' and coalesce(r.value ->> 'id', '') ~ '^[0-9]{1,18}$'
-      and coalesce(r.value ->> 'state', '') in ('acknowledged', 'done', 'failed', 'refused')) is not true
-    order by r.ordinality limit 1)
-end;
-
--- What beats say of commands. A restart is done when a new process is there, and a stop when the worker has said goodbye:
--- of these "done" means no more than "at it". What comes after the time was over still counts, for it was done.
-create or replace function hp_private.take_reports(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
-language plpgsql set search_path = ''
-as $$
-declare
-  v_again boolean;
-  v_place bigint;
-  v_problem jsonb;
-begin
-  for v_place, v_problem in
-    select b.ordinality, hp_private.reports_problem(b.commands) from unnest(beats) with ordinality b
-    where b.commands is not null and (take_reports.answers[b.ordinality] ->> 'ok')::boolean
-  loop
-    if v_problem is not null then
-      answers[v_place] := answers[v_place] || jsonb_build_object('ignored', v_problem);
-    end if;
-  end loop;
-
-  with said as (
-    select b.worker_name, b.instance_id, b.status, b.ordinality, r.ordinality as line,
-      case when r.value ->> 'id' ~ '^[0-9]{1,18}$' then (r.value ->> 'id')::bigint end as id,
-      r.value ->> 'state' as state, left(r.value ->> 'message', 500) as message
-    from unnest(take_reports.beats) with ordinality b
-    cross join lateral jsonb_array_elements(
-      case when jsonb_typeof(b.commands) = 'array' then b.commands else '[]' end) with ordinality r
-    where (take_reports.answers[b.ordinality] ->> 'ok')::boolean and r.ordinality <= 100 and jsonb_typeof(r.value) = 'object'
-  ),
-  last_word as (
-    select distinct on (s.id) s.*,
-      case
-        when s.state = 'done' and exists (select from public.hp_worker_command c
-          where c.id = s.id and (c.command = 'restart' or (c.command = 'stop' and s.status <> 'stopped'))) then 'acknowledged'
-        else s.state
-      end as now_is
-    from said s
-    where s.id is not null and s.state in ('acknowledged', 'done', 'failed', 'refused')
-    order by s.id, s.ordinality desc, s.line desc
-  ),
-  written as (
-    update public.hp_worker_command c set
-      state = l.now_is,
-      acknowledged_at = case when l.now_is in ('acknowledged', 'done') then coalesce(c.acknowledged_at, at) else c.acknowledged_at end,
-      finished_at = case when l.now_is <> 'acknowledged' then at end,
-      -- A worker drains for as long as its jobs last.
-      expires_at = case when l.now_is = 'acknowledged' then at + interval '1 hour' end,
-      message = nullif(coalesce(l.message, case when c.state <> 'expired' then c.message end), '')
-    from last_word l
-    where c.id = l.id and c.worker_name = l.worker_name and c.instance_id = l.instance_id and c.delivered_at is not null
-      and (c.state in ('delivered', 'expired') or (c.state = 'acknowledged' and l.now_is <> 'acknowledged'))
-    returning c.state
-  )
-  select bool_or(w.state = 'acknowledged') into v_again from written w;
-  if v_again then
-    update hp_private.pulse p set commands_open = true where p.id and not p.commands_open;
-  end if;
-  return answers;
-end
-$$;
-
--- What becomes of the commands of processes that have ended. how: stopped, for one that said goodbye, or crashed.
-create or replace function hp_private.settle_commands(instances uuid[], hows text[], ends timestamptz[], at timestamptz) returns void
-language sql set search_path = ''
-begin atomic
-  with open as materialized (
-    select c.id, e.how, e.ended_at
-    from unnest(instances, hows, ends) e (instance_id, how, ended_at)
-    join public.hp_worker_command c on c.instance_id = e.instance_id
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null
-    order by c.id for update of c skip locked
-  )
-  update public.hp_worker_command c set
-    instance_ended_at = o.ended_at,
-    state = case
-      when c.state = 'requested' then 'expired'
-      when c.command = 'restart' then 'acknowledged'
-      when c.command = 'stop' and o.how = 'stopped' then 'done'
-      else 'failed'
-    end,
-    acknowledged_at = case
-      when c.state <> 'requested' and (c.command = 'restart' or (c.command = 'stop' and o.how = 'stopped'))
-        then coalesce(c.acknowledged_at, at)
-      else c.acknowledged_at
-    end,
-    finished_at = case when c.state = 'requested' or c.command <> 'restart' then at end,
-    expires_at = case
-      when c.state <> 'requested' and c.command = 'restart' then greatest(o.ended_at, c.requested_at) + greatest(interval '2 minutes', (
-        select make_interval(secs => 3 * w.heartbeat_interval_s)
-        from public.hp_worker_status w where w.worker_name = c.worker_name))
-    end,
-    message = case
-      when c.state = 'requested' then 'the process ended before it heard of it'
-      when c.command = 'restart' then case when o.how = 'stopped' then 'it has ended; waiting for a new instance'
-        else 'it ended without a goodbye; waiting for a new instance' end
-      when c.command = 'stop' and o.how = 'stopped' then c.message
-      when c.command = 'stop' then 'it ended without a goodbye'
-      else 'the process ended before it was done'
-    end
-  from open o where c.id = o.id;
-end;
-
--- A new process has taken a worker's row: what was asked of the one before it has come about.
-create or replace function hp_private.note_successor(successor public.hp_worker_instance, at timestamptz) returns void
--- note: plpgsql, for it keeps its plan: every new process comes by here.
-language plpgsql set search_path = ''
-as $$
-begin
-  update public.hp_worker_command c set
-    state = 'done', finished_at = at, new_instance_id = successor.instance_id, expires_at = null,
-    acknowledged_at = coalesce(c.acknowledged_at, at),
-    message = case when c.state = 'failed'
-      then format('a new instance has come, %s after the old one ended', hp_private.in_words(at - c.instance_ended_at))
-      else 'a new instance has come' end
-  where c.worker_name = successor.worker_name and c.command = 'restart'
-    and (c.state in ('delivered', 'acknowledged')
-      -- Later than was waited for, but it came.
-      or (c.state = 'failed' and c.instance_ended_at is not null and c.finished_at > at - interval '1 hour'))
-    and c.instance_id <> successor.instance_id
-    -- Not one that was there before: an older process gets the row back when the newer one ends.
-    and successor.registered_at >= c.delivered_at;
-end
-$$;
-
--- Adds to the answers of beats what their processes are to do.
-create or replace function hp_private.answer_commands(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
-language plpgsql set search_path = ''
-as $$
-declare
-  v_place bigint;
-  v_commands jsonb;
-  v_ended record;
-begin
-  for v_place, v_commands in
-    with mine as materialized (
-      select b.ordinality as place, c.id, c.command, c.args, c.reason, c.state
-      from unnest(answer_commands.beats) with ordinality b
-      join public.hp_worker_command c on c.worker_name = b.worker_name and c.instance_id = b.instance_id
-      where c.state in ('requested', 'delivered') and c.expires_at > answer_commands.at
-        and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean and b.status not in ('stopped', 'crashed')
-      -- What is locked is being expired by the tick, or is told by the next beat.
-      for update of c skip locked
-    ),
-    delivered as (
-      update public.hp_worker_command c set state = 'delivered', delivered_at = answer_commands.at
-      from (select distinct m.id from mine m where m.state = 'requested') m where c.id = m.id
-    )
-    select m.place, jsonb_agg(jsonb_build_object('id', m.id, 'command', m.command, 'args', m.args, 'reason', m.reason) order by m.id)
-    from mine m group by m.place
-  loop
-    answers[v_place] := answers[v_place] || jsonb_build_object('commands', v_commands);
-  end loop;
-
-  select array_agg(b.instance_id) as instances, array_agg(b.status) as hows, array_agg(answer_commands.at) as ends into v_ended
-  from unnest(beats) with ordinality b
-  where b.status in ('stopped', 'crashed') and (answer_commands.answers[b.ordinality] ->> 'ok')::boolean;
-  if v_ended.instances is not null then
-    perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
-  end if;
-  return answers;
-end
-$$;
-
--- What the tick does: commands that nobody hears expire, those whose process is gone are settled, and a restart after which
--- none came has failed. Then beats need not look any more, where none is open.
-create or replace function hp_private.follow_commands(at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_ended record;
-begin
-  select array_agg(e.instance_id) as instances, array_agg(e.how) as hows, array_agg(e.ended_at) as ends into v_ended
-  from (
-    select distinct on (c.instance_id) c.instance_id, g.how, g.ended_at
-    from public.hp_worker_command c
-    cross join hp_private.pulse p
-    left join public.hp_worker_status w on w.worker_name = c.worker_name
-    left join public.hp_worker_instance i on i.instance_id = c.instance_id
-    cross join lateral (
-      select
-        case
-          -- Its own last words; or silence, of which judge_silence() knows whether it is ours. A stop by hand is neither.
-          when w.instance_id = c.instance_id and w.status in ('stopped', 'crashed') and w.status_since <= w.last_heartbeat then w.status
-          when w.instance_id = c.instance_id then case
-            when w.status = 'crashed' or (w.status = 'stopped' and silent.until <= at) then 'crashed'
-          end
-          when i.ended_at is not null then i.status
-          when i.instance_id is null or (silent.until <= at and i.lease_expires_at is not null) then 'crashed'
-        end as how,
-        case
-          when w.instance_id = c.instance_id then w.status_since
-          else coalesce(i.ended_at, i.lease_expires_at, at)
-        end as ended_at
-      from (
-        select make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
-          + greatest(case when w.instance_id = c.instance_id then w.last_heartbeat else i.last_heartbeat end, p.ticking_since) as until
-      ) silent
-    ) g
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.instance_ended_at is null and g.how is not null
-  ) e;
-  if v_ended.instances is not null then
-    perform hp_private.settle_commands(v_ended.instances, v_ended.hows, v_ended.ends, at);
-  end if;
-
-  with late as materialized (
-    select c.id from public.hp_worker_command c
-    where c.state in ('requested', 'delivered', 'acknowledged') and c.expires_at <= at
-    order by c.id for update skip locked
-  )
-  update public.hp_worker_command c set
-    state = case when c.state = 'acknowledged' then 'failed' else 'expired' end, finished_at = at, expires_at = null,
-    message = case
-      when c.state = 'requested' then 'it was not heard in ' || hp_private.in_words(at - c.requested_at)
-      when c.state = 'delivered' then 'it was delivered, but the worker said nothing of it'
-      when c.instance_ended_at is not null then
-        format('it ended %s ago, and no new instance came', hp_private.in_words(at - c.instance_ended_at))
-      else format('it began %s ago, and is not done', hp_private.in_words(at - c.acknowledged_at))
-    end
-  from late l where c.id = l.id;
-
-  -- Under the lock of those who ask, in a statement of its own: none can come unseen.
-  if pg_try_advisory_xact_lock(hashtext('hp_worker_command'), 0) then
-    update hp_private.pulse p set commands_open = false
-    where p.id and p.commands_open and not exists (
-      select from public.hp_worker_command c where c.state in ('requested', 'delivered', 'acknowledged'));
-  end if;
-end
-$$;
-
-revoke all on function hp_private.reports_problem(jsonb) from public;
-revoke all on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) from public;
-revoke all on function hp_private.settle_commands(uuid[], text[], timestamptz[], timestamptz) from public;
-revoke all on function hp_private.note_successor(public.hp_worker_instance, timestamptz) from public;
-revoke all on function hp_private.answer_commands(hp_private.beat[], jsonb[], timestamptz) from public;
-revoke all on function hp_private.follow_commands(timestamptz) from public;
-
-comment on function hp_private.reports_problem(jsonb) is 'What can''t be read in the reports of a beat, or null.';
-comment on function hp_private.take_reports(hp_private.beat[], jsonb[], timestamptz) is 'Takes down what beats say of commands; adds to the answers what could not be read.';
-comment on function hp_private.settle_commands(uuid[], text[], timestamptz[], timestamptz) is 'Settles the open commands of processes that have ended: how, and when.';
-comment on function hp_private.note_successor(public.hp_worker_instance, timestamptz) is 'A restart is done: another process has the worker''s row.';
-comment on function hp_private.answer_commands(hp_private.beat[], jsonb[], timestamptz) is 'Adds to the answers of beats the commands of their processes.';
-comment on function hp_private.follow_commands(timestamptz) is 'Expires commands that nobody heard, follows those that somebody did.';
-
--- 20261122002950_maintenance.sql
--- What operators do about a worker without asking it: pause it, or its whole group, until a time, end that, and mark a trouble
--- as seen. Each is done by the database at once, and written down with the commands (hp_worker_command).
---
--- A paused worker is inactive and out of every count; its transitions are recorded as ever, and marked so that nobody is told
--- of them as trouble. A pause ends by itself: whoever judges a row compares paused_until with the time.
-
--- The record of what was done.
-create or replace function hp_private.record_done(
-  worker_name text, worker_type text, command text, args jsonb, reason text
-) returns jsonb
-language plpgsql set search_path = ''
-as $$
-declare
-  v_as constant text := hp_private.asks_as();
-  v_command public.hp_worker_command;
-begin
-  insert into public.hp_worker_command (
-    worker_name, worker_type, command, args, reason, state, requested_by, requested_as, finished_at)
-  values (record_done.worker_name, record_done.worker_type, record_done.command, record_done.args,
-    nullif(btrim(record_done.reason), ''), 'done', case when v_as <> 'secret key' then auth.uid() end, v_as, now())
-  returning * into v_command;
-  return hp_private.command_state(v_command, v_as);
-end
-$$;
-
--- Open pages are told of the worker's new state; of a group's its own trigger tells them.
-create or replace function hp_private.tell_edit(worker_name text, began timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_pulse hp_private.pulse;
-begin
-  select * into v_pulse from hp_private.pulse;
-  if v_pulse.watched_until > now() then
-    perform hp_private.tell(array[tell_edit.worker_name], began, v_pulse.activity_every_s);
-  end if;
-end
-$$;
-
--- pause, and unpause where until is null. Exactly one of worker_name and worker_type.
-create or replace function hp_private.set_pause(
-  command text, worker_name text, worker_type text, until timestamptz, reason text
-) returns jsonb
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-declare
-  v_began constant timestamptz := clock_timestamp();
-  v_as constant text := hp_private.asks_as();
-  v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
-  v_reason constant text := nullif(btrim(set_pause.reason), '');
-  v_found boolean;
-  v_paused_until timestamptz;
-  v_status integer := 400;
-  v_problem text;
-begin
-  if v_as not in ('operator', 'owner', 'secret key') then
-    v_status := 403;
-    v_problem := format('only an operator or an owner may %s workers', command);
-  elsif (set_pause.worker_name is null) = (set_pause.worker_type is null) then
-    v_problem := 'name a worker_name or a worker_type, one of the two';
-  elsif command = 'pause' and (until is null or until <= now()) then
-    v_problem := format('until is %s; it must be a time to come', coalesce(until::text, 'missing'));
-  else
-    v_problem := hp_private.reason_problem(set_pause.reason, command = 'pause');
-  end if;
-
-  if v_problem is null then
-    if set_pause.worker_name is not null then
-      select true, w.paused_until into v_found, v_paused_until from public.hp_worker_status w
-      where w.worker_name = set_pause.worker_name for no key update;
-    else
-      select true, g.paused_until into v_found, v_paused_until
-      from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
-      where g.worker_type is not null
-        -- note: '' is the group of nobody.
-        or exists (select from public.hp_worker_status w where w.worker_type = nullif(set_pause.worker_type, ''));
-    end if;
-    if v_found is null then
-      v_status := 404;
-      v_problem := format('there is no %s', left(coalesce('worker named ' || set_pause.worker_name, 'group named ' || set_pause.worker_type), 150));
-    elsif command = 'unpause' and coalesce(v_paused_until, '-infinity') <= now() then
-      v_status := 409;
-      v_problem := 'it is not paused';
-    end if;
-  end if;
-
-  if v_problem is not null then
-    return hp_private.refuse_command(set_pause.worker_name, set_pause.worker_type, null, command, v_args, set_pause.reason,
-      v_status, v_problem);
-  end if;
-
-  if set_pause.worker_name is not null then
-    update public.hp_worker_status w set paused_until = until, paused_reason = case when until is not null then v_reason end
-    where w.worker_name = set_pause.worker_name;
-    perform hp_private.tell_edit(set_pause.worker_name, v_began);
-  else
-    insert into public.hp_worker_group as g (worker_type, paused_until, paused_reason)
-    values (set_pause.worker_type, until, v_reason)
-    on conflict on constraint hp_worker_group_pkey do update
-    set paused_until = excluded.paused_until, paused_reason = case when until is not null then excluded.paused_reason end;
-  end if;
-  return hp_private.record_done(set_pause.worker_name, set_pause.worker_type, command, v_args, v_reason);
-end
-$$;
-
-create or replace function public.hp_pause(
-  worker_name text default null, worker_type text default null, until timestamptz default null, reason text default null
-) returns jsonb
-language sql security definer set search_path = ''
-return hp_private.set_pause('pause', hp_pause.worker_name, hp_pause.worker_type, hp_pause.until, hp_pause.reason);
-
-create or replace function public.hp_unpause(
-  worker_name text default null, worker_type text default null, reason text default null
-) returns jsonb
-language sql security definer set search_path = ''
-return hp_private.set_pause('unpause', hp_unpause.worker_name, hp_unpause.worker_type, null, hp_unpause.reason);
-
--- Whoever looks after a trouble says so, and the banner leaves it to them until something changes: the revision's trigger
--- forgets it with the worker's next transition, and the tick once the worker is well, for a trouble that is no transition
--- (a run with errors, one that is late) would hide the next one of its kind.
-create or replace function hp_private.forget_seen(at timestamptz) returns void
-language plpgsql set search_path = '' set application_name = 'lastseen own write'
-as $$
-begin
-  with over as materialized (
-    select w.worker_name from public.hp_worker_status w
-    where w.seen_at is not null and (select h.level from public.hp_worker_health(w, forget_seen.at) h) = 'healthy'
-    order by w.worker_name for no key update of w skip locked
-  )
-  update public.hp_worker_status w set seen_at = null, seen_by = null from over o where w.worker_name = o.worker_name;
-  -- As with commands: in a statement of its own, under the lock of those who mark.
-  if pg_try_advisory_xact_lock(hashtext('hp_worker_command'), 1) then
-    update hp_private.pulse p set seen_any = false
-    where p.id and not exists (select from public.hp_worker_status w where w.seen_at is not null);
-  end if;
-end
-$$;
-
-create or replace function public.hp_mark_seen(worker_name text, reason text default null) returns jsonb
-language plpgsql security definer set search_path = '' set application_name = 'lastseen own write'
-as $$
-declare
-  v_began constant timestamptz := clock_timestamp();
-  v_as constant text := hp_private.asks_as();
-  v_worker public.hp_worker_status;
-  v_status integer := 400;
-  v_problem text := hp_private.reason_problem(hp_mark_seen.reason, false);
-begin
-  if v_as not in ('operator', 'owner', 'secret key') then
-    v_status := 403;
-    v_problem := 'only an operator or an owner may mark a trouble as seen';
-  elsif v_problem is null then
-    perform pg_advisory_xact_lock(hashtext('hp_worker_command'), 1);
-    select * into v_worker from public.hp_worker_status w where w.worker_name = hp_mark_seen.worker_name for no key update;
-    if not found then
-      v_status := 404;
-      v_problem := format('there is no worker named %s', left(coalesce(hp_mark_seen.worker_name, 'null'), 128));
-    elsif (select h.level from public.hp_worker_health(v_worker) h) not in ('critical', 'warning') then
-      v_status := 409;
-      v_problem := 'it has no trouble to be seen';
-    end if;
-  end if;
-  if v_problem is not null then
-    return hp_private.refuse_command(hp_mark_seen.worker_name, null, null, 'seen', '{}', hp_mark_seen.reason, v_status, v_problem);
-  end if;
-
-  update public.hp_worker_status w set seen_at = now(), seen_by = case when v_as <> 'secret key' then auth.uid() end
-  where w.worker_name = hp_mark_seen.worker_name;
-  update hp_private.pulse p set seen_any = true where p.id and not p.seen_any;
-  perform hp_private.tell_edit(hp_mark_seen.worker_name, v_began);
-  return hp_private.record_done(hp_mark_seen.worker_name, null, 'seen', '{}', hp_mark_seen.reason);
-end
-$$;
-
-revoke all on function hp_private.record_done(text, text, text, jsonb, text) from public;
-revoke all on function hp_private.tell_edit(text, timestamptz) from public;
-revoke all on function hp_private.forget_seen(timestamptz) from public;
-revoke all on function hp_private.set_pause(text, text, text, timestamptz, text) from public;
-revoke all on function public.hp_pause(text, text, timestamptz, text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_unpause(text, text, text) from public, anon, authenticated, service_role;
-revoke all on function public.hp_mark_seen(text, text) from public, anon, authenticated, service_role;
-grant execute on function public.hp_pause(text, text, timestamptz, text) to authenticated, service_role;
-grant execute on function public.hp_unpause(text, text, text) to authenticated, service_role;
-grant execute on function public.hp_mark_seen(text, text) to authenticated, service_role;
-
-comment on function hp_private.record_done(text, text, text, jsonb, text) is 'Writes down what the database has done for somebody; returns it as a command.';
-comment on function hp_private.tell_edit(text, timestamptz) is 'Tells open pages of a worker that was edited.';
-comment on function hp_private.forget_seen(timestamptz) is 'Forgets the marks of workers that are well again.';
-comment on function hp_private.set_pause(text, text, text, timestamptz, text) is 'hp_pause and hp_unpause.';
-comment on function public.hp_pause(text, text, timestamptz, text) is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
-comment on function public.hp_unpause(text, text, text) is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';
-comment on function public.hp_mark_seen(text, text) is 'Marks a worker''s trouble as seen, until its next transition. Refusals by response.status: 400, 403 not an operator, 404, 409 no trouble.';
-
--- 20261122003000_worker_log.sql
--- What workers say: the last lines of each, kept to be looked at when something went wrong, and no more than that. They come
--- with beats; a line is known by its process and its number there, so that one that is sent again is not there twice. A
--- number that is missing is a line that was dropped.
-create table if not exists public.hp_worker_log (
-  id bigint generated always as identity
-    constraint hp_worker_log_pkey primary key,
-  worker_name text not null,
-  instance_id uuid not null,
-  line bigint not null,
-  at timestamptz not null,
-  level text not null
-    constraint hp_worker_log_level_check check (level in ('debug', 'info', 'warn', 'error')),
-  message text not null,
-  dropped bigint not null default 0
-);
-
-create index if not exists hp_worker_log_worker_name_idx on public.hp_worker_log (worker_name, id desc);
-
-alter table public.hp_worker_log enable row level security;
-
-drop policy if exists "members read every log" on public.hp_worker_log;
-create policy "members read every log" on public.hp_worker_log
-  for select to authenticated using ((select hp_private.is_member()));
-
-revoke all on table public.hp_worker_log from anon, authenticated, service_role;
-grant select on table public.hp_worker_log to authenticated, service_role;
--- note: nobody writes it but the functions of the heartbeat.
-
-comment on table public.hp_worker_log is 'Last lines of each worker''s log; the settings log_lines, log_days and logs_mb say how much of it is kept.';
-comment on column public.hp_worker_log.id is 'Order of coming.';
-comment on column public.hp_worker_log.worker_name is 'The worker. No foreign key: the log of a replica outlives it, for as many days as logs are kept.';
-comment on column public.hp_worker_log.instance_id is 'The process that said it, whoever held the worker''s row.';
-comment on column public.hp_worker_log.line is 'Its number, from the start of that process.';
-comment on column public.hp_worker_log.at is 'When it was said, by the server''s clock.';
-comment on column public.hp_worker_log.level is 'debug, info, warn or error.';
-comment on column public.hp_worker_log.message is 'What was said.';
-comment on column public.hp_worker_log.dropped is 'How many lines of that process are missing before it.';
-
--- Only the first 100 lines and 64 KB of a beat are taken; the answer says how far they were, and the worker sends the rest
--- again. A line that can't be read is passed over, and said: it must cost neither the beat nor the lines beside it.
-create or replace function hp_private.read_logs(
-  logs jsonb, after bigint, at timestamptz,
-  out lines public.hp_worker_log[], out last_line bigint, out problem jsonb
-)
-language plpgsql stable set search_path = ''
-as $$
-declare
-  c_ten_years constant bigint := 315360000000;
-  v_entry jsonb;
-  v_place bigint;
-  v_bytes bigint := 0;
-  v_before bigint := after;
-  v_line bigint;
-  v_why text;
-  v_read public.hp_worker_log;
-begin
-  last_line := after;
-  if jsonb_typeof(logs) <> 'array' then
-    problem := hp_private.beat_error('logs', 'must be an array of [line, age_ms, level, message]');
+  if step_s = 86400 then
     return;
   end if;
-  for v_entry, v_place in select e.value, e.ordinality from jsonb_array_elements(logs) with ordinality e loop
-    v_bytes := v_bytes + octet_length(v_entry::text);
-    if v_place > 100 or v_bytes > 65536 then
-      problem := coalesce(problem, hp_private.beat_error('logs', format(
-        'holds %s lines and %s bytes; at most 100 and 65536: the rest was not taken', jsonb_array_length(logs),
-        octet_length(logs::text))));
-      return;
-    end if;
-
-    v_line := case
-      when jsonb_typeof(v_entry) = 'array' and jsonb_typeof(v_entry -> 0) = 'number' and v_entry ->> 0 ~ '^[0-9]{1,15}$'
-        then (v_entry ->> 0)::bigint
-    end;
-    v_why := case
-      when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
-      when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
-        or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)
-      when coalesce(v_entry ->> 2, '') not in ('debug', 'info', 'warn', 'error') then 'level must be debug, info, warn or error'
-      when jsonb_typeof(v_entry -> 3) is distinct from 'string' then 'message must be a text'
-      when char_length(v_entry ->> 3) > 2000 then format('message is %s characters long; at most 2000', char_length(v_entry ->> 3))
-    end;
-    if v_why is not null then
-      problem := coalesce(problem, hp_private.beat_error(format('logs[%s]', v_place - 1), v_why));
-    end if;
-    -- Sent again, or out of order.
-    continue when v_line is null or v_line <= last_line;
-    last_line := v_line;
-    continue when v_why is not null;
-
-    v_read.line := v_line;
-    v_read.at := at - make_interval(secs => (v_entry ->> 1)::double precision / 1000);
-    v_read.level := v_entry ->> 2;
-    v_read.message := v_entry ->> 3;
-    v_read.dropped := v_line - v_before - 1;
-    v_before := v_line;
-    lines := lines || v_read;
-  end loop;
+  v_part := hp_private.history_partition(step_s, at);
+  if to_regclass('hp_private.' || v_part.name) is not null then
+    return;
+  end if;
+  execute format(
+    'create table hp_private.%I (like public.hp_worker_bucket including defaults including indexes including storage including comments)',
+    v_part.name);
+  execute format('alter table hp_private.%I enable row level security', v_part.name);
+  execute format('revoke all on table hp_private.%I from public, anon, authenticated, service_role', v_part.name);
+  execute format('comment on table hp_private.%I is %L', v_part.name,
+    case step_s when 60 then 'Six hours of minutes' else 'A week of hours' end || ' of hp_worker_bucket.');
+  execute format('alter table public.hp_worker_bucket attach partition hp_private.%I for values from (%s, %L) to (%s, %L)',
+    v_part.name, step_s, v_part.since, step_s, v_part.until);
 end
 $$;
 
--- Keeps the lines that beats bring, and adds to their answers how far they have come. Workers are locked: nobody else keeps
--- lines of the same process now. Trimmed with the first lines of an instance, for there may be many that say little, and each time
--- that it has said another 50, so a few more are kept.
-create or replace function hp_private.store_logs(beats hp_private.beat[], answers jsonb[], at timestamptz) returns jsonb[]
+create or replace function hp_private.sweep_history(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 declare
-  v_most constant integer := coalesce(hp_private.setting('log_lines'), 500);
-  b hp_private.beat;
-  v_place bigint;
-  v_instance public.hp_worker_instance;
-  v_read record;
+  v_minutes_from timestamptz := at - make_interval(secs => 3600 * coalesce(hp_private.setting('history_minutes_hours'), 48)::double precision);
+  v_days_from timestamptz := at - make_interval(secs => 86400 * coalesce(hp_private.setting('history_days'), 90)::double precision);
+  v_most numeric := coalesce(hp_private.setting('history_max_mb'), 150) * 1048576;
+  v_all numeric;
+  v_minutes numeric;
+  v_part record;
 begin
-  for v_place in
-    select u.ordinality from unnest(beats) with ordinality u where u.logs is not null order by u.worker_name, u.ordinality
+  delete from public.hp_worker_bucket b where b.step_s = 86400 and b.at < v_days_from - interval '1 day';
+  select coalesce(sum(pg_total_relation_size(i.inhrelid)), 0),
+    coalesce(sum(pg_total_relation_size(i.inhrelid)) filter (where i.inhrelid::regclass::text like '%worker\_bucket\_60\_%'), 0)
+  into v_all, v_minutes
+  from pg_catalog.pg_inherits i where i.inhparent = 'public.hp_worker_bucket'::regclass;
+
+  for v_part in
+    select p.relname, p.step_s, p.since, p.until, p.bytes, p.newest
+    from (
+      select c.relname, n.step_s, n.since, s.until, pg_total_relation_size(c.oid) as bytes,
+        n.since = max(n.since) over (partition by n.step_s) as newest
+      from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+        cross join lateral (
+          select split_part(c.relname, '_', 3)::integer as step_s,
+            (left(split_part(c.relname, '_', 4), 8)::date
+              + right(c.relname, 2)::integer * interval '1 hour') at time zone 'UTC' as since) n
+        cross join lateral hp_private.history_partition(n.step_s, n.since) s
+      where i.inhparent = 'public.hp_worker_bucket'::regclass and c.relname ~ '^worker_bucket_(60|3600)_\d{10}$'
+    ) p
+    order by p.step_s, p.since
   loop
-    continue when not (answers[v_place] ->> 'ok')::boolean;
-    b := beats[v_place];
-    select * into v_instance from public.hp_worker_instance i where i.instance_id = b.instance_id;
-    continue when not found;
-    v_read := hp_private.read_logs(b.logs, v_instance.log_line, at);
-
-    insert into public.hp_worker_log (worker_name, instance_id, line, at, level, message, dropped)
-    select b.worker_name, b.instance_id, l.line, l.at, l.level, l.message, l.dropped
-    from unnest(v_read.lines) l where v_most > 0 order by l.line;
-    if v_read.last_line > v_instance.log_line or b.logs_dropped > v_instance.logs_dropped then
-      update public.hp_worker_instance i
-      set log_line = v_read.last_line, logs_dropped = greatest(i.logs_dropped, b.logs_dropped)
-      where i.instance_id = b.instance_id;
+    continue when v_part.newest;
+    if v_part.until <= (case v_part.step_s when 60 then v_minutes_from else v_days_from end)
+      or (v_all > v_most and (v_part.step_s = 3600 or v_minutes > v_most / 2))
+    then
+      execute format('drop table hp_private.%I', v_part.relname);
+      v_all := v_all - v_part.bytes;
+      v_minutes := v_minutes - case v_part.step_s when 60 then v_part.bytes else 0 end;
     end if;
-    if v_read.last_line > v_instance.log_line and (v_instance.log_line = 0 or v_read.last_line / 50 > v_instance.log_line / 50) then
-      delete from public.hp_worker_log l
-      where l.worker_name = b.worker_name and l.id <= (
-        select k.id from public.hp_worker_log k where k.worker_name = b.worker_name
-        order by k.id desc offset v_most limit 1);
-    end if;
-
-    answers[v_place] := answers[v_place] || jsonb_build_object('logs_to', v_read.last_line)
-      || case when v_read.problem is not null then jsonb_build_object('ignored', v_read.problem) else '{}' end;
   end loop;
-  return answers;
+
+  delete from hp_private.history_total t
+  where not exists (select from public.hp_worker_status w where w.worker_id between t.block * 128 and t.block * 128 + 127);
 end
 $$;
 
--- A level is that and what is worse. What is hidden by a level or a search still counts as said; what was dropped between
--- two lines that are shown is told with the second.
-create or replace function public.hp_worker_logs(
-  worker_name text, most integer default 100, level text default 'debug', search text default null, before bigint default null
-) returns jsonb
+create or replace function hp_private.monitored(since timestamptz, until timestamptz) returns tstzmultirange
+language sql stable set search_path = ''
+return (
+  with event as (
+    select e.at, e.id, e.from_value = 'monitoring' as before, e.to_value = 'monitoring' as after
+    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.at >= monitored.since
+  ),
+  change as (
+    select monitored.since as at, 0 as id, coalesce(
+      (select e.before from event e order by e.at, e.id limit 1),
+      (select p.impaired_since is null or p.impaired_since >= monitored.since from hp_private.monitor p)) as watching
+    union all
+    select e.at, e.id, e.after from event e
+  ),
+  stretch as (
+    select t.watching, t.at as since, lead(t.at, 1, monitored.until) over (order by t.at, t.id) as until from change t
+  )
+  select coalesce(range_agg(tstzrange(s.since, least(s.until, monitored.until))), '{}')
+  from stretch s where s.watching and s.since < least(s.until, monitored.until)
+);
+
+create or replace function hp_private.seconds_of(stretches tstzmultirange) returns double precision
+language sql immutable set search_path = ''
+return (select coalesce(sum(extract(epoch from upper(s) - lower(s))), 0)::double precision from unnest(stretches) s);
+
+create or replace function hp_private.phases(minute timestamptz, known tstzmultirange)
+returns table (worker_name text, alive_s double precision, stopped_s double precision, crashed_s double precision)
+language sql stable set search_path = ''
+as $$
+  with event as materialized (
+    select e.worker_name, e.at, e.from_value, e.to_value, row_number() over way as number,
+      lead(e.at, 1, 'infinity') over way as until
+    from public.hp_worker_event e
+    where e.type = 'status' and e.worker_name is not null and e.at >= phases.minute
+    window way as (partition by e.worker_name order by e.at, e.id)
+  ),
+  phase as (
+    select e.worker_name, e.from_value as status, '-infinity'::timestamptz as since, e.at as until from event e where e.number = 1
+    union all
+    select e.worker_name, e.to_value, e.at, e.until from event e
+  ),
+  spent as (
+    select p.worker_name, p.status,
+      extract(epoch from least(p.until, upper(k)) - greatest(p.since, lower(k)))::double precision as seconds
+    from phase p join unnest(phases.known) k on p.since < upper(k) and p.until > lower(k)
+    union all
+    select p.worker_name, null, 0 from phase p where p.since = '-infinity'
+  )
+  select t.worker_name,
+    coalesce(sum(t.seconds) filter (where t.status not in ('unknown', 'stopped', 'crashed')), 0),
+    coalesce(sum(t.seconds) filter (where t.status = 'stopped'), 0),
+    coalesce(sum(t.seconds) filter (where t.status = 'crashed'), 0)
+  from spent t group by t.worker_name
+$$;
+
+create or replace function hp_private.sample_load(at timestamptz) returns void
+language sql set search_path = ''
+as $$
+  insert into hp_private.history_sample (at, worker_ids, minutes, cpu, memory, lag)
+  select sample_load.at, array_agg(l.worker_id), array_agg(l.minute), array_agg(l.cpu), array_agg(l.memory), array_agg(l.lag)
+  from (
+    select w.worker_id, floor(date_part('epoch', w.last_heartbeat) / 60)::integer as minute, w.cpu_percent as cpu,
+      w.memory_percent as memory, w.event_loop_lag_ms as lag
+    from public.hp_worker_status w
+    where w.last_heartbeat <= sample_load.at and w.last_heartbeat
+      > coalesce((select max(s.at) from hp_private.history_sample s), sample_load.at - interval '1 minute')
+    offset 0
+  ) l
+  where l.cpu is not null
+  having count(*) > 0
+  on conflict do nothing
+$$;
+
+create or replace function hp_private.roll_minute(minute timestamptz, known tstzmultirange, counted_to timestamptz, until timestamptz)
+returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_end timestamptz := minute + interval '1 minute';
+  v_known_s double precision := hp_private.seconds_of(known);
+  v_before double precision := case when until > v_end and until > counted_to
+    then extract(epoch from v_end - counted_to) / extract(epoch from until - counted_to) else 1 end;
+  v_within double precision := least(1, 60 / greatest(1, extract(epoch from v_end - counted_to)));
+begin
+  perform hp_private.make_history_room(60, minute);
+
+  with total as materialized (
+    select t.block * 128 + u.place - 1 as worker_id, u.jobs, u.errors
+    from hp_private.history_total t cross join lateral unnest(t.jobs, t.errors) with ordinality u (jobs, errors, place)
+  ),
+  load as (
+    select u.worker_id, avg(u.cpu) as cpu_mean, max(u.cpu) as cpu_max, avg(u.memory) as memory_mean, max(u.memory) as memory_max,
+      max(u.lag) as lag_max
+    from hp_private.history_sample s
+      cross join lateral unnest(s.worker_ids, s.minutes, s.cpu, s.memory, s.lag) u (worker_id, minute, cpu, memory, lag)
+    where s.at >= roll_minute.minute and u.minute = floor(extract(epoch from roll_minute.minute) / 60)::integer
+    group by u.worker_id
+  ),
+  worker as materialized (
+    select w.worker_id, w.jobs_processed, w.error_count,
+      coalesce(l.cpu_mean, w.cpu_percent) as cpu_mean, coalesce(l.cpu_max, w.cpu_percent) as cpu_max,
+      coalesce(l.memory_mean, w.memory_percent) as memory_mean, coalesce(l.memory_max, w.memory_percent) as memory_max,
+      coalesce(l.lag_max, w.event_loop_lag_ms) as lag_max,
+      s.up_s, s.up_s + case when s.meant then 0 else s.down_s end as known_s,
+      w.jobs_processed - n.jobs as jobs_new, w.error_count - n.errors as errors_new,
+      n.jobs as jobs_before, n.errors as errors_before
+    from public.hp_worker_status w
+      left join hp_private.phases(roll_minute.minute, roll_minute.known) p on p.worker_name = w.worker_name
+      left join public.hp_worker_group g on g.worker_type = w.worker_type
+      left join total t on t.worker_id = w.worker_id
+      left join load l on l.worker_id = w.worker_id
+      cross join lateral (
+        select coalesce(t.jobs, b.nothing) as jobs, coalesce(t.errors, b.nothing) as errors
+        from (select case when w.started_at >= roll_minute.counted_to - interval '10 minutes' then 0::bigint end as nothing) b) n
+      cross join lateral (
+        select
+          coalesce(p.alive_s, case when w.status not in ('unknown', 'stopped', 'crashed') then v_known_s else 0 end) as alive_s,
+          coalesce(p.stopped_s, case when w.status = 'stopped' then v_known_s else 0 end) as stopped_s,
+          coalesce(p.crashed_s, case when w.status = 'crashed' then v_known_s else 0 end) as crashed_s,
+          w.kind = 'scheduled' and (w.status <> 'stopped' or w.lease_expires_at is not null) as between_runs) f
+      cross join lateral (
+        select
+          f.alive_s + case when f.between_runs then f.stopped_s else 0 end as up_s,
+          f.crashed_s + case when f.between_runs or not w.expected then 0 else f.stopped_s end as down_s,
+          coalesce(greatest(w.paused_until, g.paused_until) > roll_minute.minute, false) as meant) s
+  ),
+  told as (
+    select w.worker_id, w.jobs_processed, w.error_count,
+      k.up_s, k.known_s, w.jobs_new, w.errors_new, w.jobs_before, w.errors_before,
+      case when k.up_s > 0 and w.cpu_mean is not null then least(round(w.cpu_mean * 10), 32767)::smallint end as cpu_mean,
+      case when k.up_s > 0 and w.cpu_max is not null then least(round(w.cpu_max * 10), 32767)::smallint end as cpu_max,
+      case when k.up_s > 0 and w.memory_mean is not null then least(round(w.memory_mean * 10), 32767)::smallint end as memory_mean,
+      case when k.up_s > 0 and w.memory_max is not null then least(round(w.memory_max * 10), 32767)::smallint end as memory_max,
+      case when k.up_s > 0 and w.lag_max is not null then least(round(w.lag_max), 32767)::smallint end as lag_max,
+      case when k.known_s is not null and w.jobs_new >= 0 then round(w.jobs_new * v_before) end as jobs_due,
+      case when k.known_s is not null and w.errors_new >= 0 then round(w.errors_new * v_before) end as errors_due
+    from worker w
+      cross join lateral (
+        select case when round(w.known_s) > 0 then round(w.up_s)::integer end as up_s, nullif(round(w.known_s)::integer, 0) as known_s) k
+  ),
+  placed as materialized (
+    select d.block, d.place, t.up_s, t.known_s, t.cpu_mean, t.cpu_max, t.memory_mean, t.memory_max, t.lag_max,
+      case when t.jobs_due is not null then least(round(t.jobs_due * v_within), 2147483647)::integer end as jobs,
+      case when t.errors_due is not null then least(round(t.errors_due * v_within), 2147483647)::integer end as errors,
+      case when t.jobs_new >= 0 then t.jobs_before + coalesce(t.jobs_due, 0) else t.jobs_processed end::bigint as jobs_total,
+      case when t.errors_new >= 0 then t.errors_before + coalesce(t.errors_due, 0) else t.error_count end::bigint as errors_total
+    from (select b.block, p.place from (select distinct w.worker_id / 128 as block from worker w) b
+        cross join generate_series(0, 127) p (place)) d
+      left join told t on t.worker_id = d.block * 128 + d.place
+    order by d.block, d.place
+  ),
+  bucket as (
+    insert into public.hp_worker_bucket (step_s, at, block, up_s, known_s, jobs, errors,
+      cpu_mean, cpu_max, memory_mean, memory_max, lag_max, jobs_done)
+    select 60, roll_minute.minute, p.block, array_agg(p.up_s), array_agg(p.known_s), array_agg(p.jobs), array_agg(p.errors),
+      array_agg(p.cpu_mean), array_agg(p.cpu_max), array_agg(p.memory_mean), array_agg(p.memory_max), array_agg(p.lag_max), coalesce(sum(p.jobs), 0)
+    from placed p group by p.block having count(p.known_s) > 0
+    on conflict do nothing
+  )
+  insert into hp_private.history_total as t (block, jobs, errors)
+  select p.block, array_agg(p.jobs_total), array_agg(p.errors_total) from placed p group by p.block
+  on conflict (block) do update set jobs = excluded.jobs, errors = excluded.errors;
+
+  delete from hp_private.history_sample s where s.at < v_end;
+end
+$$;
+
+create or replace function hp_private.roll_minutes(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_history hp_private.history;
+  v_until timestamptz := date_bin('1 minute', at, 'epoch');
+  v_minute timestamptz;
+  v_known tstzmultirange;
+  v_part tstzmultirange;
+begin
+  select * into v_history from hp_private.history;
+  if v_history.minutes_to is null then
+    insert into hp_private.history_total as t (block, jobs, errors)
+    select d.block, array_agg(w.jobs_processed order by d.place), array_agg(w.error_count order by d.place)
+    from (select b.block, p.place from (select distinct w.worker_id / 128 as block from public.hp_worker_status w) b
+        cross join generate_series(0, 127) p (place)) d
+      left join public.hp_worker_status w on w.worker_id = d.block * 128 + d.place
+    group by d.block
+    on conflict (block) do update set jobs = excluded.jobs, errors = excluded.errors;
+    update hp_private.history h set kept_since = roll_minutes.at, minutes_to = v_until, counted_to = roll_minutes.at,
+      hours_to = date_bin('1 hour', roll_minutes.at, 'epoch'), days_to = date_bin('1 day', roll_minutes.at, 'epoch')
+    where h.id;
+    return;
+  end if;
+  if v_history.minutes_to >= v_until then
+    return;
+  end if;
+
+  v_minute := greatest(v_history.minutes_to, v_until - interval '1 hour');
+  v_known := hp_private.monitored(greatest(v_minute, v_history.kept_since), v_until);
+  for v_rolled in 1 .. 5 loop
+    v_minute := date_bin('1 minute', lower(v_known * tstzmultirange(tstzrange(v_minute, v_until))), 'epoch');
+    exit when v_minute is null;
+    v_part := v_known * tstzmultirange(tstzrange(v_minute, v_minute + interval '1 minute'));
+    perform hp_private.roll_minute(v_minute, v_part, v_history.counted_to, v_until);
+    v_minute := v_minute + interval '1 minute';
+    v_history.counted_to := v_minute;
+    exit when v_minute >= v_until;
+  end loop;
+  update hp_private.history h set minutes_to = coalesce(v_minute, v_until), counted_to = v_history.counted_to where h.id;
+end
+$$;
+
+create or replace function hp_private.pack_history(of_step_s integer, step_s integer, at timestamptz, block bigint) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  insert into public.hp_worker_bucket (step_s, at, block, up_s, known_s, jobs, errors,
+    cpu_mean, cpu_max, memory_mean, memory_max, lag_max, jobs_done)
+  select pack_history.step_s, pack_history.at, pack_history.block,
+    array_agg(s.up_s), array_agg(s.known_s), array_agg(s.jobs), array_agg(s.errors),
+    array_agg(s.cpu_mean), array_agg(s.cpu_max), array_agg(s.memory_mean), array_agg(s.memory_max), array_agg(s.lag_max),
+    coalesce(sum(s.jobs), 0)
+  from (
+    select u.place, sum(u.up_s)::integer as up_s, sum(u.known_s)::integer as known_s,
+      case when count(u.jobs) > 0 then least(sum(u.jobs), 2147483647)::integer end as jobs, case when count(u.errors) > 0 then least(sum(u.errors), 2147483647)::integer end as errors,
+      round(sum(u.cpu_mean * u.up_s::numeric) / nullif(sum(u.up_s) filter (where u.cpu_mean is not null), 0))::smallint as cpu_mean,
+      max(u.cpu_max) as cpu_max,
+      round(sum(u.memory_mean * u.up_s::numeric) / nullif(sum(u.up_s) filter (where u.memory_mean is not null), 0))::smallint as memory_mean,
+      max(u.memory_max) as memory_max, max(u.lag_max) as lag_max
+    from public.hp_worker_bucket b
+      cross join lateral unnest(b.up_s, b.known_s, b.jobs, b.errors, b.cpu_mean, b.cpu_max, b.memory_mean, b.memory_max, b.lag_max)
+        with ordinality u (up_s, known_s, jobs, errors, cpu_mean, cpu_max, memory_mean, memory_max, lag_max, place)
+    where b.block = pack_history.block and b.step_s = pack_history.of_step_s
+      and b.at >= pack_history.at and b.at < pack_history.at + make_interval(secs => pack_history.step_s)
+    group by u.place order by u.place
+  ) s
+  having count(s.known_s) > 0
+  on conflict do nothing;
+end
+$$;
+
+create or replace function hp_private.pack_step(of_step_s integer, step_s integer, at timestamptz, deadline timestamptz) returns boolean
+language plpgsql set search_path = ''
+as $$
+declare
+  v_block bigint;
+begin
+  perform hp_private.make_history_room(step_s, at);
+  for v_block in
+    select distinct b.block from public.hp_worker_bucket b
+    where b.step_s = pack_step.of_step_s and b.at >= pack_step.at and b.at < pack_step.at + make_interval(secs => pack_step.step_s)
+      and not exists (select from public.hp_worker_bucket p
+        where p.block = b.block and p.step_s = pack_step.step_s and p.at = pack_step.at)
+    order by b.block
+  loop
+    perform hp_private.pack_history(of_step_s, step_s, at, v_block);
+    if clock_timestamp() > deadline then
+      return false;
+    end if;
+  end loop;
+  return true;
+end
+$$;
+
+create or replace function hp_private.pack_steps() returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_history hp_private.history;
+  v_deadline timestamptz := clock_timestamp() + interval '40 milliseconds';
+begin
+  select * into v_history from hp_private.history;
+  while v_history.hours_to + interval '1 hour' <= v_history.minutes_to and clock_timestamp() <= v_deadline loop
+    exit when not hp_private.pack_step(60, 3600, v_history.hours_to, v_deadline);
+    v_history.hours_to := v_history.hours_to + interval '1 hour';
+  end loop;
+  while v_history.days_to + interval '24 hours' <= v_history.hours_to and clock_timestamp() <= v_deadline loop
+    exit when not hp_private.pack_step(3600, 86400, v_history.days_to, v_deadline);
+    v_history.days_to := v_history.days_to + interval '24 hours';
+  end loop;
+  update hp_private.history h set hours_to = v_history.hours_to, days_to = v_history.days_to
+  where h.id and (h.hours_to, h.days_to) is distinct from (v_history.hours_to, v_history.days_to);
+end
+$$;
+
+create or replace function hp_private.keep_history(at timestamptz) returns void
+language plpgsql set search_path = '' set lock_timeout = '100ms'
+set jit = off
+as $$
+declare
+  v_failure text;
+begin
+  begin
+    perform hp_private.sample_load(at);
+    perform hp_private.roll_minutes(at);
+  exception when others then
+    v_failure := left(sqlerrm, 500);
+    raise warning 'minutes are not rolled up: %', sqlerrm;
+  end;
+  begin
+    perform hp_private.pack_steps();
+  exception when others then
+    v_failure := coalesce(v_failure, left(sqlerrm, 500));
+    raise warning 'hours and days are not made: %', sqlerrm;
+  end;
+  begin
+    update hp_private.history h set swept_at = keep_history.at
+    where h.id and (h.swept_at is null or h.swept_at <= keep_history.at - interval '10 minutes');
+    if found then
+      perform hp_private.sweep_history(at);
+    end if;
+  exception
+    when lock_not_available then null;
+    when others then
+      v_failure := coalesce(v_failure, left(sqlerrm, 500));
+      raise warning 'old history is not removed: %', sqlerrm;
+  end;
+  update hp_private.history h
+  set failure = v_failure, failed_at = case when v_failure is not null then coalesce(h.failed_at, keep_history.at) end
+  where h.id and (h.failure is distinct from v_failure);
+end
+$$;
+
+revoke all on function
+  hp_private.make_history_room, hp_private.sweep_history, hp_private.monitored, hp_private.seconds_of,
+  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes, hp_private.pack_history,
+  hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
+from public;
+
+comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';
+comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings allow.';
+comment on function hp_private.monitored is 'When the monitor worked, within a stretch of time.';
+comment on function hp_private.seconds_of is 'How long stretches of time are together.';
+comment on function hp_private.phases is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
+comment on function hp_private.sample_load is 'Stores the load that beats reported since the last tick.';
+comment on function hp_private.roll_minute is 'Writes one minute of all workers.';
+comment on function hp_private.roll_minutes is 'Writes the minutes that are over and not written yet, five at the most.';
+comment on function hp_private.pack_history is 'Makes a longer step of a block out of shorter ones.';
+comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; returns whether all are done.';
+comment on function hp_private.pack_steps is 'Makes the hours and days that are over.';
+comment on function hp_private.keep_history is 'Rolls up what is over and removes what is old; whatever happens, it never fails.';
+
+-- 20261122001800_page.sql
+create or replace function public.hp_fleet() returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  perform hp_private.require_member();
+  return (
+    select jsonb_build_object(
+      'header', hp_private.fleet_header(now()),
+      'workers', coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_name), '[]'),
+      'groups', (
+        select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(g)) order by g.worker_type), '[]')
+        from hp_private.group_state g))
+    from hp_private.worker_state s);
+end
+$$;
+
+create or replace function public.hp_worker_page(worker_name text) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_most constant integer := least(greatest(coalesce(most, 100), 1), 500);
-  v_levels constant text[] := (array['debug', 'info', 'warn', 'error'])[
-    coalesce(array_position(array['debug', 'info', 'warn', 'error'], hp_worker_logs.level), 1):];
-  v_search constant text := lower(left(coalesce(hp_worker_logs.search, ''), 200));
+  v_most constant integer := 100;
+  v_most_beside constant integer := 20;
+  v_worker public.hp_worker_status;
 begin
-  -- Two conditions, not one: the right to call is_member() is checked before "and" can pass over it, and the secret key has none.
-  if current_user = 'authenticated' then
-    if not hp_private.is_member() then
-      raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-    end if;
-  end if;
-  if hp_worker_logs.level is not null and hp_worker_logs.level not in ('debug', 'info', 'warn', 'error') then
-    raise exception 'level is %; it must be debug, info, warn or error', left(hp_worker_logs.level, 64) using errcode = 'PT400';
-  end if;
-  return (
-    with kept as (
-      select l.*, sum(l.dropped) over (partition by l.instance_id order by l.id) as dropped_before
-      from public.hp_worker_log l
-      where l.worker_name = hp_worker_logs.worker_name and (hp_worker_logs.before is null or l.id < hp_worker_logs.before)
-    ),
-    found as (
-      select k.*, row_number() over (order by k.id desc) as place,
-        k.dropped_before - coalesce(lag(k.dropped_before) over (partition by k.instance_id order by k.id),
-          k.dropped_before - k.dropped) as dropped_since
-      from kept k
-      where k.level = any (v_levels) and (v_search = '' or strpos(lower(k.message), v_search) > 0)
-    )
-    select jsonb_build_object(
-      'lines', coalesce(jsonb_agg(jsonb_build_object('id', f.id, 'at', f.at, 'level', f.level, 'message', f.message,
-          'instance_id', f.instance_id, 'line', f.line)
-          || case when f.dropped_since > 0 then jsonb_build_object('dropped', f.dropped_since) else '{}' end
-        order by f.id) filter (where f.place <= v_most), '[]'),
-      'more', count(*) > v_most)
-    from found f);
+  perform hp_private.require_member();
+  select w.* into v_worker from public.hp_worker_status w where w.worker_name = hp_worker_page.worker_name;
+  return jsonb_build_object(
+    'header', hp_private.fleet_header(now()),
+    'workers', (
+      with beside as (
+        select w.worker_name from public.hp_worker_status w
+        where w.worker_type = nullif(v_worker.worker_type, '') and w.worker_name <> v_worker.worker_name
+        order by w.worker_name limit v_most
+      )
+      select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) order by s.worker_name), '[]')
+      from hp_private.worker_state s
+      where s.worker_name = v_worker.worker_name or s.worker_name in (select b.worker_name from beside b)),
+    'groups', (
+      select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(g))), '[]')
+      from hp_private.group_state g where g.worker_type = nullif(v_worker.worker_type, '')),
+    'details', case when v_worker.worker_name is not null then jsonb_build_object(
+      'metadata', v_worker.metadata, 'metadata_at', v_worker.metadata_at,
+      'instance_id', v_worker.instance_id, 'epoch', v_worker.epoch, 'created_at', v_worker.created_at,
+      'counted_jobs', v_worker.counted_jobs, 'counted_errors', v_worker.counted_errors,
+      'jobs_processed', v_worker.jobs_processed, 'error_count', v_worker.error_count,
+      'group', (
+        select jsonb_build_object('workers', count(*),
+          'alive', count(*) filter (where hp_private.is_alive(w, now(), p.watching_since)))
+        from public.hp_worker_status w cross join hp_private.monitor p
+        where w.worker_type = nullif(v_worker.worker_type, '')),
+      'beside', (
+        select coalesce(jsonb_agg(b.worker_name order by b.worker_name), '[]')
+        from (
+          select w.worker_name from public.hp_worker_status w cross join hp_private.monitor p
+          where w.hostname = v_worker.hostname and w.pid = v_worker.pid and w.worker_name <> v_worker.worker_name
+            and w.instance_id is not null and hp_private.is_alive(w, now(), p.watching_since)
+          order by w.worker_name limit v_most_beside) b),
+      'leases', (
+        select jsonb_build_object('held', count(*), 'first', coalesce(jsonb_agg(l.lease order by l.place)
+          filter (where l.place <= 50), '[]'))
+        from (
+          select row_number() over (order by l.claimed_at desc, l.key) as place, jsonb_build_object('key', l.key,
+            'token', l.token, 'instance_id', l.instance_id, 'claimed_at', l.claimed_at) as lease
+          from public.hp_job_lease l where l.worker_name = v_worker.worker_name) l),
+      'instances', (
+        select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(i)) order by i.epoch desc), '[]')
+        from (
+          select i.instance_id, i.epoch, i.status, i.started_at, i.hostname, i.pid, i.version, i.runtime, i.parts, i.counted_jobs,
+            i.counted_errors, i.last_heartbeat, i.lease_expires_at, i.registered_at, i.took_over_at, i.superseded_at,
+            i.ended_at, i.last_exit
+          from public.hp_worker_instance i where i.worker_name = v_worker.worker_name
+          order by i.epoch desc limit 12) i)) end);
 end
 $$;
 
--- Old lines, and the oldest of all where they are too many together: by their number, as if all were alike, and 50,000 at
--- once, for the tick waits (2 s for 300,000 of them).
-create or replace function hp_private.prune_logs(at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  v_most_bytes constant double precision := coalesce(hp_private.setting('logs_mb'), 50) * 1e6;
-  v_kept record;
-begin
-  update hp_private.pulse p set logs_pruned_at = at where p.id;
-  delete from public.hp_worker_log l
-  where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
-  -- Asked for exactly only where the table is large, holes and all.
-  if pg_total_relation_size('public.hp_worker_log') > v_most_bytes then
-    -- 90: the row's head, its numbers and its place in two indexes.
-    select count(*) as lines, sum(90 + pg_column_size(l.message) + octet_length(l.worker_name)) as bytes into v_kept
-    from public.hp_worker_log l;
-    if v_kept.bytes > v_most_bytes then
-      delete from public.hp_worker_log l where l.id <= (
-        select o.id from public.hp_worker_log o order by o.id
-        offset least(50000, floor(v_kept.lines * (1 - v_most_bytes / v_kept.bytes))::bigint) limit 1);
-    end if;
-  end if;
-end
-$$;
-
--- The tick's part: in an hour many workers may say much.
-create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  if coalesce(prune_large_logs.pruned_at, '-infinity') <= at - interval '5 minutes'
-    and pg_relation_size('public.hp_worker_log') > 2 * coalesce(hp_private.setting('logs_mb'), 50) * 1e6
-  then
-    perform hp_private.prune_logs(at);
-  end if;
-end
-$$;
-
-revoke all on function hp_private.prune_large_logs(timestamptz, timestamptz) from public;
-revoke all on function hp_private.read_logs(jsonb, bigint, timestamptz) from public;
-revoke all on function hp_private.store_logs(hp_private.beat[], jsonb[], timestamptz) from public;
-revoke all on function hp_private.prune_logs(timestamptz) from public;
-revoke all on function public.hp_worker_logs(text, integer, text, text, bigint) from public, anon, authenticated, service_role;
-grant execute on function public.hp_worker_logs(text, integer, text, text, bigint) to authenticated, service_role;
-
-comment on function hp_private.read_logs(jsonb, bigint, timestamptz) is 'The lines of a beat after one, how far they go, and what is wrong with the first that can''t be read.';
-comment on function hp_private.store_logs(hp_private.beat[], jsonb[], timestamptz) is 'Keeps the lines that beats bring; adds to the answers how far.';
-comment on function hp_private.prune_large_logs(timestamptz, timestamptz) is 'prune_logs() where the table has grown large since it last ran.';
-comment on function hp_private.prune_logs(timestamptz) is 'Removes lines that are too old, or too many.';
-comment on function public.hp_worker_logs(text, integer, text, text, bigint) is 'Last lines of a worker''s log, oldest first: {lines, more}. level: that and worse. before: an id. Errors: PT400 level, PT403 not a member.';
-
--- 20261122003050_worker_channel.sql
--- A page that shows one worker hears more of it: its log, its events, its commands, on the worker's own channel
--- hp:worker:<worker_name>, members only (the policy stands with the fleet's). Nothing is sent there unless somebody said in
--- the last 150 s that they look. What is sent is a hint: a page asks for what it missed.
 create table if not exists hp_private.followed_worker (
   worker_name text
     constraint followed_worker_pkey primary key,
@@ -7042,30 +5083,26 @@ create table if not exists hp_private.followed_worker (
 );
 
 alter table hp_private.followed_worker enable row level security;
+
 revoke all on table hp_private.followed_worker from public, anon, authenticated, service_role;
--- note: no policy and no grant; only the functions below use it.
 
-comment on table hp_private.followed_worker is 'Workers of which somebody looks at the page.';
+comment on table hp_private.followed_worker is 'Workers with an open page of their own.';
 comment on column hp_private.followed_worker.worker_name is 'The worker.';
-comment on column hp_private.followed_worker.until is 'Until when somebody looks.';
-comment on column hp_private.followed_worker.log_id is 'Last line of its log that was told.';
-comment on column hp_private.followed_worker.sent_at is 'When lines were last told.';
+comment on column hp_private.followed_worker.until is 'Until when the page is taken for open.';
+comment on column hp_private.followed_worker.log_id is 'Last line of its log that was sent.';
+comment on column hp_private.followed_worker.sent_at is 'When lines were last sent.';
 
--- SECURITY DEFINER: a viewer may say that it looks at a worker and may write nothing else. A worker that nobody followed
--- is nudged, so that it learns at once that its log is wanted.
 create or replace function public.hp_watch_worker(worker_name text) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
   v_until constant timestamptz :=
-    now() + make_interval(secs => coalesce(hp_private.setting('watch_lasts_s'), 150)::double precision);
+    now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision);
   v_worker public.hp_worker_status;
   v_before timestamptz;
   v_log_id bigint;
 begin
-  if hp_private.asks_as() = 'stranger' then
-    raise exception 'you are signed in, but not a member of this Lastseen' using errcode = 'PT403';
-  end if;
+  perform hp_private.require_member();
   select * into v_worker from public.hp_worker_status w where w.worker_name = hp_watch_worker.worker_name;
   if not found then
     raise exception 'there is no worker named %', left(hp_watch_worker.worker_name, 128) using errcode = 'PT404';
@@ -7074,20 +5111,17 @@ begin
   select coalesce(max(l.id), 0) into v_log_id from public.hp_worker_log l where l.worker_name = v_worker.worker_name;
   insert into hp_private.followed_worker as f (worker_name, until, log_id) values (v_worker.worker_name, v_until, v_log_id)
   on conflict on constraint followed_worker_pkey do update set until = excluded.until,
-    -- What came while nobody looked is not told.
     log_id = case when f.until <= now() then excluded.log_id else f.log_id end;
-  update hp_private.pulse p set followed_until = v_until where p.id;
+  update hp_private.monitor p set followed_until = v_until where p.id;
   if coalesce(v_before, '-infinity') <= now() and v_worker.instance_id is not null
     and hp_private.instance_lease(v_worker.worker_name, v_worker.instance_id) > now()
   then
-    perform realtime.send('{}', 'nudge', 'hp:nudge:' || v_worker.instance_id, true);
+    perform realtime.send('{}', 'wake-up', 'hp:wake-up:' || v_worker.instance_id, true);
   end if;
-  return jsonb_build_object('now', now(), 'watched_until', v_until);
+  return jsonb_build_object('now', now(), 'viewed_until', v_until);
 end
 $$;
 
--- One message a second of a worker at most. Few lines are in it; of many only that they are there (4 KB at most: broadcasts
--- are rows that are kept for days), and then the page asks for them.
 create or replace function hp_private.send_logs(names text[], at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
@@ -7104,7 +5138,6 @@ begin
       and (names is null or f.worker_name = any (names))
     order by f.worker_name for no key update of f skip locked
   loop
-    -- The store of activity is not asked: who follows one log wants to, and is told more rarely when this one is used up.
     exit when not hp_private.take_message('log',
       coalesce(hp_private.setting('activity_store'), 600)::double precision,
       1 / greatest(coalesce(hp_private.setting('activity_refill_s'), 10), 0.1)::double precision, '0', at);
@@ -7130,53 +5163,49 @@ begin
 end
 $$;
 
--- Tells who looks at a worker of something that it is as well to know at once, where the store of transitions lasts.
-create or replace function hp_private.tell_follower(worker_name text, event text, payload jsonb) returns void
+create or replace function hp_private.send_to_followers(worker_name text, event text, payload jsonb) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  if exists (select from hp_private.followed_worker f where f.worker_name = tell_follower.worker_name and f.until > now())
-    and hp_private.take_message('transition',
-      coalesce(hp_private.setting('transition_store'), 20)::double precision,
-      coalesce(hp_private.setting('transition_refill_per_s'), 5)::double precision, '0', clock_timestamp())
+  if exists (select from hp_private.followed_worker f where f.worker_name = send_to_followers.worker_name and f.until > now())
+    and hp_private.take_transition()
   then
-    perform realtime.send(payload, event, 'hp:worker:' || tell_follower.worker_name, true);
+    perform realtime.send(payload, event, 'hp:worker:' || send_to_followers.worker_name, true);
   end if;
 end
 $$;
 
-create or replace function hp_private.tg_hp_worker_event__tell() returns trigger
+create or replace function hp_private.tg_hp_worker_event__send() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if new.worker_name is not null and exists (select from hp_private.pulse p where p.followed_until > now()) then
-    perform hp_private.tell_follower(new.worker_name, 'event', jsonb_build_object('event', jsonb_strip_nulls(to_jsonb(new))));
+  if new.worker_name is not null and exists (select from hp_private.monitor p where p.followed_until > now()) then
+    perform hp_private.send_to_followers(new.worker_name, 'event', jsonb_build_object('event', jsonb_strip_nulls(to_jsonb(new))));
   end if;
   return null;
 end
 $$;
 
-create or replace function hp_private.tg_hp_worker_command__tell() returns trigger
+create or replace function hp_private.tg_hp_worker_command__send() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  if new.worker_name is not null and exists (select from hp_private.pulse p where p.followed_until > now()) then
-    perform hp_private.tell_follower(new.worker_name, 'command',
+  if new.worker_name is not null and exists (select from hp_private.monitor p where p.followed_until > now()) then
+    perform hp_private.send_to_followers(new.worker_name, 'command',
       jsonb_build_object('command', hp_private.command_state(new, null) - 'requested_by'));
   end if;
   return null;
 end
 $$;
 
-create or replace trigger _900_tell after insert on public.hp_worker_event
-  for each row execute function hp_private.tg_hp_worker_event__tell();
-create or replace trigger _900_tell_asked after insert on public.hp_worker_command
-  for each row execute function hp_private.tg_hp_worker_command__tell();
-create or replace trigger _900_tell_moved after update on public.hp_worker_command
+create or replace trigger _900_send after insert on public.hp_worker_event
+  for each row execute function hp_private.tg_hp_worker_event__send();
+create or replace trigger _900_send_requested after insert on public.hp_worker_command
+  for each row execute function hp_private.tg_hp_worker_command__send();
+create or replace trigger _900_send_moved after update on public.hp_worker_command
   for each row when (old.state is distinct from new.state or old.instance_ended_at is distinct from new.instance_ended_at)
-  execute function hp_private.tg_hp_worker_command__tell();
+  execute function hp_private.tg_hp_worker_command__send();
 
--- Adds to the answers of beats of workers whose log somebody follows how often it is wanted.
 create or replace function hp_private.answer_followed(
   beats hp_private.beat[], answers jsonb[], every_s double precision, at timestamptz
 ) returns jsonb[]
@@ -7196,7 +5225,6 @@ begin
 end
 $$;
 
--- The tick's part: what the last beats of a second left untold, and who does not look any more.
 create or replace function hp_private.follow_workers(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
@@ -7206,29 +5234,1268 @@ begin
 end
 $$;
 
-revoke all on function public.hp_watch_worker(text) from public, anon, authenticated, service_role;
-revoke all on function hp_private.send_logs(text[], timestamptz) from public;
-revoke all on function hp_private.tell_follower(text, text, jsonb) from public;
-revoke all on function hp_private.tg_hp_worker_event__tell() from public;
-revoke all on function hp_private.tg_hp_worker_command__tell() from public;
-revoke all on function hp_private.answer_followed(hp_private.beat[], jsonb[], double precision, timestamptz) from public;
-revoke all on function hp_private.follow_workers(timestamptz) from public;
-grant execute on function public.hp_watch_worker(text) to authenticated, service_role;
+create or replace function hp_private.cron_job() returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_job jsonb;
+begin
+  if to_regclass('cron.job') is not null then
+    begin
+      execute $query$
+        select jsonb_build_object('schedule', j.schedule, 'active', j.active, 'last_run', (
+          select jsonb_build_object('status', d.status, 'message', left(d.return_message, 500))
+          from cron.job_run_details d where d.jobid = j.jobid and d.end_time is not null order by d.runid desc limit 1))
+        from cron.job j where j.jobname = 'lastseen-tick'
+      $query$ into v_job;
+    exception when others then
+      v_job := jsonb_build_object('error', sqlerrm);
+    end;
+  end if;
+  return v_job;
+end
+$$;
 
-comment on function public.hp_watch_worker(text) is 'Says that somebody looks at a worker; its channel speaks only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
-comment on function hp_private.send_logs(text[], timestamptz) is 'Tells new lines of these workers, or of all, to who follows them.';
-comment on function hp_private.tell_follower(text, text, jsonb) is 'Sends one message on a worker''s channel, where somebody looks.';
-comment on function hp_private.tg_hp_worker_event__tell() is 'Tells who looks at a worker of its new event.';
-comment on function hp_private.tg_hp_worker_command__tell() is 'Tells who looks at a worker of a command that was asked for or moved on.';
-comment on function hp_private.answer_followed(hp_private.beat[], jsonb[], double precision, timestamptz) is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
-comment on function hp_private.follow_workers(timestamptz) is 'Tells lines that are untold; forgets who does not look any more.';
+create or replace function hp_private.object_rights() returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_object_agg(o.name, o.rights) from (
+    select n.nspname || '.' || p.proname as name, (
+      select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
+      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
+    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
+    union all
+    select n.nspname || '.' || c.relname, (
+      select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
+      from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
+  ) o
+$$;
 
--- 20261122009900_tick_schedule.sql
--- Who runs hp_tick(). Where there is pg_cron, as on hosted projects, it does: every 5 seconds where it takes seconds (1.5
--- and later), each minute where it does not. Elsewhere something must call it: see docs/scheduling.md.
---
--- It never fails: a database without a scheduler is a whole one, whose beats and open pages run an overdue tick. Jobs of
--- these names that exist are left as they are, for somebody may have set another pace.
+create or replace function public.hp_diagnosis() returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  return jsonb_build_object(
+    'now', clock_timestamp(),
+    'server_version', current_setting('server_version'),
+    'cron', jsonb_build_object(
+      'available', exists (select from pg_catalog.pg_available_extensions e where e.name = 'pg_cron'),
+      'job', hp_private.cron_job()),
+    'tick', (
+      select jsonb_build_object('age_s', extract(epoch from clock_timestamp() - p.tick_at),
+        'every_s', hp_private.setting('tick_every_s'), 'impaired_since', p.impaired_since)
+      from hp_private.monitor p),
+    'history', (
+      select jsonb_build_object('failed_since', h.failed_at, 'failure', h.failure) from hp_private.history h),
+    'digest_every_s', hp_private.setting('digest_every_s'),
+    'objects', hp_private.object_rights(),
+    'unguarded', (
+      select coalesce(jsonb_agg(c.relname order by c.relname), '[]')
+      from pg_catalog.pg_class c
+      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname like 'hp\_%' and not c.relrowsecurity),
+    'policies', (
+      select coalesce(jsonb_agg(p.policyname order by p.policyname), '[]') from pg_catalog.pg_policies p
+      where p.schemaname = 'realtime' and p.tablename = 'messages'),
+    'members', (select count(*) from public.hp_member),
+    'owners', (select count(*) from public.hp_member m where m.role = 'owner'),
+    'tokens', (
+      select jsonb_build_object(
+        'valid', count(*) filter (where t.revoked_at is null and (t.expires_at > now()) is not false),
+        'ending', coalesce(jsonb_agg(t.label order by t.label) filter (
+          where t.revoked_at is null and t.expires_at between now() and now() + interval '14 days'), '[]'),
+        'refused', coalesce(jsonb_agg(jsonb_build_array(t.label, t.refused_why) order by t.refused_at desc) filter (
+          where t.refused_at > now() - interval '1 day'), '[]'))
+      from public.hp_worker_token t),
+    'workers', (
+      select jsonb_build_object(
+        'all', count(*),
+        'never_reported', coalesce(jsonb_agg(w.worker_name order by w.worker_name)
+          filter (where w.last_heartbeat is null and w.expected), '[]'),
+        'conflicts', coalesce(jsonb_agg(w.worker_name order by w.worker_name) filter (where w.name_conflict_since is not null), '[]'),
+        'skewed', coalesce(jsonb_agg(jsonb_build_array(w.worker_name, w.clock_skew_ms) order by w.worker_name)
+          filter (where abs(w.clock_skew_ms) > 30000 and w.last_heartbeat > now() - interval '1 day'), '[]'))
+      from public.hp_worker_status w));
+end
+$$;
+
+revoke all on function
+  hp_private.send_logs, hp_private.send_to_followers, hp_private.tg_hp_worker_event__send,
+  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job,
+  hp_private.object_rights
+from public;
+revoke all on function
+  public.hp_fleet, public.hp_worker_page, public.hp_watch_worker, public.hp_diagnosis
+from public, anon, authenticated, service_role;
+grant execute on function public.hp_fleet, public.hp_worker_page, public.hp_watch_worker to authenticated, service_role;
+grant execute on function public.hp_diagnosis to service_role;
+
+comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
+comment on function public.hp_worker_page is 'One worker at one instant: header, it and those of its group, and what only its own page shows. Errors: PT403 not a member.';
+comment on function public.hp_watch_worker is 'Follows a worker for 150 s: messages on its channel flow only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
+comment on function hp_private.send_logs is 'Sends new lines of these workers, or of all, to their followers.';
+comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where it has followers.';
+comment on function hp_private.tg_hp_worker_event__send is 'Sends a worker''s new event to its followers.';
+comment on function hp_private.tg_hp_worker_command__send is 'Sends a worker''s command that is new or has moved on to its followers.';
+comment on function hp_private.answer_followed is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
+comment on function hp_private.follow_workers is 'Sends lines that were not sent yet; forgets followers that are gone.';
+comment on function hp_private.cron_job is 'The job of pg_cron that runs the tick, or null.';
+comment on function hp_private.object_rights is 'Roles that may use each of our functions, tables and views.';
+comment on function public.hp_diagnosis is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
+
+-- 20261122001900_public_page.sql
+insert into public.hp_setting (key, value, description) values
+  ('public_page', 'false', 'Whether anyone may see the status of workers marked public: true or false.'),
+  ('frame_ancestors', '"''self''"', 'Which sites may embed the status line: sources of the directive frame-ancestors, as text.')
+on conflict (key) do nothing;
+
+create or replace function hp_private.public_words(rule text, kind text) returns text
+language sql immutable set search_path = ''
+return case rule
+  when 'fine' then case when kind = 'scheduled' then 'on schedule' else 'running' end
+  when 'paused' then 'paused'
+  when 'stopped' then 'stopped'
+  when 'stopped-but-expected' then 'stopped'
+  when 'never-reported' then 'never reported'
+  when 'not-monitored' then 'not monitored'
+  when 'crashed' then 'not running'
+  when 'silent' then 'no signal'
+  when 'late' then 'signal is late'
+  when 'breaker-open' then 'failing'
+  when 'breaker-half-open' then 'recovering'
+  when 'error' then 'failing'
+  when 'run-errors' then 'failing'
+  when 'stuck' then 'stuck'
+  when 'run-late' then 'slow'
+  when 'event-loop' then 'slow'
+  when 'draining' then 'paused'
+  when 'no-run-yet' then 'starting'
+  when 'starting' then 'starting'
+  when 'stopping' then 'stopping'
+  when 'overdue' then 'overdue'
+  when 'due' then 'due'
+  when 'not-scheduled' then 'not scheduled'
+  else 'unknown'
+end;
+
+create or replace function public.hp_public_status() returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  if (select s.value from public.hp_setting s where s.key = 'public_page') is distinct from 'true'::jsonb then
+    return null;
+  end if;
+  return jsonb_build_object('now', now(), 'workers', (
+    select coalesce(jsonb_agg(jsonb_build_object('name', w.worker_name, 'level', h.level,
+      'words', hp_private.public_words(h.rule, w.kind), 'last_seen', w.last_heartbeat,
+        'uptime', u.uptime, 'uptime_days', u.uptime_days) order by w.worker_name), '[]')
+    from public.hp_worker_status w
+      cross join hp_private.monitor p
+      left join public.hp_worker_group g on g.worker_type = w.worker_type
+      cross join lateral hp_private.worker_health(
+        w, now(), p.watching_since, p.impaired_since, g.paused_until, g.paused_reason) h
+      cross join lateral hp_private.uptime(w.worker_id, now()) u
+    where w.is_public));
+end
+$$;
+
+create or replace function public.hp_set_public_page(shown boolean, workers text[]) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform hp_private.require_owner('change the public page');
+  if hp_set_public_page.shown is null or hp_set_public_page.workers is null then
+    raise exception '% is missing', case when hp_set_public_page.shown is null then 'shown' else 'workers' end
+      using errcode = 'PT400';
+  end if;
+
+  insert into public.hp_setting as s (key, value) values ('public_page', to_jsonb(hp_set_public_page.shown))
+  on conflict (key) do update set value = excluded.value, updated_at = now()
+  where s.value is distinct from excluded.value;
+
+  perform from public.hp_worker_status w
+  where w.is_public <> (w.worker_name = any (hp_set_public_page.workers))
+  order by w.worker_name for update;
+  update public.hp_worker_status w set is_public = not w.is_public
+  where w.is_public <> (w.worker_name = any (hp_set_public_page.workers));
+end
+$$;
+
+create table if not exists public.hp_embed_key (
+  key_hash bytea
+    constraint hp_embed_key_pkey primary key
+    constraint hp_embed_key_key_hash_check check (octet_length(key_hash) = 32),
+  id uuid not null default gen_random_uuid()
+    constraint hp_embed_key_id_key unique,
+  label text not null
+    constraint hp_embed_key_label_check check (char_length(label) between 1 and 100),
+  created_at timestamptz not null default now(),
+  last_used_at timestamptz
+);
+
+alter table public.hp_embed_key enable row level security;
+
+drop policy if exists "owners see the embed keys" on public.hp_embed_key;
+create policy "owners see the embed keys" on public.hp_embed_key
+  for select to authenticated using ((select hp_private.member_role()) = 'owner');
+
+revoke all on table public.hp_embed_key from anon, authenticated, service_role;
+grant select (id, label, created_at, last_used_at) on table public.hp_embed_key to authenticated, service_role;
+
+comment on table public.hp_embed_key is 'Keys that let a page embed the status line. A revoked one is gone.';
+comment on column public.hp_embed_key.key_hash is 'SHA-256 of the key.';
+comment on column public.hp_embed_key.id is 'By which it is revoked.';
+comment on column public.hp_embed_key.label is 'Where it is used.';
+comment on column public.hp_embed_key.created_at is 'When it was made.';
+comment on column public.hp_embed_key.last_used_at is 'When it was last used, to the minute.';
+
+create or replace function hp_private.bar(at timestamptz) returns jsonb
+language sql stable set search_path = ''
+return (
+  select jsonb_build_object(
+    'header', hp_private.fleet_header(bar.at),
+    'frame_ancestors', (select s.value #>> '{}' from public.hp_setting s where s.key = 'frame_ancestors'),
+    'groups', (
+      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('worker_type', g.worker_type, 'desired', g.desired,
+        'minimum', g.minimum, 'paused_until', g.paused_until, 'revision', g.revision)) order by g.worker_type), '[]')
+      from public.hp_worker_group g),
+    'workers', (
+      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'worker_id', w.worker_id, 'worker_name', w.worker_name, 'worker_type', w.worker_type, 'kind', w.kind,
+        'expected', w.expected, 'paused_until', w.paused_until, 'started_at', w.started_at,
+        'status', w.status, 'status_since', w.status_since, 'last_heartbeat', w.last_heartbeat,
+        'heartbeat_interval_s', w.heartbeat_interval_s, 'late_after_intervals', w.late_after_intervals,
+        'lost_after_intervals', w.lost_after_intervals, 'lease_expires_at', w.lease_expires_at, 'revision', w.revision,
+        'last_exit', case when w.last_exit is not null then '{}'::jsonb end,
+        'jobs_active', w.jobs_active, 'draining', nullif(w.draining, false),
+        'poll_interval_s', w.poll_interval_s, 'last_run_at', w.last_run_at,
+        'processed_count', w.processed_count, 'last_run_errors', w.last_run_errors, 'next_run_at', w.next_run_at,
+        'grace_s', w.grace_s, 'max_run_s', w.max_run_s, 'circuit_breaker_open', w.circuit_breaker_open,
+        'circuit_breaker_state', w.circuit_breaker_state, 'circuit_breaker_failures', w.circuit_breaker_failures,
+        'event_loop_blocked_ms', w.event_loop_blocked_ms)) order by w.worker_name), '[]')
+      from public.hp_worker_status w))
+);
+
+create or replace function public.hp_bar(embed_key text default null) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_hash constant bytea := sha256(convert_to(hp_bar.embed_key, 'UTF8'));
+begin
+  if hp_bar.embed_key is not null then
+    if not exists (select from public.hp_embed_key k where k.key_hash = v_hash) then
+      raise exception 'there is no such embed key; it may have been revoked' using errcode = 'PT401';
+    end if;
+    update public.hp_embed_key k set last_used_at = now()
+    where k.key_hash = (
+      select u.key_hash from public.hp_embed_key u
+      where u.key_hash = v_hash and (u.last_used_at is null or u.last_used_at < now() - interval '1 minute')
+      for update skip locked);
+  elsif auth.role() = 'anon' then
+    raise exception 'neither a session nor an embed key' using errcode = 'PT401';
+  else
+    perform hp_private.require_member();
+  end if;
+  return hp_private.bar(now());
+end
+$$;
+
+create or replace function public.hp_create_embed_key(label text) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_label constant text := trim(hp_create_embed_key.label);
+  v_key constant text := 'lsb_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+  v_id uuid;
+begin
+  perform hp_private.require_owner('make embed keys');
+  if coalesce(char_length(v_label), 0) not between 1 and 100 then
+    raise exception 'label is % characters long; 1 to 100', coalesce(char_length(v_label), 0) using errcode = 'PT400';
+  end if;
+  insert into public.hp_embed_key (key_hash, label) values (sha256(convert_to(v_key, 'UTF8')), v_label)
+  returning id into v_id;
+  return jsonb_build_object('id', v_id, 'label', v_label, 'key', v_key);
+end
+$$;
+
+create or replace function public.hp_revoke_embed_key(id uuid) returns boolean
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform hp_private.require_owner('revoke embed keys');
+  delete from public.hp_embed_key k where k.id = hp_revoke_embed_key.id;
+  return found;
+end
+$$;
+
+create or replace function public.hp_set_frame_ancestors(sources text) returns void
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_sources constant text[] := regexp_split_to_array(trim(hp_set_frame_ancestors.sources), '\s+');
+  v_wrong text;
+begin
+  perform hp_private.require_owner('say who embeds the status line');
+  if coalesce(cardinality(v_sources), 0) not between 1 and 20 or char_length(hp_set_frame_ancestors.sources) > 2000 then
+    raise exception 'sources must be 1 to 20, with spaces between them' using errcode = 'PT400';
+  end if;
+  select s into v_wrong from unnest(v_sources) s
+  where s !~ '^(''self''|https?://(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?)$'
+    and not (s = '''none''' and cardinality(v_sources) = 1)
+  limit 1;
+  if v_wrong is not null then
+    raise exception 'sources has %, which is neither ''self'' nor like https://app.example.com', left(v_wrong, 100)
+      using errcode = 'PT400';
+  end if;
+  insert into public.hp_setting as s (key, value)
+  values ('frame_ancestors', to_jsonb(array_to_string(v_sources, ' ')))
+  on conflict (key) do update set value = excluded.value, updated_at = now();
+end
+$$;
+
+revoke all on function hp_private.public_words, hp_private.bar from public;
+revoke all on function
+  public.hp_public_status, public.hp_set_public_page, public.hp_bar, public.hp_create_embed_key,
+  public.hp_revoke_embed_key, public.hp_set_frame_ancestors
+from public, anon, authenticated, service_role;
+grant execute on function public.hp_public_status, public.hp_bar to anon, authenticated, service_role;
+grant execute on function
+  public.hp_set_public_page, public.hp_create_embed_key, public.hp_revoke_embed_key, public.hp_set_frame_ancestors
+to authenticated, service_role;
+
+comment on function hp_private.public_words is 'A rule of hp_worker_health as a text for the public.';
+comment on function public.hp_public_status is 'Name, level, words, last_seen and uptime of the workers marked public; null while the public page is off. Anyone may ask.';
+comment on function public.hp_set_public_page is 'Shows or hides the public page, and marks exactly these workers public. Errors: PT400 null, PT403 not an owner.';
+comment on function hp_private.bar is 'What the status line is computed from, at a time.';
+comment on function public.hp_bar is 'What the status line is computed from, for a member or the holder of an embed key. Errors: PT401 no such key, PT403 not a member.';
+comment on function public.hp_create_embed_key is 'Makes a key for the status line and returns it, this once. Errors: PT400 label, PT403 not an owner.';
+comment on function public.hp_revoke_embed_key is 'Removes a key for the status line; whether there was one. Errors: PT403 not an owner.';
+comment on function public.hp_set_frame_ancestors is 'Sets which sites may embed the status line. Errors: PT400 sources, PT403 not an owner.';
+
+-- 20261122002000_apply_beats.sql
+insert into public.hp_setting (key, value, description) values
+  ('beats_per_second', '200', 'Beats a second that the whole fleet may send, activity included.')
+on conflict (key) do nothing;
+
+create or replace function hp_private.stretch_step(needed double precision, present double precision) returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_needed double precision := greatest(1, case when needed <= present then least(present, needed * 1.1) else needed end);
+  v_step double precision := power(2, floor(ln(v_needed) / ln(2::double precision))) / 4;
+begin
+  return ceil(v_needed / v_step) * v_step;
+end
+$$;
+
+create or replace function hp_private.pace_fleet(
+  present double precision, live_workers integer, load double precision,
+  out stretch double precision, out activity_every_s double precision
+)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_most constant double precision := coalesce(nullif(hp_private.setting('beats_per_second'), 0), 200);
+begin
+  stretch := hp_private.stretch_step(load / v_most, coalesce(present, 1));
+  activity_every_s := least(3600, greatest(1, live_workers / greatest(v_most - load / stretch, v_most / 100)));
+end
+$$;
+
+create or replace function hp_private.apply_steady(
+  beats hp_private.beat[], answers jsonb[], at timestamptz, stretch double precision, group_intervals jsonb, names_like text
+)
+returns jsonb[]
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+set plan_cache_mode = 'force_generic_plan' set jit = 'off'
+set enable_seqscan = 'off' set enable_hashjoin = 'off' set enable_mergejoin = 'off'
+as $$
+#variable_conflict use_column
+declare
+  v_answers jsonb[] := coalesce(answers, array_fill(null::jsonb, array[cardinality(beats)]));
+  v_place bigint;
+  v_answer jsonb;
+begin
+  for v_place, v_answer in update public.hp_worker_status w set
+    sequence = b.sequence,
+    last_heartbeat = greatest(w.last_heartbeat, apply_steady.at),
+    lease_expires_at = apply_steady.at + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s),
+    clock_skew_ms = coalesce(round(b.sent_at_ms - date_part('epoch', apply_steady.at) * 1000), w.clock_skew_ms),
+    jobs_processed = w.jobs_processed + greatest(w.counted_jobs, b.jobs_total) - w.counted_jobs,
+    error_count = w.error_count + greatest(w.counted_errors, b.errors_total) - w.counted_errors,
+    counted_jobs = greatest(w.counted_jobs, b.jobs_total),
+    counted_errors = greatest(w.counted_errors, b.errors_total),
+    jobs_active = coalesce(b.jobs_active, 0),
+    last_run_at = coalesce(apply_steady.at - b.last_run_age_ms * interval '1 millisecond', w.last_run_at),
+    last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
+    processed_count = coalesce(b.processed_count, w.processed_count),
+    last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
+    cpu_percent = coalesce(b.cpu_percent, w.cpu_percent),
+    memory_percent = coalesce(b.memory_percent, w.memory_percent),
+    memory_rss_bytes = coalesce(b.memory_rss_bytes, w.memory_rss_bytes),
+    event_loop_lag_ms = coalesce(b.event_loop_lag_ms, w.event_loop_lag_ms),
+    event_loop_blocked_ms = b.event_loop_blocked_ms
+  from unnest(apply_steady.beats) with ordinality as b
+  where w.worker_name = b.worker_name and w.instance_id = b.instance_id and b.sequence > w.sequence
+    and w.status = b.status and w.status not in ('unknown', 'stopped', 'crashed') and w.kind = 'resident'
+    and (w.status_reason, w.current_status, w.current_job_id, w.current_job_type)
+      is not distinct from (b.status_reason, b.current_status, b.current_job_id, b.current_job_type)
+    and w.heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_steady.stretch * coalesce(
+      w.interval_override_s, (apply_steady.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)))
+    and num_nonnulls(b.requested_interval_s, b.worker_type, b.description, b.version, b.kind, b.hostname, b.pid, b.runtime, b.parts,
+      b.next_run_in_ms, b.schedule, b.grace_s, b.max_run_s, b.last_exit, b.circuit_breaker_opened_age_ms,
+      b.circuit_breaker_retry_in_ms, b.circuit_breaker_reason, w.circuit_breaker_reason) = 0
+    and w.draining = coalesce(b.draining, false)
+    and w.circuit_breaker_state = 'closed' and coalesce(b.circuit_breaker_state, 'closed') = 'closed'
+    and w.circuit_breaker_failures = coalesce(b.circuit_breaker_failures, w.circuit_breaker_failures)
+    and w.circuit_breaker_threshold = coalesce(b.circuit_breaker_threshold, w.circuit_breaker_threshold)
+    and (b.poll_interval_s is null or w.poll_interval_s = b.poll_interval_s)
+    and (b.last_error is null or (w.last_error = b.last_error
+      and abs(date_part('epoch', apply_steady.at - w.last_error_at) * 1000 - coalesce(b.last_error_age_ms, 0)) <= 2000))
+    and (b.metadata is null or w.metadata = b.metadata)
+    and (greatest(w.cpu_percent, b.cpu_percent, w.memory_percent, b.memory_percent) <= 80) is not false
+    and (greatest(w.event_loop_blocked_ms, b.event_loop_blocked_ms) <= 1000) is not false
+    and num_nulls(w.cpu_percent, w.memory_percent, w.event_loop_blocked_ms)
+      = num_nulls(b.cpu_percent, b.memory_percent, b.event_loop_blocked_ms)
+    and least(b.heartbeat_interval_s, b.sequence) >= 1
+    and (least(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.jobs_active, b.uptime_ms, b.status_age_ms,
+      b.last_run_age_ms, b.last_run_duration_ms, b.processed_count, b.last_run_errors, b.last_error_age_ms,
+      b.memory_rss_bytes, b.event_loop_blocked_ms, b.epoch, b.logs_dropped) < 0) is not true
+    and (least(b.cpu_percent, b.memory_percent, b.event_loop_lag_ms) < 0) is not true
+    and (b.event_loop_lag_ms < 'infinity') is not false and (abs(b.sent_at_ms) <= 8640000000000000) is not false
+    and (greatest(b.uptime_ms, b.status_age_ms, b.last_run_age_ms, b.last_run_duration_ms, b.last_error_age_ms)
+      > 315360000000) is not true
+    and (greatest(b.jobs_total, b.errors_total, b.counted_jobs, b.counted_errors, b.logs_dropped) > 1000000000000000) is not true
+    and (cardinality(b.leases) > 1000) is not true
+    and (b.worker_name like apply_steady.names_like) is not false
+  returning b.ordinality, jsonb_build_object(
+    'worker_name', w.worker_name, 'ok', true, 'epoch', w.epoch, 'current', true, 'sequence', w.sequence,
+    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', least(3600, apply_steady.stretch * coalesce(
+      w.interval_override_s, (apply_steady.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)))
+  loop
+    v_answers[v_place] := v_answer;
+  end loop;
+  return v_answers;
+end
+$$;
+
+create or replace function hp_private.apply_beats(
+  beats hp_private.beat[], at timestamptz, stretch double precision, group_intervals jsonb
+)
+returns table (place bigint, answer jsonb)
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+set plan_cache_mode = 'force_generic_plan'
+set enable_seqscan = 'off' set enable_hashjoin = 'off' set enable_mergejoin = 'off'
+as $$
+#variable_conflict use_column
+begin
+  return query update public.hp_worker_status w set
+    sequence = b.sequence,
+    status = b.status,
+    status_since = case when w.status = b.status then w.status_since else apply_beats.at end,
+    status_reason = b.status_reason,
+    last_heartbeat = greatest(w.last_heartbeat, apply_beats.at),
+    heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
+      w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
+      b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
+    requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
+    lease_expires_at = case
+      when coalesce(b.kind, w.kind) = 'scheduled' and b.status in ('idle', 'stopped') then
+        case
+          when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
+          when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
+          else w.next_run_at
+        end + make_interval(secs => coalesce(b.grace_s, w.grace_s))
+      when b.status in ('stopped', 'crashed') then null
+      when coalesce(b.kind, w.kind) = 'scheduled' and b.status <> 'error'
+        and w.status in ('starting', 'processing', 'running', 'stopping') and w.lease_expires_at is not null
+        and (b.last_run_age_ms is null or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at)
+        then w.lease_expires_at
+      else greatest(
+        apply_beats.at + make_interval(secs => w.lost_after_intervals
+          * greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
+            w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
+            b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s)))),
+        case
+          when coalesce(b.kind, w.kind) = 'scheduled' then greatest(
+            apply_beats.at + make_interval(secs => coalesce(b.max_run_s, w.max_run_s)),
+            case
+              when b.status = 'error' then
+                coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
+                  + make_interval(secs => coalesce(b.grace_s, w.grace_s))
+            end)
+        end)
+    end,
+    clock_skew_ms = coalesce(round(b.sent_at_ms - extract(epoch from apply_beats.at)::double precision * 1000), w.clock_skew_ms),
+    worker_type = coalesce(b.worker_type, w.worker_type),
+    description = coalesce(b.description, w.description),
+    version = coalesce(b.version, w.version),
+    kind = coalesce(b.kind, w.kind),
+    hostname = coalesce(b.hostname, w.hostname),
+    pid = coalesce(b.pid, w.pid),
+    runtime = coalesce(b.runtime, w.runtime),
+    parts = coalesce(b.parts, w.parts),
+    jobs_processed = w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs),
+    error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
+    counted_jobs = greatest(w.counted_jobs, b.jobs_total),
+    counted_errors = greatest(w.counted_errors, b.errors_total),
+    draining = coalesce(b.draining, false) and b.status not in ('stopped', 'crashed'),
+    jobs_active = case when b.status in ('stopped', 'crashed') then 0 else coalesce(b.jobs_active, 0) end,
+    current_status = case when b.status not in ('stopped', 'crashed') then b.current_status end,
+    current_job_id = case when b.status not in ('stopped', 'crashed') then b.current_job_id end,
+    current_job_type = case when b.status not in ('stopped', 'crashed') then b.current_job_type end,
+    status_updated_at = case
+      when (w.status, w.current_status, w.current_job_id, w.current_job_type)
+        is distinct from (b.status, b.current_status, b.current_job_id, b.current_job_type)
+        then apply_beats.at - make_interval(secs => coalesce(b.status_age_ms, 0) / 1000.0)
+      else w.status_updated_at
+    end,
+    activity_seen_at = case
+      when (w.status, w.current_status, w.current_job_id, w.current_job_type)
+        is distinct from (b.status, b.current_status, b.current_job_id, b.current_job_type)
+        then clock_timestamp()
+      else w.activity_seen_at
+    end,
+    poll_interval_s = coalesce(b.poll_interval_s, w.poll_interval_s),
+    last_run_at = coalesce(apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0), w.last_run_at),
+    last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
+    processed_count = coalesce(b.processed_count, w.processed_count),
+    last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
+    next_run_at = case
+      when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
+      when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
+      else w.next_run_at
+    end,
+    grace_s = coalesce(b.grace_s, w.grace_s),
+    max_run_s = coalesce(b.max_run_s, w.max_run_s),
+    schedule = coalesce(b.schedule, w.schedule),
+    last_error = coalesce(b.last_error, w.last_error),
+    last_error_at = case
+      when b.last_error is null then w.last_error_at
+      else apply_beats.at - make_interval(secs => coalesce(b.last_error_age_ms, 0) / 1000.0)
+    end,
+    circuit_breaker_open = coalesce(b.circuit_breaker_state, w.circuit_breaker_state) = 'open',
+    circuit_breaker_state = coalesce(b.circuit_breaker_state, w.circuit_breaker_state),
+    circuit_breaker_failures = coalesce(b.circuit_breaker_failures, w.circuit_breaker_failures),
+    circuit_breaker_threshold = coalesce(b.circuit_breaker_threshold, w.circuit_breaker_threshold),
+    circuit_breaker_opened_at = case
+      when b.circuit_breaker_state is null then w.circuit_breaker_opened_at
+      else apply_beats.at - make_interval(secs => b.circuit_breaker_opened_age_ms / 1000.0)
+    end,
+    circuit_breaker_retry_at = case
+      when b.circuit_breaker_state is null then w.circuit_breaker_retry_at
+      else apply_beats.at + make_interval(secs => b.circuit_breaker_retry_in_ms / 1000.0)
+    end,
+    circuit_breaker_reason = case
+      when b.circuit_breaker_state is null then w.circuit_breaker_reason else b.circuit_breaker_reason
+    end,
+    cpu_percent = coalesce(b.cpu_percent, w.cpu_percent),
+    memory_percent = coalesce(b.memory_percent, w.memory_percent),
+    memory_rss_bytes = coalesce(b.memory_rss_bytes, w.memory_rss_bytes),
+    event_loop_lag_ms = coalesce(b.event_loop_lag_ms, w.event_loop_lag_ms),
+    event_loop_blocked_ms = b.event_loop_blocked_ms,
+    last_exit = case when b.status in ('stopped', 'crashed') then b.last_exit else w.last_exit end,
+    metadata = case
+      when b.metadata is null or b.metadata = w.metadata
+        or (pg_column_size(b.metadata) > 1024 and w.metadata_at > apply_beats.at - interval '1 minute') then w.metadata
+      else b.metadata
+    end,
+    metadata_at = case
+      when b.metadata is null or b.metadata = w.metadata
+        or (pg_column_size(b.metadata) > 1024 and w.metadata_at > apply_beats.at - interval '1 minute') then w.metadata_at
+      else apply_beats.at
+    end
+  from unnest(apply_beats.beats) with ordinality as b
+  where w.worker_name = b.worker_name and w.instance_id = b.instance_id and b.sequence > w.sequence
+  returning b.ordinality, jsonb_build_object(
+    'worker_name', w.worker_name, 'ok', true, 'epoch', w.epoch, 'current', true, 'sequence', w.sequence,
+    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', least(3600, apply_beats.stretch * coalesce(
+      w.interval_override_s, (apply_beats.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)));
+end
+$$;
+
+create or replace function hp_private.credit(worker_name text, jobs bigint, errors bigint) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+begin
+  if credit.jobs > 0 or credit.errors > 0 then
+    update public.hp_worker_status w
+    set jobs_processed = w.jobs_processed + greatest(0, credit.jobs),
+      error_count = w.error_count + greatest(0, credit.errors)
+    where w.worker_name = credit.worker_name;
+  end if;
+end
+$$;
+
+create or replace function hp_private.hand_over(
+  worker public.hp_worker_status, to_instance public.hp_worker_instance, at timestamptz
+) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+begin
+  update public.hp_worker_instance i
+  set status = worker.status, sequence = worker.sequence, counted_jobs = worker.counted_jobs,
+    counted_errors = worker.counted_errors, last_heartbeat = worker.last_heartbeat,
+    lease_expires_at = least(worker.lease_expires_at, case
+      when worker.kind = 'scheduled' then
+        worker.last_heartbeat + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s)
+    end),
+    superseded_at = hand_over.at,
+    last_exit = case when worker.status in ('stopped', 'crashed') then worker.last_exit end,
+    ended_at = case when worker.status in ('stopped', 'crashed') and worker.status_since <= worker.last_heartbeat
+      then worker.status_since end
+  where i.instance_id = worker.instance_id;
+
+  update public.hp_worker_instance i
+  set took_over_at = hand_over.at, superseded_at = null
+  where i.instance_id = to_instance.instance_id;
+
+  update public.hp_worker_status w
+  set instance_id = to_instance.instance_id, epoch = to_instance.epoch, sequence = to_instance.sequence,
+    started_at = to_instance.started_at, hostname = coalesce(to_instance.hostname, w.hostname),
+    pid = coalesce(to_instance.pid, w.pid), version = coalesce(to_instance.version, w.version),
+    runtime = coalesce(to_instance.runtime, w.runtime),
+    parts = to_instance.parts,
+    counted_jobs = to_instance.counted_jobs, counted_errors = to_instance.counted_errors,
+    requested_interval_s = null, lease_expires_at = null,
+    circuit_breaker_state = 'closed', circuit_breaker_open = false, circuit_breaker_failures = 0,
+    circuit_breaker_opened_at = null, circuit_breaker_retry_at = null, circuit_breaker_reason = null,
+    draining = false, name_conflict_since = null, event_loop_blocked_ms = null
+  where w.worker_name = worker.worker_name;
+
+  perform hp_private.note_successor(to_instance, at);
+end
+$$;
+
+create or replace function hp_private.note_superseded(
+  worker public.hp_worker_status, instance public.hp_worker_instance, beat hp_private.beat, lease_until timestamptz,
+  at timestamptz
+) returns void
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_newer boolean := beat.sequence > instance.sequence;
+  v_ends boolean := beat.status in ('stopped', 'crashed');
+begin
+  update public.hp_worker_instance i set
+    counted_jobs = greatest(i.counted_jobs, beat.jobs_total),
+    counted_errors = greatest(i.counted_errors, beat.errors_total),
+    sequence = greatest(i.sequence, beat.sequence),
+    last_heartbeat = greatest(i.last_heartbeat, at),
+    status = case when v_newer then beat.status else i.status end,
+    lease_expires_at = case when v_newer then lease_until else i.lease_expires_at end,
+    ended_at = case when v_ends then coalesce(i.ended_at, at) when not v_newer then i.ended_at end,
+    last_exit = case when v_ends then coalesce(i.last_exit, beat.last_exit) else i.last_exit end
+  where i.instance_id = instance.instance_id;
+  if v_ends then
+    perform hp_private.release_leases_of(instance.worker_name, instance.instance_id);
+  end if;
+
+  if v_newer and coalesce(instance.superseded_at, instance.registered_at) <= at - interval '1 minute' and worker.name_conflict_since is null
+    and worker.lease_expires_at > at and worker.status not in ('stopping', 'stopped', 'crashed')
+    and beat.status not in ('stopping', 'stopped', 'crashed')
+    and (worker.kind <> 'scheduled' or (worker.status not in ('idle', 'error') and beat.status not in ('idle', 'error')))
+  then
+    update public.hp_worker_status w set name_conflict_since = note_superseded.at
+    where w.worker_name = worker.worker_name;
+  end if;
+end
+$$;
+
+create or replace function hp_private.admit_beat(
+  beat hp_private.beat, at timestamptz, stretch double precision, group_intervals jsonb
+) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_worker public.hp_worker_status;
+  v_instance public.hp_worker_instance;
+  v_held boolean;
+  v_current boolean;
+  v_interval double precision;
+  v_lease_until timestamptz;
+  v_answer jsonb;
+  v_jobs bigint := coalesce(beat.jobs_total, 0);
+  v_errors bigint := coalesce(beat.errors_total, 0);
+begin
+  select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
+  if v_instance.worker_name <> beat.worker_name then
+    return jsonb_build_object('worker_name', beat.worker_name, 'ok', false, 'error', hp_private.beat_error(
+      'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
+  end if;
+
+  insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
+  on conflict do nothing;
+  select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
+  v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
+    and v_worker.status not in ('unknown', 'stopped', 'crashed');
+  v_interval := least(3600, stretch * coalesce(
+    v_worker.interval_override_s, (group_intervals ->> coalesce(beat.worker_type, v_worker.worker_type))::double precision,
+    beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
+  v_lease_until := case
+    when beat.status not in ('stopped', 'crashed') then
+      at + make_interval(secs => v_worker.lost_after_intervals * greatest(v_interval, beat.heartbeat_interval_s))
+  end;
+
+  if v_worker.instance_id = beat.instance_id then
+    v_current := true;
+    v_instance.epoch := v_worker.epoch;
+    v_instance.counted_jobs := greatest(v_worker.counted_jobs, v_jobs);
+    v_instance.counted_errors := greatest(v_worker.counted_errors, v_errors);
+    if beat.sequence <= v_worker.sequence then
+      perform hp_private.credit(beat.worker_name, v_jobs - v_worker.counted_jobs, v_errors - v_worker.counted_errors);
+      update public.hp_worker_status w
+      set counted_jobs = v_instance.counted_jobs, counted_errors = v_instance.counted_errors
+      where w.worker_name = beat.worker_name;
+    end if;
+  else
+    select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
+    if not found then
+      perform hp_private.credit(beat.worker_name,
+        v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
+      insert into public.hp_worker_instance (
+        instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
+        counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
+      values (
+        beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
+        at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
+        beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, v_lease_until, at)
+      returning * into v_instance;
+      v_current := not v_held;
+    else
+      v_current := beat.sequence > v_instance.sequence and (
+        (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
+        or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
+        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
+          beat.status in ('starting', 'processing', 'running', 'error')
+          or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > v_worker.last_run_at, false))));
+      perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
+      perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
+      v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);
+      v_instance.counted_errors := greatest(v_instance.counted_errors, v_errors);
+    end if;
+    if v_current then
+      perform hp_private.hand_over(v_worker, v_instance, at);
+    end if;
+  end if;
+
+  if v_current then
+    select a.answer into v_answer from hp_private.apply_beats(array[beat], at, stretch, group_intervals) a;
+  end if;
+  return coalesce(v_answer, jsonb_build_object(
+    'worker_name', beat.worker_name, 'ok', true, 'epoch', v_instance.epoch, 'current', v_current,
+    'sequence', beat.sequence, 'counted_jobs', v_instance.counted_jobs, 'counted_errors', v_instance.counted_errors,
+    'interval_s', v_interval));
+end
+$$;
+
+revoke all on function
+  hp_private.stretch_step, hp_private.pace_fleet, hp_private.apply_steady, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
+  hp_private.note_superseded, hp_private.admit_beat
+from public;
+
+comment on function hp_private.stretch_step is 'By how much to stretch intervals where so much is needed and so much is in force.';
+comment on function hp_private.pace_fleet is 'By how much the intervals of so many workers are to be stretched, and how often one may report changed activity. load: beats a second without any stretch.';
+comment on function hp_private.apply_steady is 'Applies the beats that say nothing new, of instances that hold their worker''s row; one beat per worker. Returns the answers, null at the places of the others.';
+comment on function hp_private.apply_beats is 'Applies the beats of instances that hold their worker''s row; one beat per worker. group_intervals: seconds by worker_type, or null. Returns their places in the array, and their answers.';
+comment on function hp_private.credit is 'Adds to a worker''s lifetime counts what one of its instances did.';
+comment on function hp_private.hand_over is 'Moves a worker''s row to another instance.';
+comment on function hp_private.note_superseded is 'Records a beat of an instance that does not hold the row.';
+comment on function hp_private.admit_beat is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';
+
+-- 20261122002100_silence.sql
+create table if not exists hp_private.mass_silence (
+  heartbeat_interval_s double precision,
+  lost_after_intervals double precision,
+  seen_at timestamptz not null,
+  window_s double precision not null,
+  expected double precision not null,
+  reporting integer not null,
+  constraint mass_silence_pkey primary key (heartbeat_interval_s, lost_after_intervals)
+);
+
+alter table hp_private.mass_silence enable row level security;
+
+revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
+
+comment on table hp_private.mass_silence is 'Workers of a like lease of which none is marked as crashed, for less than half of all that should have reported did.';
+comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
+comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
+comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
+comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have reported.';
+comment on column hp_private.mass_silence.expected is 'How many should have been.';
+comment on column hp_private.mass_silence.reporting is 'How many were.';
+
+create or replace function hp_private.doubt_window_s(heartbeat_interval_s double precision, lost_after_intervals double precision)
+returns double precision
+language sql immutable set search_path = ''
+return greatest(
+  lost_after_intervals * heartbeat_interval_s - greatest(heartbeat_interval_s, 10),
+  least(2, lost_after_intervals - 1) * heartbeat_interval_s);
+
+create or replace function hp_private.patience(heartbeat_interval_s double precision, lost_after_intervals double precision)
+returns interval
+language sql immutable set search_path = ''
+return make_interval(secs => greatest(lost_after_intervals * heartbeat_interval_s, heartbeat_interval_s + 10));
+
+create or replace function hp_private.note_mass_silence(ticking_since timestamptz, impaired_since timestamptz, at timestamptz)
+returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  delete from hp_private.mass_silence m
+  where m.seen_at + 2 * hp_private.patience(m.heartbeat_interval_s, m.lost_after_intervals) < at;
+
+  if not exists (
+    select from public.hp_worker_status w
+    where w.kind = 'resident' and w.status not in ('unknown', 'stopped', 'crashed') and w.lost_after_intervals > 1
+      and w.last_heartbeat <= at - make_interval(secs => least(2, w.lost_after_intervals - 1) * w.heartbeat_interval_s)
+  ) then
+    return;
+  end if;
+
+  with resident as materialized (
+    select w.heartbeat_interval_s, w.lost_after_intervals, w.last_heartbeat,
+      coalesce(greatest(w.paused_until, g.paused_until) > at, false) as paused, w.status = 'crashed' as given_up
+    from public.hp_worker_status w left join public.hp_worker_group g on g.worker_type = w.worker_type
+    where w.kind = 'resident' and (w.status not in ('unknown', 'stopped', 'crashed')
+      or (w.status = 'crashed' and w.last_exit is null and w.status_since >= note_mass_silence.impaired_since))
+  ),
+  lease as (
+    select r.heartbeat_interval_s, r.lost_after_intervals, min(r.last_heartbeat) as silent_since,
+      hp_private.doubt_window_s(r.heartbeat_interval_s, r.lost_after_intervals) as window_s
+    from resident r where not r.given_up group by r.heartbeat_interval_s, r.lost_after_intervals
+  ),
+  judged as (
+    select l.heartbeat_interval_s, l.lost_after_intervals, l.window_s,
+      sum(least(1, l.window_s / r.heartbeat_interval_s)) as expected,
+      count(*) filter (where r.last_heartbeat > at - make_interval(secs => l.window_s)) as reporting
+    from lease l join resident r on not r.paused
+    where l.window_s > 0 and greatest(l.silent_since, note_mass_silence.ticking_since) <= at - make_interval(secs => l.window_s)
+    group by l.heartbeat_interval_s, l.lost_after_intervals, l.window_s
+  )
+  insert into hp_private.mass_silence as m (heartbeat_interval_s, lost_after_intervals, seen_at, window_s, expected, reporting)
+  select j.heartbeat_interval_s, j.lost_after_intervals, note_mass_silence.at, j.window_s, j.expected, j.reporting from judged j
+  where j.expected >= 3 and j.reporting < j.expected / 2
+  on conflict (heartbeat_interval_s, lost_after_intervals) do update
+  set seen_at = excluded.seen_at, expected = excluded.expected, reporting = excluded.reporting;
+end
+$$;
+
+create or replace function hp_private.mark_crashed(names text[], leases timestamptz[], deadlines timestamptz[], reasons text[])
+returns text[]
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_names text[];
+begin
+  with silent as materialized (
+    select w.worker_name, s.deadline, s.reason
+    from unnest(names, leases, deadlines, reasons) s (worker_name, lease, deadline, reason)
+    join public.hp_worker_status w on w.worker_name = s.worker_name and w.lease_expires_at = s.lease
+    order by w.worker_name for no key update of w skip locked
+  ),
+  marked as (
+    update public.hp_worker_status w set
+      status = 'crashed', status_since = s.deadline, status_reason = s.reason,
+      lease_expires_at = null, draining = false, jobs_active = 0, current_status = null, current_job_id = null,
+      current_job_type = null, status_updated_at = s.deadline, activity_seen_at = clock_timestamp(), last_exit = null
+    from silent s where w.worker_name = s.worker_name
+    returning w.worker_name
+  )
+  select array_agg(m.worker_name order by m.worker_name) into v_names from marked m;
+  return v_names;
+end
+$$;
+
+create or replace function hp_private.judge_silence(
+  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
+  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_found record;
+  v_given_up text[];
+  v_event bigint;
+begin
+  impaired_since := monitor.impaired_since;
+  watching_since := monitor.watching_since;
+  if not silent and impaired_since is null then
+    return;
+  end if;
+  perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
+
+  with overdue as materialized (
+    select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
+      w.max_run_s, w.lost_after_intervals,
+      case
+        when w.kind = 'resident' then make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+        else greatest(w.lease_expires_at - w.last_heartbeat, '0')
+      end as lease,
+      case
+        when w.kind = 'resident' then hp_private.patience(w.heartbeat_interval_s, w.lost_after_intervals)
+        else greatest(w.lease_expires_at - w.last_heartbeat, '0')
+      end as patience,
+      case
+        when w.kind = 'resident' then make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s)
+        when w.status in ('idle', 'stopped', 'error') then make_interval(secs => w.grace_s)
+        else make_interval(secs => w.max_run_s)
+      end as leeway,
+      case
+        when w.kind = 'resident' then '-infinity'
+        when w.status in ('idle', 'stopped', 'error') then coalesce(w.next_run_at, w.last_heartbeat)
+        else w.last_heartbeat
+      end as due_at
+    from public.hp_worker_status w
+    where w.lease_expires_at <= judge_silence.at
+      and (w.status not in ('unknown', 'stopped', 'crashed') or (w.kind = 'scheduled' and w.status = 'stopped'))
+  ),
+  monitored as (
+    select o.*, greatest(o.lease_expires_at,
+      case when o.due_at <= monitor.ticking_since then monitor.ticking_since + o.patience end,
+      case
+        when o.due_at <= monitor.gap_ended_at and make_interval(secs => monitor.gap_s) >= o.leeway / 2
+          then monitor.gap_ended_at + o.patience
+      end) as deadline
+    from overdue o
+  ),
+  excused as (
+    select w.*, w.deadline + 3 * w.lease as latest, greatest(w.deadline,
+      case
+        when w.due_at <= monitor.watching_since then least(monitor.watching_since + w.patience, w.deadline + 3 * w.lease)
+      end) as excused_until,
+      make_interval(secs => hp_private.doubt_window_s(w.heartbeat_interval_s, w.lost_after_intervals)) as doubt_window,
+      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
+    from monitored w left join hp_private.mass_silence m
+      on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
+  ),
+  due as (
+    select e.*,
+      e.kind = 'scheduled' or e.excused_until <= least(monitor.tick_at, judge_silence.at - tick_every)
+        or e.lease - e.doubt_window >= 1.5 * tick_every as certain
+    from excused e where e.excused_until <= judge_silence.at
+  ),
+  spread as (
+    select a.*,
+      min(a.latest) filter (where a.in_doubt and a.latest <= judge_silence.at) over alike as first_latest,
+      min(a.latest) filter (where a.in_doubt and a.latest > judge_silence.at) over alike as next_latest
+    from due a window alike as (partition by a.kind, a.heartbeat_interval_s, a.lost_after_intervals)
+  ),
+  silent as materialized (
+    select s.*, s.in_doubt and (s.latest > judge_silence.at
+      or coalesce(s.next_latest <= s.first_latest + (s.lease - s.doubt_window), false)) as held
+    from spread s
+  ),
+  doubt as (
+    select min(s.excused_until) filter (where s.held) as since,
+      coalesce(bool_or(s.doubted_at = judge_silence.at) filter (where s.held), false) as lasts
+    from silent s
+  ),
+  accused as (
+    select s.worker_name, s.lease_expires_at, s.excused_until, s.in_doubt,
+      case
+        when s.kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(s.excused_until - s.last_heartbeat)
+        when s.status in ('idle', 'stopped', 'error') and s.next_run_at is not null then format(
+          'overdue: due %s UTC, not begun %s later', to_char(s.next_run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+          hp_private.in_words(s.excused_until - s.next_run_at))
+        else 'its run has lasted longer than '
+          || hp_private.in_words(make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)))
+      end as reason
+    from silent s cross join doubt d
+    where s.certain and not s.held and not (
+      s.kind = 'scheduled' and s.latest > judge_silence.at and (d.since is not null or monitor.impaired_since is not null))
+  )
+  select d.since, d.lasts,
+    array_agg(a.worker_name) as names, array_agg(a.lease_expires_at) as leases,
+    array_agg(a.excused_until) as deadlines, array_agg(a.reason) as reasons,
+    array_agg(a.worker_name) filter (where a.in_doubt) as doubted
+  into v_found
+  from doubt d left join accused a on true group by d.since, d.lasts;
+
+  if v_found.since is not null and impaired_since is null then
+    impaired_since := v_found.since;
+    perform hp_private.monitor_event(v_found.since, 'monitoring', 'impaired',
+      format('%s of %s workers reported within %s: the fault may be ours, so no worker is marked as crashed', m.reporting, round(m.expected),
+        hp_private.in_words(make_interval(secs => m.window_s))),
+      jsonb_build_object('reporting', m.reporting, 'expected', round(m.expected), 'window_s', m.window_s))
+    from hp_private.mass_silence m order by m.seen_at desc, m.window_s limit 1;
+  end if;
+
+  if v_found.names[1] is not null then
+    crashed := hp_private.mark_crashed(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons);
+    select array_agg(n.name order by n.name) into v_given_up from unnest(v_found.doubted) n (name) where n.name = any (crashed);
+    if v_given_up is not null then
+      v_event := hp_private.monitor_event(at, 'impaired', 'lost',
+        format('%s silent for three leases more: marked as crashed', case cardinality(v_given_up)
+          when 1 then 'one worker has been' else cardinality(v_given_up) || ' workers have been' end),
+        jsonb_build_object('workers', cardinality(v_given_up), 'names', to_jsonb(v_given_up[1:100])));
+      update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
+      where e.worker_name = any (v_given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
+    end if;
+  end if;
+
+  if impaired_since is not null and not v_found.lasts then
+    perform hp_private.monitor_event(at, 'impaired', 'monitoring',
+      case when v_given_up is null then 'workers report again' else 'no worker is in doubt any more' end,
+      jsonb_build_object('impaired_s', round(extract(epoch from at - impaired_since))));
+    impaired_since := null;
+    if v_given_up is null then
+      watching_since := greatest(watching_since, (select max(m.seen_at) from hp_private.mass_silence m));
+    end if;
+  end if;
+end
+$$;
+
+revoke all on function
+  hp_private.doubt_window_s, hp_private.patience, hp_private.note_mass_silence, hp_private.mark_crashed,
+  hp_private.judge_silence
+from public;
+
+comment on function hp_private.doubt_window_s is 'Seconds within which the others should have reported before one with such a lease is marked as crashed.';
+comment on function hp_private.patience is 'How long after an outage of ours a resident has to report again.';
+comment on function hp_private.note_mass_silence is 'Records where much of the fleet has fallen silent together.';
+comment on function hp_private.mark_crashed is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
+comment on function hp_private.judge_silence is 'Marks those whose time has run out, and returns whether the monitor is in doubt.';
+
+-- 20261122002200_clean_up.sql
+insert into public.hp_setting (key, value, description) values
+  ('cleanup_after_s', '86400', 'Seconds after which stopped and crashed workers that are not expected are removed; 0: never.'),
+  ('instance_days', '7', 'Days for which ended instances are kept.')
+on conflict (key) do nothing;
+
+create or replace function hp_private.cleanup_stale_workers(older_than interval, at timestamptz) returns text[]
+language plpgsql set search_path = ''
+as $$
+declare
+  v_names text[];
+begin
+  with stale as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.status in ('stopped', 'crashed') and not w.expected
+      and w.status_since <= at - older_than and not coalesce(w.lease_expires_at > at, false)
+    order by w.worker_name for update skip locked
+  ),
+  removed as (
+    delete from public.hp_worker_status w using stale s where w.worker_name = s.worker_name returning w.worker_name
+  )
+  select array_agg(r.worker_name order by r.worker_name) into v_names from removed r;
+  return v_names;
+end
+$$;
+
+create or replace function hp_private.prune(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_stale_after_s double precision := coalesce(hp_private.setting('cleanup_after_s'), 86400);
+begin
+  update hp_private.monitor p set pruned_at = prune.at
+  where p.id and (p.pruned_at is null or p.pruned_at <= prune.at - interval '1 hour');
+  if not found then
+    return;
+  end if;
+  delete from public.hp_worker_event e
+  where e.recorded_at < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+  delete from public.hp_worker_instance i
+  where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
+      < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
+    and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
+  delete from public.hp_worker_token t
+  where least(t.revoked_at, t.expires_at)
+    < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+  delete from public.hp_worker_command c
+  where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
+    and not c.open;
+  perform hp_private.prune_logs(at);
+  if v_stale_after_s > 0 then
+    perform hp_private.cleanup_stale_workers(make_interval(secs => v_stale_after_s), at);
+  end if;
+end
+$$;
+
+create or replace function public.hp_cleanup_stale_workers(older_than interval default '60 minutes') returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_names text[];
+begin
+  perform hp_private.require_operator('remove workers');
+  if older_than is null or older_than < interval '0' then
+    raise exception 'older_than is %; it must be an interval from 0 up', coalesce(older_than::text, 'null')
+      using errcode = 'PT400';
+  end if;
+
+  v_names := hp_private.cleanup_stale_workers(older_than, now());
+  if v_names is not null and exists (select from hp_private.monitor p where p.viewed_until > now()) then
+    perform hp_private.send_digest('digest', now() - interval '10 seconds', now());
+  end if;
+  return jsonb_build_object('removed', coalesce(cardinality(v_names), 0), 'names', coalesce(to_jsonb(v_names), '[]'));
+end
+$$;
+
+revoke all on function hp_private.cleanup_stale_workers, hp_private.prune from public;
+revoke all on function public.hp_cleanup_stale_workers from public, anon, authenticated, service_role;
+grant execute on function public.hp_cleanup_stale_workers to authenticated, service_role;
+
+comment on function hp_private.cleanup_stale_workers is 'Removes workers that ended long ago and are not expected; returns their names or null.';
+comment on function hp_private.prune is 'Removes old events, ended instances, stale workers and tokens that ended long ago, once an hour.';
+comment on function public.hp_cleanup_stale_workers is 'Removes stopped and crashed workers that are not expected and have been so for older_than. Returns {removed, names}. Errors: PT400 older_than, PT403 not an operator.';
+
+-- 20261122002300_tick.sql
+create or replace function hp_private.look(
+  at timestamptz, out live_workers integer, out load double precision, out silent boolean, out conflicts boolean
+)
+language sql stable set search_path = ''
+as $$
+  select count(*) filter (where w.beats),
+    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s))
+      filter (where w.beats), 0) / 0.95,
+    coalesce(bool_or(w.lease_expires_at <= look.at or (w.beats and w.kind = 'resident'
+      and date_part('epoch', w.last_heartbeat) <= date_part('epoch', look.at)
+        - least(2, w.lost_after_intervals - 1) * w.heartbeat_interval_s)), false),
+    coalesce(bool_or(w.name_conflict_since is not null), false)
+  from (
+    select s.worker_type, s.kind, s.last_heartbeat, s.lease_expires_at, s.interval_override_s, s.requested_interval_s,
+      s.heartbeat_interval_s, s.lost_after_intervals, s.name_conflict_since,
+      s.lease_expires_at is not null and s.status not in ('unknown', 'stopped', 'crashed')
+        and not (s.kind = 'scheduled' and s.status in ('idle', 'stopped')) as beats
+    from public.hp_worker_status s
+    offset 0
+  ) w
+    left join public.hp_worker_group g on g.worker_type = w.worker_type
+$$;
+
+create or replace function hp_private.settle_conflicts(at timestamptz) returns void
+language sql set search_path = ''
+as $$
+  with settled as materialized (
+    select w.worker_name from public.hp_worker_status w
+    where w.name_conflict_since is not null and not exists (
+      select from public.hp_worker_instance i
+      where i.worker_name = w.worker_name and i.instance_id <> w.instance_id and i.lease_expires_at > settle_conflicts.at)
+    order by w.worker_name for no key update skip locked
+  )
+  update public.hp_worker_status w set name_conflict_since = null from settled s where w.worker_name = s.worker_name
+$$;
+
+create or replace function hp_private.note_gap(inout monitor hp_private.monitor, tick_every interval, at timestamptz)
+language plpgsql set search_path = ''
+as $$
+begin
+  if monitor.tick_at is null or at - monitor.tick_at > greatest(interval '30 seconds', 3 * tick_every) then
+    monitor.ticking_since := at;
+    monitor.watching_since := at;
+    if monitor.tick_at is not null then
+      if monitor.impaired_since is null then
+        perform hp_private.monitor_event(monitor.tick_at, 'monitoring', 'impaired', 'the tick did not run', '{}');
+      end if;
+      perform hp_private.monitor_event(at, 'impaired', 'monitoring', format('the tick runs again, after %s: silence counts from now',
+        hp_private.in_words(at - monitor.tick_at)),
+        jsonb_build_object('impaired_s', round(extract(epoch from at - coalesce(monitor.impaired_since, monitor.tick_at)))));
+      monitor.impaired_since := null;
+    end if;
+  elsif at - monitor.tick_at > 3 * tick_every then
+    monitor.gap_ended_at := at;
+    monitor.gap_s := extract(epoch from at - monitor.tick_at);
+  end if;
+end
+$$;
+
+create or replace function hp_private.tick(at timestamptz) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_monitor hp_private.monitor;
+  v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
+  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
+  v_viewed boolean;
+  v_digest boolean;
+  v_look record;
+  v_judged record;
+  v_pace record;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
+    return jsonb_build_object('ran', false);
+  end if;
+  select * into v_monitor from hp_private.monitor;
+
+  v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
+  v_look := hp_private.look(at);
+  v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+
+  if v_look.conflicts then
+    perform hp_private.settle_conflicts(at);
+  end if;
+  perform hp_private.release_leases(at);
+  perform hp_private.follow_commands(at);
+  if v_monitor.followed_until > at then
+    perform hp_private.follow_workers(at);
+  end if;
+  perform hp_private.forget_seen(at);
+  perform hp_private.prune(at);
+  perform hp_private.prune_large_logs(v_monitor.logs_pruned_at, at);
+
+  v_viewed := coalesce(v_monitor.viewed_until > at, false);
+  v_digest := v_viewed and (hp_private.digest_due(v_monitor.digest_at, v_tick_every, at)
+    or v_judged.impaired_since is distinct from v_monitor.impaired_since or v_judged.watching_since > v_monitor.watching_since);
+  if v_judged.crashed is not null then
+    v_look := hp_private.look(at);
+  end if;
+  v_pace := hp_private.pace_fleet(v_monitor.stretch, v_look.live_workers, v_look.load);
+  update hp_private.monitor p set
+    tick_at = tick.at,
+    overdue_after = least(2 * v_tick_every, case when v_viewed then v_digest_every end),
+    ticking_since = v_monitor.ticking_since, watching_since = v_judged.watching_since,
+    impaired_since = v_judged.impaired_since, gap_ended_at = v_monitor.gap_ended_at, gap_s = v_monitor.gap_s,
+    digest_at = case when v_digest then tick.at else p.digest_at end,
+    live_workers = v_look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
+  where p.id;
+
+  if v_digest then
+    perform hp_private.send_digest('digest',
+      greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
+  elsif v_viewed and v_judged.crashed is not null then
+    perform hp_private.send_transition(v_judged.crashed);
+  end if;
+  perform hp_private.keep_history(at);
+  return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_judged.crashed), 0));
+end
+$$;
+
+create or replace function hp_private.tick_if_overdue(at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if (select (p.tick_at + p.overdue_after > tick_if_overdue.at) is not true from hp_private.monitor p) then
+    perform hp_private.tick(at);
+  end if;
+end
+$$;
+
+create or replace function public.hp_tick() returns jsonb
+language sql security definer set search_path = ''
+return hp_private.tick(now());
+
+create or replace function public.hp_watch() returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_monitor hp_private.monitor;
+begin
+  perform hp_private.require_member();
+  update hp_private.monitor p
+  set viewed_until = now() + make_interval(secs => coalesce(hp_private.setting('viewer_lasts_s'), 150)::double precision),
+    overdue_after = least(p.overdue_after, make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision))
+  where p.id
+  returning * into v_monitor;
+  perform hp_private.tick_if_overdue(now());
+  return jsonb_build_object('now', now(), 'viewed_until', v_monitor.viewed_until, 'tick_at', v_monitor.tick_at);
+end
+$$;
+
 create or replace function hp_private.schedule_tick() returns text
 language plpgsql set search_path = ''
 as $$
@@ -7247,7 +6514,6 @@ begin
     begin
       create extension pg_cron with schema pg_catalog;
     exception when others then
-      -- Not preloaded, not ours to create, or at home in another database of this server.
       return 'not scheduled: ' || sqlerrm;
     end;
   end if;
@@ -7265,7 +6531,6 @@ begin
       v_period := 60;
       execute 'select cron.schedule($1, $2, $3)' using 'lastseen-tick', v_schedule, v_command;
     end;
-    -- pg_cron keeps a row for each run and clears none: 17,280 a day.
     execute 'select cron.schedule($1, $2, $3)' using 'lastseen-tick-history', '17 3 * * *',
       'delete from cron.job_run_details d using cron.job j
        where j.jobid = d.jobid and j.jobname in (''lastseen-tick'', ''lastseen-tick-history'') and d.end_time < now() - interval ''1 day''';
@@ -7273,8 +6538,6 @@ begin
     return 'not scheduled: ' || sqlerrm;
   end;
 
-  -- The tick must know how often it is run. A shorter period is that of somebody else's scheduler; 5 is what a new
-  -- installation begins with.
   update public.hp_setting s set value = to_jsonb(v_period)
   where s.key = 'tick_every_s' and jsonb_typeof(s.value) = 'number'
     and (s.value::numeric > v_period or (s.value = '5' and v_period <> 5));
@@ -7282,16 +6545,273 @@ begin
 end
 $$;
 
-revoke all on function hp_private.schedule_tick() from public;
--- note: granted to nobody; its owner runs it in the SQL editor after enabling pg_cron.
-
-comment on function hp_private.schedule_tick() is 'Has pg_cron run hp_tick(), where there is one; returns in words what came of it. Safe to run again.';
-
 do $$
 begin
   raise notice 'hp_tick() is %', hp_private.schedule_tick();
 end
 $$;
+
+revoke all on function
+  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
+revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
+grant execute on function public.hp_tick to service_role;
+grant execute on function public.hp_watch to authenticated, service_role;
+
+comment on function hp_private.look is 'What the tick has to do, and how much the fleet beats.';
+comment on function hp_private.settle_conflicts is 'Ends the conflicts of names that are over.';
+comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
+comment on function hp_private.tick is 'hp_tick at a given time.';
+comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
+comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
+comment on function public.hp_watch is 'Announces a viewer for 150 s: messages flow only then. Call once a minute. Errors: PT403 not a member.';
+comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns the outcome as text. Safe to run again.';
+
+-- 20261122002400_heartbeat.sql
+create or replace function hp_private.refuse_added(
+  inout beats hp_private.beat[], inout answers jsonb[], token_id bigint, at timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_names text[];
+  v_instances uuid[];
+  v_over record;
+  v_place bigint;
+  v_error jsonb;
+begin
+  select array_agg(distinct b.worker_name) filter (where not exists (
+      select from public.hp_worker_status w where w.worker_name = b.worker_name)),
+    array_agg(distinct b.instance_id) filter (where not exists (
+      select from public.hp_worker_instance i where i.instance_id = b.instance_id))
+  into v_names, v_instances
+  from unnest(beats) with ordinality b where answers[b.ordinality] is null;
+  if v_instances is null then
+    return;
+  end if;
+
+  v_over := hp_private.count_added(token_id, at, coalesce(cardinality(v_names), 0), cardinality(v_instances));
+  if v_over.names = 0 and v_over.processes = 0 then
+    return;
+  end if;
+  v_names := (
+    select array_agg(n.name) from (
+      select b.worker_name as name from unnest(beats) with ordinality b where b.worker_name = any (v_names)
+      group by b.worker_name order by min(b.ordinality) desc limit v_over.names) n);
+  v_instances := (
+    select array_agg(n.instance) from (
+      select b.instance_id as instance from unnest(beats) with ordinality b where b.instance_id = any (v_instances)
+      group by b.instance_id order by min(b.ordinality) desc limit v_over.processes) n);
+  for v_place, v_error in
+    select b.ordinality, case
+      when b.worker_name = any (v_names) then hp_private.beat_error('worker_name', format(
+        'is new, and its worker token has added as many workers as it may within an hour, %s '
+        '(setting token_new_names_per_hour)', coalesce(hp_private.setting('token_new_names_per_hour'), 1000)))
+      else hp_private.beat_error('instance_id', format(
+        'is new, and its worker token has added as many processes as it may within an hour, %s '
+        '(setting token_new_processes_per_hour)', coalesce(hp_private.setting('token_new_processes_per_hour'), 5000)))
+    end
+    from unnest(beats) with ordinality b
+    where answers[b.ordinality] is null and (b.worker_name = any (v_names) or b.instance_id = any (v_instances))
+  loop
+    answers[v_place] := hp_private.refusal(beats[v_place].worker_name, v_error);
+    beats[v_place] := null;
+  end loop;
+end
+$$;
+
+create or replace function hp_private.lock_workers(
+  inout beats hp_private.beat[], inout answers jsonb[], at timestamptz, names_like text, token_id bigint
+)
+language plpgsql set search_path = ''
+set plan_cache_mode = 'force_generic_plan' set jit = 'off' set enable_seqscan = 'off' set enable_hashjoin = 'off'
+set enable_mergejoin = 'off'
+as $$
+begin
+  if exists (
+    select from unnest(beats) b where not exists (
+      select from public.hp_worker_status w where w.worker_name = b.worker_name and w.instance_id = b.instance_id))
+  then
+    select r.beats, r.answers into lock_workers.beats, lock_workers.answers
+    from hp_private.refuse_beats(beats, coalesce(answers, array_fill(null::jsonb, array[cardinality(beats)])), names_like) r;
+    if token_id is not null then
+      select r.beats, r.answers into lock_workers.beats, lock_workers.answers
+      from hp_private.refuse_added(beats, answers, token_id, at) r;
+    end if;
+    insert into public.hp_worker_status (worker_name, expected)
+    select n.worker_name, coalesce(n.expected, true)
+    from (
+      select distinct on (b.instance_id) b.worker_name, b.expected, b.ordinality from unnest(beats) with ordinality b
+      where b.worker_name is not null and not exists (
+          select from public.hp_worker_instance i where i.instance_id = b.instance_id and i.worker_name <> b.worker_name)
+      order by b.instance_id, b.worker_name, b.ordinality
+    ) n
+    where not exists (select from public.hp_worker_status w where w.worker_name = n.worker_name)
+    order by n.worker_name, n.ordinality
+    on conflict do nothing;
+  end if;
+  perform from public.hp_worker_status w where w.worker_name = any (array(select b.worker_name from unnest(beats) b))
+  order by w.worker_name for no key update;
+end
+$$;
+
+create or replace function hp_private.apply_others(
+  inout beats hp_private.beat[], inout answers jsonb[], repeats boolean, at timestamptz, stretch double precision,
+  group_intervals jsonb, names_like text, token_id bigint
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_place bigint;
+  v_answer jsonb;
+begin
+  select r.beats, r.answers into apply_others.beats, apply_others.answers
+  from hp_private.refuse_beats(beats, answers, names_like) r;
+  if not repeats then
+    for v_place, v_answer in select a.place, a.answer from hp_private.apply_beats(beats, at, stretch, group_intervals) a loop
+      answers[v_place] := v_answer;
+    end loop;
+  end if;
+  if token_id is not null and cardinality(beats) = 1 and answers[1] is null then
+    select r.beats, r.answers into apply_others.beats, apply_others.answers
+    from hp_private.refuse_added(beats, answers, token_id, at) r;
+  end if;
+  for v_place in
+    select b.ordinality from unnest(beats) with ordinality b
+    where answers[b.ordinality] is null order by b.worker_name, b.ordinality
+  loop
+    answers[v_place] := hp_private.admit_beat(beats[v_place], at, stretch, group_intervals);
+  end loop;
+end
+$$;
+
+create or replace function hp_private.answer_more(
+  beats hp_private.beat[], inout answers jsonb[], leases boolean, more boolean, commands_open boolean, followed boolean,
+  activity_every_s double precision, at timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+begin
+  if leases then
+    answers := hp_private.answer_leases(beats, answers, at);
+  end if;
+  if more then
+    answers := hp_private.store_logs(beats, answers, at);
+    answers := hp_private.take_reports(beats, answers, at);
+  end if;
+  if commands_open then
+    answers := hp_private.answer_commands(beats, answers, at);
+  end if;
+  if followed then
+    answers := hp_private.answer_followed(beats, answers, activity_every_s, at);
+    if more then
+      perform hp_private.send_logs(array(select b.worker_name from unnest(beats) b where b.worker_name is not null), at);
+    end if;
+  end if;
+end
+$$;
+
+create or replace function hp_private.heartbeat(
+  raw jsonb, at timestamptz, names_like text default null, token_id bigint default null
+) returns jsonb
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
+  v_read record;
+  v_beats hp_private.beat[];
+  v_answers jsonb[];
+  v_monitor record;
+  v_pacing jsonb;
+begin
+  if v_count is null then
+    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
+      using errcode = 'PT400';
+  elsif v_count not between 1 and 1000 then
+    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
+  end if;
+
+  select (p.tick_at + p.overdue_after > heartbeat.at) is not true as overdue, coalesce(p.viewed_until > heartbeat.at, false) as viewed, p.activity_every_s, p.stretch,
+    coalesce(p.followed_until > heartbeat.at, false) as followed,
+    exists (select from public.hp_worker_command c where c.open) as commands_open,
+    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
+      where g.heartbeat_interval_s is not null) as group_intervals
+  into v_monitor
+  from hp_private.monitor p;
+  v_read := hp_private.read_beats(raw);
+  v_beats := v_read.beats;
+  v_answers := v_read.answers;
+  if names_like is not null and hp_private.all_foreign(v_beats, names_like) then
+    return null;
+  end if;
+
+  if v_count > 1 then
+    select l.beats, l.answers into v_beats, v_answers
+    from hp_private.lock_workers(v_beats, v_answers, at, names_like, token_id) l;
+  end if;
+  if not v_read.repeats then
+    v_answers := hp_private.apply_steady(
+      v_beats, v_answers, at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like);
+  end if;
+  if v_read.repeats or array_position(v_answers, null) is not null then
+    select o.beats, o.answers into v_beats, v_answers
+    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[v_count])), v_read.repeats, at,
+      coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like, token_id) o;
+  end if;
+
+  if v_read.leases or v_read.more or v_monitor.commands_open or v_monitor.followed then
+    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_monitor.commands_open,
+      v_monitor.followed, v_monitor.activity_every_s, at);
+  end if;
+  if v_monitor.viewed then
+    v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
+      v_began, v_monitor.activity_every_s);
+  end if;
+  if v_monitor.overdue then
+    perform hp_private.tick_if_overdue(at);
+  end if;
+
+  if v_pacing is null then
+    return to_jsonb(v_answers);
+  end if;
+  return (
+    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
+    from unnest(v_answers) with ordinality u (answer, place));
+end
+$$;
+
+create or replace function public.hp_heartbeat(beats jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_pass record;
+  v_answers jsonb;
+begin
+  if current_setting('role') = 'service_role' then
+    return hp_private.heartbeat(hp_heartbeat.beats, now());
+  end if;
+  v_pass := hp_private.admit_worker(null, now());
+  if v_pass.refused is not null then
+    return v_pass.refused;
+  end if;
+  v_answers := hp_private.heartbeat(hp_heartbeat.beats, now(), v_pass.names_like, v_pass.token_id);
+  return coalesce(v_answers,
+    hp_private.refuse_name(v_pass.token_id, hp_heartbeat.beats -> 0 ->> 'worker_name', now()));
+end
+$$;
+
+revoke all on function
+  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.heartbeat
+from public;
+revoke all on function public.hp_heartbeat from public, anon, authenticated, service_role;
+grant execute on function public.hp_heartbeat to anon, service_role;
+
+comment on function hp_private.refuse_added is 'Refuses beats that would add more than their token may.';
+comment on function hp_private.lock_workers is 'Makes the workers of new names and locks all workers of a request, in the order of their names.';
+comment on function hp_private.apply_others is 'Applies the beats that apply_steady() left, or refuses them.';
+comment on function hp_private.answer_more is 'Takes what beats bring besides, and adds to the answers what waits for their workers.';
+comment on function hp_private.heartbeat is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
+comment on function public.hp_heartbeat is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
 commit;
 

@@ -1,5 +1,5 @@
 /**
- * Makes the files to copy, heartbeat.mjs and vercel.mjs, and their types, .d.mts, out of heartbeat.ts and vercel.ts.
+ * Makes the files to copy out of heartbeat.ts, its parts and vercel.ts: .mjs and .cjs, and their types, .d.mts and .d.cts.
  *
  * Plain JavaScript that people can read: types are cut out, everything else stays as it was written, comments included.
  * Not a bundler's output, because whoever copies the file into a codebase will want to know what it does there.
@@ -10,33 +10,51 @@ import { format, resolveConfig } from 'prettier';
 import ts from 'typescript';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const modules = ['heartbeat', 'vercel'] as const;
-const generated = (what: string, module: string) =>
-  `// ${what} of Lastseen's ${module} module, made from ${module}.ts by \`npm run heartbeat\`.\n`;
+/** The core, its parts, and the wrapper for Vercel. */
+export const modules = [
+  'heartbeat',
+  'heartbeat-logs',
+  'heartbeat-commands',
+  'heartbeat-drain',
+  'heartbeat-breaker',
+  'heartbeat-leases',
+  'heartbeat-resources',
+  'vercel',
+] as const;
+/** The file extensions of each: for ES modules, for CommonJS, and the types of both. */
+export const extensions = ['mjs', 'cjs', 'd.mts', 'd.cts'] as const;
 
 /** What the files should hold, made from the sources as they are now. */
 export async function buildHeartbeat(): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for (const module of modules) {
     const source = await readFile(here(`${module}.ts`), 'utf8');
-    files[`${module}.mjs`] = await pretty(
-      generated('The code', module) + withoutTypes(source),
-      `${module}.mjs`,
-    );
-    files[`${module}.d.mts`] = await pretty(
-      generated('The types', module) + declarations(source),
-      `${module}.d.mts`,
-    );
+    for (const extension of extensions) {
+      const name = `${module}.${extension}`;
+      const [what, text] = extension.startsWith('d.')
+        ? ['types', declarations(source, extension === 'd.mts' ? 'mjs' : 'cjs')]
+        : ['code', withoutTypes(source, extension === 'mjs' ? 'mjs' : 'cjs')];
+      const head = `// The ${what} of Lastseen's ${module} module, made from ${module}.ts by \`npm run heartbeat\`.\n`;
+      files[name] = await format(head + text, {
+        ...(await resolveConfig(here(name))),
+        filepath: here(name),
+      });
+    }
   }
   return files;
 }
+
+type Kind = 'mjs' | 'cjs';
+/** Imports of each other point to the file of the same kind. */
+const ofKind = (text: string, kind: Kind) =>
+  text.replace(/(["'])(\.\/(?:heartbeat[\w-]*|vercel))\.(?:js|mjs|cjs)\1/g, `$1$2.${kind}$1`);
 
 /**
  * Cuts out declarations that are only types, with the comments above them, then erases the types in what is left.
  * TypeScript's printer would drop the blank lines; the source allows only erasable syntax, so blank lines of the source
  * are carried through it as comments.
  */
-function withoutTypes(source: string) {
+function withoutTypes(source: string, kind: Kind) {
   const file = ts.createSourceFile('heartbeat.ts', source, ts.ScriptTarget.ES2022, true);
   const typeOnly = file.statements.filter(
     (node) => ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node),
@@ -44,22 +62,24 @@ function withoutTypes(source: string) {
   let code = source;
   for (const node of typeOnly.reverse())
     code = code.slice(0, node.getFullStart()) + code.slice(node.getEnd());
+  code = code.replace(/^ *\/\*\* @internal \*\/ abstract .*\n/gm, '').replace(/ *@internal(?= *\*\/)/g, '');
   const blank = '// \u2060blank';
   const { outputText } = ts.transpileModule(code.replace(/^\s*$/gm, blank), {
-    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, removeComments: false },
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: kind === 'mjs' ? ts.ModuleKind.ESNext : ts.ModuleKind.CommonJS,
+      removeComments: false,
+    },
   });
-  return outputText.replaceAll(blank, '');
+  return ofKind(outputText.replaceAll(blank, '').replace(/^ *\/\*\* *\*\/\n/gm, ''), kind);
 }
 
-function declarations(source: string) {
+/** The types of what users may call; members marked `@internal` are left out. */
+function declarations(source: string, kind: Kind) {
   const { outputText } = ts.transpileDeclaration(source, {
-    compilerOptions: { target: ts.ScriptTarget.ES2022 },
+    compilerOptions: { target: ts.ScriptTarget.ES2022, stripInternal: true },
   });
-  return outputText;
-}
-
-async function pretty(text: string, name: string) {
-  return format(text, { ...(await resolveConfig(here(name))), filepath: here(name) });
+  return ofKind(outputText, kind);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

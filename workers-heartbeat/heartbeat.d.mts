@@ -1,152 +1,106 @@
 // The types of Lastseen's heartbeat module, made from heartbeat.ts by `npm run heartbeat`.
-/** What `startHeartbeat` accepts. Anything else in these throws a `TypeError` that names the option. */
+/** What `startHeartbeat` accepts. A wrong value throws a `TypeError` that names the option and its range. */
 export interface HeartbeatOptions {
-  /** Which worker: `^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$`. @default WORKER_NAME, else the script's own name */
-  name?: string;
+  /** The worker: `^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$`. @default WORKER_NAME, else the script's own name */
+  name?: string | undefined;
   /** The group of workers that do the same work; up to 128 characters. */
-  type?: string;
-  /** Words for people; up to 500 characters. */
-  description?: string;
+  type?: string | undefined;
+  /** For people; up to 500 characters. */
+  description?: string | undefined;
   /** The build; up to 128 characters. @default the version in package.json, under `npm run` */
-  version?: string;
-  /** `resident` stays; `scheduled` lives only during its runs. @default 'resident', unless the table says otherwise */
-  kind?: 'resident' | 'scheduled';
-  /** Seconds between beats, 1 to 3600. The server may ask for a slower pace. @default WORKER_HEARTBEAT_INTERVAL, else 30 */
-  interval?: number;
+  version?: string | undefined;
+  /** `resident` stays; `scheduled` lives only during its runs. @default 'resident', or as the database has it */
+  kind?: 'resident' | 'scheduled' | undefined;
+  /** Seconds between beats, 1 to 3600; the server may ask for more. @default WORKER_HEARTBEAT_INTERVAL, else 30 */
+  interval?: number | undefined;
   /** Seconds between the runs of a worker that polls, over 0: makes "alive but stuck" visible. */
-  pollInterval?: number;
+  pollInterval?: number | undefined;
   /** Seconds, up to a year, that a run of a scheduled worker may begin late. @default 300 */
-  grace?: number;
+  grace?: number | undefined;
   /** Seconds, 1 to a year, that a run of a scheduled worker may last. @default 3600 */
-  maxRun?: number;
-  /**
-   * One of several processes that do the same work. Its name is `type@host:pid`, or `name@host:pid` where there is no
-   * type; how many there should be, its group says.
-   * @default false
-   */
-  replicas?: boolean;
+  maxRun?: number | undefined;
+  /** One of several processes that do the same work: its name becomes `type@host:pid`. @default false */
+  replicas?: boolean | undefined;
   /** The Supabase project. @default SUPABASE_URL */
-  url?: string;
+  url?: string | undefined;
   /** @default SUPABASE_PUBLISHABLE_KEY where there is a token, else SUPABASE_SECRET_KEY or SUPABASE_SERVICE_KEY */
-  key?: string;
+  key?: string | undefined;
   /** A worker token, to go with a publishable key. @default HEARTBEAT_TOKEN */
-  token?: string;
-  /**
-   * Consecutive failed jobs (1 to 1,000,000) that open the breaker, and the seconds (over 0, up to 86,400) until a
-   * trial; `false`: never open. @default { threshold: 10, cooldown: 60 }
-   */
-  circuitBreaker?:
+  token?: string | undefined;
+  /** Signals that end the worker, seconds (0 to 3600) that its jobs get then, whether the process ends after that. */
+  shutdown?:
     | {
-        threshold?: number;
-        cooldown?: number;
+        signals?: NodeJS.Signals[];
+        timeout?: number | undefined;
+        exit?: boolean | undefined;
       }
-    | false;
-  /**
-   * Which signals ask the worker to finish up, the seconds (0 to 3600) its jobs get for that, and whether the module
-   * ends the process then. It never ends one that handles the signal itself.
-   * @default { signals: ['SIGTERM', 'SIGINT'], timeout: 25, exit: true }
-   */
-  shutdown?: {
-    signals?: NodeJS.Signals[];
-    timeout?: number;
-    exit?: boolean;
-  };
+    | undefined;
   /** Up to 8 KB of JSON of your own, or a function that makes it for each beat. */
-  metadata?: Metadata | (() => Metadata | Promise<Metadata>);
-  /** Where its few lines go; `false`: nowhere. @default console */
+  metadata?: Fields | (() => Fields | Promise<Fields>) | undefined;
+  /** Where the module's few lines go; `false`: nowhere. @default console */
   logger?:
     | {
         warn(message: string): void;
       }
-    | false;
-  /** Takes what is written to `console` (debug, log, info, warn, error) into the log too. @default WORKER_CAPTURE_CONSOLE is 'on' */
-  captureConsole?: boolean;
-  /** Lines below it are not taken into the log; a command may change it. @default 'info' */
-  logLevel?: LogLevel;
-  /**
-   * Asked before a command is obeyed; `false`, or a reason in words, refuses it. So does throwing, and taking longer than
-   * 5 seconds.
-   */
-  onCommand?: (command: Command) => unknown;
-  /** The worker's own Supabase client. With it commands come at once, without it with the answer to the next beat. */
-  supabase?: {
-    channel(
-      topic: string,
-      options: {
-        config: {
-          private: boolean;
-        };
-      },
-    ): unknown;
+    | false
+    | undefined;
+}
+/** A job in the worker's row while it runs: `id` up to 255, `type` up to 128, `status` up to 500 characters. */
+export interface JobDetails {
+  id?: string | number | undefined;
+  type?: string | undefined;
+  status?: string | undefined;
+}
+/** An optional piece of the heartbeat; it may also wrap the heartbeat's methods. README.md has an example. */
+export interface Part {
+  /** `[a-z0-9_-]{1,32}`. Beats carry the names, so the page knows what the worker can do. */
+  readonly name: string;
+  /** Adds fields to a beat. */
+  fields?(beat: BeatContext): Fields | undefined;
+  /** The answer to a beat that was sent at this time of `performance.now()`, or later. */
+  answered?(answer: Fields, sentAt: number): void;
+  /** `signal` was aborted, and running work gets so many seconds; or the worker's last report was sent. */
+  ending?(stage: 'stopping' | 'stopped', seconds?: number): void;
+  /** Parts that begin work wait for this promise first, where there is one. */
+  hold?(): Promise<void> | undefined;
+  /** Masks secrets, in place of the short list of this file. */
+  mask?(text: string): string;
+  /** Commands of operators by name: each returns why not, or nothing when it is done, or a promise of that. */
+  commands?: {
+    [command: string]: (args: Fields, reason: string) => Failure | Promise<Failure>;
   };
 }
-/** How much a line of the log matters. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-/** What an operator asks of this worker. */
-export interface Command {
-  id: number;
-  command: 'restart' | 'stop' | 'drain' | 'resume' | 'breaker_reset' | 'breaker_trip' | 'beat' | 'log_level';
-  args?: Record<string, unknown>;
-  /** Why, in the operator's words. */
-  reason?: string;
+/** `bare`: without texts. `final`: the last one. `room`: bytes that a part may use, where an exit leaves little. */
+export interface BeatContext {
+  sequence: number;
+  status: string;
+  final: boolean;
+  bare: boolean;
+  room?: number | undefined;
 }
-type Metadata = Record<string, unknown>;
-/** What a job is, in the worker's row while it runs: `id` up to 255, `type` up to 128, `status` up to 500 characters. */
-export interface JobDetails {
-  id?: string | number;
-  type?: string;
-  status?: string;
-}
-/** The state of the circuit breaker. */
-export interface Breaker {
-  state: 'closed' | 'open' | 'half_open';
-  /** Jobs failed in a row. */
-  failures: number;
-  /** When the next job is let through as a trial; only while open. */
-  retryAt?: Date;
-}
-/** What became of a lease: the result of the work, or in words why it was not done. */
-export type Lease<T> =
-  | {
-      held: true;
-      result: T;
-    }
-  | {
-      held: false;
-      reason: string;
-    };
-/** What `startHeartbeat` returns. No method throws or rejects by itself, but for the `CircuitOpenError` of `job`. */
-export interface Heartbeat {
-  readonly name: string;
+type Failure = string | undefined | void;
+export type Outcome = 'done' | 'failed' | 'cut short';
+export type Work<T> = (signal: AbortSignal) => T | Promise<T>;
+export type Fields = Record<string, unknown>;
+/** What the worker does and has done. Totals only grow, so an outage costs no memory and no count. */
+declare abstract class WorkLog {
+  #private;
   /** Aborted when the worker should finish up: take no more work, and cut short what can be. */
   readonly signal: AbortSignal;
-  readonly breaker: Breaker;
-  /** An operator asked it to take no more work for now; `job`, `run` and `lease` wait by themselves until it may go on. */
-  readonly draining: boolean;
-  /** Puts a line (up to 2,000 characters) into the worker's log, which goes with the beats. What looks like a key is masked. */
-  log(level: LogLevel, message: unknown): void;
   /**
-   * Does one unit of work: shows it, counts it, feeds the breaker. Returns what `work` returns and rejects with what it
-   * throws; a failed job is counted as an error and never makes the worker's status `error`. An `AbortError` after
-   * `signal` was aborted is no failure. While the breaker is open, `work` is not called: rejects with `CircuitOpenError`.
+   * Does one unit of work: shows it, counts it. Returns what `work` returns and rejects with what it throws. A failed job
+   * counts as an error, and the worker's status stays. An `AbortError` after `signal` was aborted is no failure.
    */
-  job<T>(work: (signal: AbortSignal) => T | Promise<T>): Promise<T>;
-  job<T>(details: JobDetails, work: (signal: AbortSignal) => T | Promise<T>): Promise<T>;
+  job<T>(work: Work<T>): Promise<T>;
+  job<T>(details: JobDetails, work: Work<T>): Promise<T>;
   /**
    * Does one pass of a loop. A number that it returns is the count of what it processed, else its jobs are counted.
    * When it fails, the worker's status is `error` until a pass succeeds.
    */
-  run<T>(work: (signal: AbortSignal) => T | Promise<T>): Promise<T>;
-  /**
-   * Does `work` while this process, of all that there are, holds the lease of `key` (1 to 255 characters). Returns what
-   * it returned and rejects with what it throws; `held: false` where another holds the lease or nobody can be asked.
-   *
-   * The signal is aborted when the lease is about to end because no beat gets through, when it is lost, and with that of
-   * the worker. A process that is paused for longer than its lease notices too late: where that matters, write `token`
-   * with what you write, and refuse one that is lower than the last; those of a key only grow.
-   */
-  lease<T>(key: string, work: (token: number, signal: AbortSignal) => T | Promise<T>): Promise<Lease<T>>;
-  /** Says what the worker is doing: of the latest job while one runs, else until `idle()`. */
+  run<T>(work: Work<T>): Promise<T>;
+  /** For parts: does work that is neither job nor run. The worker is `processing`, and its end waits for it. */
+  perform<T>(work: Work<T>, ended?: (outcome: Outcome, value: unknown) => void): Promise<T>;
+  /** Shows what the worker does: of the latest job while one runs, else until `idle()`. */
   setStatus(
     status: string,
     details?: {
@@ -154,25 +108,44 @@ export interface Heartbeat {
       jobType?: string;
     },
   ): void;
-  /** Says that there is nothing to do. */
+  /** Shows that there is nothing to do. */
   idle(): void;
-  /** Says when the next run is due, as a `Date` or epoch milliseconds, and the schedule in words (up to 255 characters). */
+  /** When the next run is due, as a `Date` or epoch milliseconds, and the schedule for people (up to 255 characters). */
   nextRun(at: Date | number, schedule?: string): void;
-  /** Reports now what there is to report, within 4 s: for a process that may be frozen at any moment. */
-  flush(): Promise<void>;
-  /** The goodbye, by hand: aborts `signal`, waits for running jobs up to the shutdown timeout, reports `stopped`. */
-  stop(reason?: string): Promise<void>;
 }
-/** What `job` rejects with while the circuit breaker is open. */
-export declare class CircuitOpenError extends Error {
-  readonly name = 'CircuitOpenError';
-  /** When the next job is let through as a trial. */
-  readonly retryAt: Date;
-  constructor(retryAt: Date);
+/** Sends the beats of the worker when they are due, one request at a time. */
+declare abstract class Sender extends WorkLog {
+  #private;
+  /** For parts: milliseconds between beats, as the server has paced them. */
+  pace: number;
+  /** For parts: calls a function of the database with the worker's key. Rejects where no answer comes within 10 s. */
+  request(name: string, values: object, limit?: number): Promise<Fields>;
+  /** For parts: makes a beat due in so many milliseconds; one that is due earlier stays, unless it is moved. */
+  beat(within?: number, move?: boolean): void;
+  /** Reports now, within 4 s, or 1 s where nothing has answered lately: for a process that may be frozen soon. */
+  flush(): Promise<void>;
+}
+/** What `startHeartbeat` returns. No method throws or rejects by itself. */
+export declare class Heartbeat extends Sender {
+  #private;
+  readonly name: string;
+  /** For parts: those of the worker, the uuid of this process start, and the number that the server gave it. */
+  readonly parts: readonly Part[];
+  readonly instance: string;
+  epoch: number | undefined;
+  /** The goodbye, by hand: aborts `signal`, waits for running jobs up to `shutdown.timeout`, reports `stopped`. */
+  stop(reason?: string): Promise<void>;
+  /** For parts: adds one. A second one of the same name replaces the first. */
+  extend(part: Part): void;
+  /** For parts: the text without what looks like a secret. */
+  mask(text: string): string;
+  /** For parts: no other worker reports from this process. */
+  isAlone: () => boolean;
+  /** For parts: writes a line to the logger, once about each thing until the next recovery. */
+  warn: (message: string, about?: string) => void;
 }
 /**
  * Starts to report this process as a worker. A second call with the same name gives the worker other settings.
- *
  * @throws {TypeError} naming the option and its range, when one is wrong; nothing after that
  */
 export declare function startHeartbeat(options?: HeartbeatOptions): Heartbeat;

@@ -80,9 +80,6 @@ function performer({ schedule, every, ...options }) {
     const worker = (heartbeat ??= startHeartbeat({
       maxRun: 900,
       shutdown: { signals: [] },
-      // What is drained would hold its answer back, and the platform starts a function, not we.
-      onCommand: ({ command }) =>
-        /^(restart|stop|drain)$/.test(command) ? 'a function ends by itself' : undefined,
       ...options,
       kind: 'scheduled',
     }));

@@ -10,8 +10,12 @@ export async function createBareTable(
   sql: Sql,
 ): Promise<(client: Sql, name: string, turn: number) => Promise<unknown>> {
   const columns = await writtenColumns(sql);
+  const [shape] = await sql`
+    select string_agg(format('%I %s', a.attname, format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null)), ', ') as columns
+    from pg_attribute a join pg_type t on t.oid = a.atttypid
+    where a.attrelid = 'public.hp_worker_status'::regclass and a.attnum > 0 and not a.attisdropped`;
   await sql.unsafe(`
-    create table public.bench_bare (like public.hp_worker_status including defaults) with (fillfactor = 50);
+    create table public.bench_bare (${shape!.columns as string}) with (fillfactor = 50);
     insert into public.bench_bare select * from public.hp_worker_status;
     alter table public.bench_bare add primary key (worker_name);
     grant select, insert, update on public.bench_bare to service_role;`);

@@ -1,5 +1,5 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres, { type Sql } from 'postgres';
@@ -72,9 +72,15 @@ function temporaryFolder(scope: AsyncDisposableStack): string {
   return folder;
 }
 
-/** The local stack has settings of its own; the migration adds what is missing, at its defaults. */
+/** The local stack has settings of its own; the migrations add what is missing, at its defaults. */
 async function setAsMigrated(sql: Sql): Promise<void> {
-  const migration = new URL('../../supabase/migrations/20261122000200_setting.sql', import.meta.url);
+  const folder = new URL('../../supabase/migrations/', import.meta.url);
   await sql`delete from public.hp_setting`;
-  await sql.unsafe(await readFile(migration, 'utf8'));
+  for (const file of await readdir(folder)) {
+    const text = await readFile(new URL(file, folder), 'utf8');
+    for (const [insert] of text.matchAll(
+      /^insert into public\.hp_setting [^]*?^on conflict \(key\) do nothing;/gm,
+    ))
+      await sql.unsafe(insert);
+  }
 }

@@ -2,6 +2,7 @@
  * A worker with one breaker and one job at a time, which changes on request and reports the time. Its other
  * message is the floor: the same request to a function that only broadcasts.
  */
+import { circuitBreaker } from '../../workers-heartbeat/heartbeat-breaker.mjs';
 import { startHeartbeat } from '../../workers-heartbeat/heartbeat.mjs';
 
 export type Order =
@@ -10,7 +11,8 @@ export type Order =
   | { do: 'broadcast'; text: string };
 
 const { SUPABASE_URL, SUPABASE_SECRET_KEY = '' } = process.env;
-const heartbeat = startHeartbeat({ circuitBreaker: { threshold: 1, cooldown: 0.001 } });
+const heartbeat = startHeartbeat();
+circuitBreaker(heartbeat, { threshold: 1, cooldown: 0.001 });
 let end: { succeed(): void; fail(error: Error): void } | undefined;
 
 process.once('disconnect', () => process.exit());

@@ -1,11 +1,13 @@
 /** An idle worker that reports when it receives a command, and when it receives a bare broadcast. */
 import { createClient } from '@supabase/supabase-js';
+import { commands } from '../../workers-heartbeat/heartbeat-commands.mjs';
 import { startHeartbeat } from '../../workers-heartbeat/heartbeat.mjs';
 
 const { SUPABASE_URL, PUBLISHABLE_KEY, CLIENT } = process.env;
 const say = (what: string) => process.send?.({ what, at: Date.now() });
 const client = CLIENT ? createClient(SUPABASE_URL!, PUBLISHABLE_KEY!) : undefined;
-const heartbeat = startHeartbeat({ supabase: client, onCommand: () => void say('command') });
+const heartbeat = startHeartbeat();
+commands(heartbeat, { supabase: client, onCommand: () => void say('command') });
 heartbeat.idle();
 await heartbeat.flush();
 if (client) {

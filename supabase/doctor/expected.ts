@@ -16,7 +16,7 @@ export interface Expected {
 const DECLARATION =
   /^create (?:table if not exists|or replace view|or replace function) ((?:public\.hp_|hp_private\.)\w+)/gm;
 const GRANT =
-  /^grant ([a-z, ]+) on (?:table|function) ((?:public|hp_private)\.[^;]+?) to ((?:anon|authenticated|service_role|, )+);/gm;
+  /^grant ([a-z, ]+) on (?:table|function)\s+((?:public|hp_private)\.[^;]+?)\s+to ((?:anon|authenticated|service_role|, )+);/gm;
 
 const POLICY = /^create policy "([^"]+)" on realtime\.messages/gm;
 

@@ -31,9 +31,9 @@ describe('GET /api/tick', () => {
       body: { ran: true, silent: 0 },
       caching: 'private, no-store',
     });
-    const [pulse] = await stack.database
-      .sql`select now() - tick_at < interval '10 seconds' as fresh from hp_private.pulse`;
-    expect(pulse!.fresh).toBe(true);
+    const [monitor] = await stack.database
+      .sql`select now() - tick_at < interval '10 seconds' as fresh from hp_private.monitor`;
+    expect(monitor!.fresh).toBe(true);
   });
 
   it.each([undefined, 'Bearer wrong', `Basic ${CRON_SECRET}`, CRON_SECRET, `Bearer ${CRON_SECRET}x`])(

@@ -248,7 +248,7 @@ describe('the watch', () => {
     const asleep = await startTestStack({ tickEvery: 0 });
     const its = await startDashboard(asleep);
     const carol = await visitAs('carol', browser, its);
-    await asleep.database.sql`update hp_private.pulse set tick_at = now() - interval '5 minutes'`;
+    await asleep.database.sql`update hp_private.monitor set tick_at = now() - interval '5 minutes'`;
     // As the server renders it: an open page would set an overdue tick going by its watching.
     const storageState = await carol.page.context().storageState();
     await carol.close();

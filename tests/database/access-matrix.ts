@@ -32,7 +32,9 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.message_budget': ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
-  'hp_private.pulse':          ['-', 'e', 'r',   'r',    'r',    'r'],
+  'hp_private.monitor':        ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
+  'hp_private.process_lease':  ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   'hp_private.sign_in_salt':   ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
@@ -208,7 +210,7 @@ export const functions: Record<string, readonly [string, ...Line]> = {
   // prettier-ignore
   'hp_worker_page(text)': ["hp_worker_page('crawl-worker')",
     '-', '-', '+', '+', '+', '+'],
-  // Words and figures about a row that the caller has already: nothing is read but the pulse.
+  // Words and figures about a row that the caller has already: nothing is read but the monitor.
   // prettier-ignore
   'hp_worker_health(hp_worker_status,timestamp with time zone)': [
     'hp_worker_health(null::hp_worker_status, now())',
@@ -230,10 +232,13 @@ export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key
   'history_ends(timestamp with time zone)': 'signed in, secret key',
   'is_alive(hp_worker_status,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
   'is_overdue(hp_worker_status,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
-  'only_members()': 'signed in, secret key',
+  'caller_role()': 'signed in, secret key',
+  'log_levels()': 'signed in, secret key',
+  'require_member()': 'signed in, secret key',
+  'statuses()': 'signed in, secret key',
   'sparks(bigint[],timestamp with time zone)': 'signed in, secret key',
   'throughput(timestamp with time zone)': 'signed in, secret key',
-  'watched_ms(hp_worker_status,timestamp with time zone)': 'signed in, secret key',
+  'monitored_ms(hp_worker_status,timestamp with time zone)': 'signed in, secret key',
   'words_count(double precision,text)': 'signed in, secret key',
   'words_instant(timestamp with time zone)': 'signed in, secret key',
   'words_lasting(double precision)': 'signed in, secret key',
@@ -244,7 +249,7 @@ export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key
   'worker_history(text,text,timestamp with time zone)': 'signed in, secret key',
   'worker_steps(bigint,integer,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
   'is_member()': 'signed in',
-  'member_role()': 'signed in',
+  'member_role()': 'signed in, secret key',
 };
 
 /** Private channels: who may listen (`l`) and who may speak (`s`). The secret key passes by every policy. */
@@ -256,13 +261,13 @@ export const channels: Record<string, Line> = {
   'hp:worker:': ['-', '-', 'l', 'l', 'l', 'ls'],
   // And the id of a process, which listens with the publishable key. Its messages are empty.
   // prettier-ignore
-  'hp:nudge:':  ['l', 'l', 'l', 'l', 'l', 'ls'],
+  'hp:wake-up:':  ['l', 'l', 'l', 'l', 'l', 'ls'],
   // prettier-ignore
   'hp:another': ['-', '-', '-', '-', '-', 'ls'],
 };
 
 /** Every policy that lets somebody into a channel, and the channels. */
 export const channelPolicies: Record<string, (keyof typeof channels)[]> = {
-  'members listen to the fleet': ['hp:fleet', 'hp:worker:', 'hp:nudge:'],
-  'workers listen for their nudge': ['hp:nudge:'],
+  'members listen to the fleet': ['hp:fleet', 'hp:worker:', 'hp:wake-up:'],
+  'workers listen for their wake-up': ['hp:wake-up:'],
 };

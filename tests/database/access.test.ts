@@ -77,14 +77,14 @@ describe('a viewer', () => {
     expect(row!.fleet.header).toMatchObject({ workers: 5, generation: expect.any(String) });
     expect(row!.fleet.workers.map((w: { worker_name: string }) => w.worker_name)).toContain('crawl-worker');
     const [watch] = await db.asPerson('carol', (sql) => sql`select hp_watch() as watch`);
-    expect(Date.parse(watch!.watch.watched_until) - Date.parse(watch!.watch.now)).toBe(150_000);
+    expect(Date.parse(watch!.watch.viewed_until) - Date.parse(watch!.watch.now)).toBe(150_000);
   });
   it.each([
     "update hp_worker_status set description = 'mine'",
     'delete from hp_worker_status',
     "insert into hp_worker_group (worker_type) values ('forged')",
     "insert into hp_worker_status (worker_name) values ('forged')",
-    "insert into hp_worker_event (at, type) values (now(), 'watch')",
+    "insert into hp_worker_event (at, type) values (now(), 'monitor')",
     "update hp_setting set value = '1'",
     "update hp_member set role = 'owner'",
     "select hp_heartbeat('[]')",
@@ -105,7 +105,7 @@ describe('the secret key', () => {
       (sql) => sql`select hp_fleet() as fleet, hp_watch() as watch`,
     );
     expect(row!.fleet.workers).toHaveLength(5);
-    expect(row!.watch).toHaveProperty('watched_until');
+    expect(row!.watch).toHaveProperty('viewed_until');
   });
 
   it('may beat and tick, but make no owner and write no history', async () => {
@@ -113,7 +113,7 @@ describe('the secret key', () => {
     await expect(as('select hp_tick()')).resolves.toBeDefined();
     await expect(as("select hp_add_member('mallory@example.com', 'owner')")).rejects.toMatchObject(refused);
     await expect(as('delete from hp_worker_event')).rejects.toMatchObject(refused);
-    await expect(as('update hp_private.pulse set tick_at = now()')).rejects.toMatchObject(refused);
+    await expect(as('update hp_private.monitor set tick_at = now()')).rejects.toMatchObject(refused);
   });
 });
 

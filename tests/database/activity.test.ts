@@ -33,7 +33,7 @@ describe('a digest', () => {
   const told = (seconds: number) =>
     db.sql`update hp_private.message_budget set sent_at = ${at(seconds)} where kind = 'activity'`;
   const digests = async () => (await sent()).filter((event) => event === 'digest').length;
-  beforeEach(() => db.sql`update hp_private.pulse set watched_until = 'infinity', tick_at = ${at(-5)}`);
+  beforeEach(() => db.sql`update hp_private.monitor set viewed_until = 'infinity', tick_at = ${at(-5)}`);
 
   it('is left out while activity messages, which carry it too, are sent', async () => {
     for (let second = 0; second <= 60; second += 5) {

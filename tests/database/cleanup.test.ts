@@ -79,7 +79,7 @@ describe('hp_cleanup_stale_workers', () => {
     await ended('yesterday', 'stopped', 25 * 60);
     await ended('today', 'stopped', 23 * 60);
     const tick = async () => {
-      await db.sql`update hp_private.pulse set pruned_at = null`;
+      await db.sql`update hp_private.monitor set pruned_at = null`;
       await db.sql`select hp_tick()`;
     };
     await db.sql`update hp_setting set value = '0' where key = 'cleanup_after_s'`;
@@ -115,7 +115,7 @@ describe('hp_cleanup_stale_workers', () => {
         snapshots += 1;
         state = fromSnapshot(await snapshot(), state);
       }
-      await db.sql`update hp_private.pulse set digest_at = now() - interval '20 seconds'`;
+      await db.sql`update hp_private.monitor set digest_at = now() - interval '20 seconds'`;
       await db.sql`select hp_tick()`;
     }
     expect([...state.workers.values()].map(({ name }) => name)).toEqual(['stays']);

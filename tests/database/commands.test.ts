@@ -125,7 +125,7 @@ describe('a command', () => {
     await tick(later(131));
     expect(await command(asked.id)).toMatchObject({
       state: 'expired',
-      message: 'it was not heard in 2 minutes',
+      message: 'no beat fetched it within 2 minutes',
     });
     expect(ids(await slow.send({}, later(1799)))).toEqual([patient.id]);
   });
@@ -138,33 +138,18 @@ describe('a command', () => {
     await tick(later(125));
     expect(await command(asked.id)).toMatchObject({
       state: 'expired',
-      message: 'it was delivered, but the worker said nothing of it',
+      message: 'delivered, but the worker did not report on it',
     });
     await told(worker, asked.id, 'done');
     expect(await command(asked.id)).toMatchObject({ state: 'done', message: null });
   });
 
-  it('is looked for by beats only while one is open', async () => {
-    const fresh = await createDatabase();
-    const open = async () => (await fresh.sql`select commands_open from hp_private.pulse`)[0]!.commands_open;
-    const worker = await alive('only', {}, fresh.sql);
-    const [row] = await fresh.sql`select hp_request_command('only', 'beat', 'a look') as c`;
-    expect(await open()).toBe(true);
-    await worker.send();
-    await fresh.sql`select hp_tick()`;
-    expect(await open()).toBe(true);
-    await told(worker, row!.c.id, 'done');
-    await fresh.sql`select hp_tick()`;
-    expect(await open()).toBe(false);
-    await fresh.drop();
-  });
-
-  it('nudges its process by an empty message on a topic of its own', async () => {
-    const worker = await alive('nudged');
-    await ask('bob', 'nudged', 'beat');
+  it('wakes its process up by an empty message on a topic of its own', async () => {
+    const worker = await alive('woken');
+    await ask('bob', 'woken', 'beat');
     const messages = await db.sql`
-      select event, private, payload - 'id' as payload from realtime.messages where topic = ${`hp:nudge:${worker.instance}`}`;
-    expect(messages).toEqual([{ event: 'nudge', private: true, payload: {} }]);
+      select event, private, payload - 'id' as payload from realtime.messages where topic = ${`hp:wake-up:${worker.instance}`}`;
+    expect(messages).toEqual([{ event: 'wake-up', private: true, payload: {} }]);
   });
 
   it('for workers of a batch comes with the answer of its own worker', async () => {
@@ -315,7 +300,7 @@ describe('a restart', () => {
     const between = await command(asked.id);
     expect(between).toMatchObject({
       state: 'acknowledged',
-      message: 'it has ended; waiting for a new instance',
+      message: 'the process has ended; waiting for a new one',
     });
     expect(between.instance_ended_at).toBeInstanceOf(Date);
 
@@ -334,12 +319,12 @@ describe('a restart', () => {
     await tick(later(123));
     expect(await command(asked.id)).toMatchObject({
       state: 'failed',
-      message: 'it ended 2 minutes ago, and no new instance came',
+      message: 'the process ended 2 minutes ago, and no new one started',
     });
     await new Process(db.sql, 'gone').send({}, later(300));
     expect(await command(asked.id)).toMatchObject({
       state: 'done',
-      message: 'a new instance has come, 5 minutes after the old one ended',
+      message: 'a new process has started, 5 minutes after the old one ended',
     });
   });
 
@@ -353,7 +338,7 @@ describe('a restart', () => {
     for (const at of [10, 20, 30, 40, 49, 55]) await fresh.sql`select hp_private.tick(${later(at)})`;
     expect(await state()).toEqual({
       state: 'acknowledged',
-      message: 'it ended without a goodbye; waiting for a new instance',
+      message: 'the process ended without an exit report; waiting for a new one',
     });
     await new Process(fresh.sql, 'killed').send({}, later(65));
     expect(await state()).toMatchObject({ state: 'done' });
@@ -379,7 +364,7 @@ describe('a restart', () => {
     await worker.send({ status: 'stopped' });
     expect(await command(asked.id)).toMatchObject({
       state: 'expired',
-      message: 'the process ended before it heard of it',
+      message: 'the process ended before it got the command',
     });
     expect(ids(await alive('too-late').then((next) => next.send()))).toEqual([]);
   });
@@ -420,7 +405,7 @@ describe('a try that is refused', () => {
       [await ask('bob', 'sense', 'beat', { args: ['level'] }), '400', /args must be an object/],
       [await ask('bob', 'sense', 'log_level', { args: 'level' as never }), '400', /args must be an object/],
       [await ask('bob', 'nobody', 'restart'), '404', /no worker named nobody/],
-      [await ask('bob', 'sense', 'restart', { instance: randomUUID() }), '409', /none of this worker/],
+      [await ask('bob', 'sense', 'restart', { instance: randomUUID() }), '409', /belongs to another worker/],
     ] as const;
     for (const [answer, status, message] of refusals) {
       expect(answer).toMatchObject({ status });
@@ -437,16 +422,16 @@ describe('a try that is refused', () => {
     await worker.send({ status: 'stopped' });
     expect(await ask('bob', 'ended', 'restart')).toMatchObject({
       status: '409',
-      message: 'no process of it is alive',
+      message: 'no process of this worker is alive',
       hint: 'systemctl restart ended',
     });
     await db.sql`insert into hp_worker_status (worker_name, status) values ('by-hand', 'idle')`;
-    expect((await ask('bob', 'by-hand', 'restart')).message).toMatch(/plain writes/);
+    expect((await ask('bob', 'by-hand', 'restart')).message).toMatch(/writes to the table directly/);
     const run = new Process(db.sql, 'nightly', { kind: 'scheduled' });
     await run.send({ status: 'idle', next_run_in_ms: 3_600_000 });
     expect(await ask('bob', 'nightly', 'beat')).toMatchObject({ state: 'requested' });
     await run.send({ status: 'stopped', next_run_in_ms: 3_600_000 });
-    expect((await ask('bob', 'nightly', 'stop')).message).toBe('no process of it is running now');
+    expect((await ask('bob', 'nightly', 'stop')).message).toBe('no process of this worker is running now');
   });
 
   it('is the same thing once more while it is under way', async () => {
@@ -454,7 +439,7 @@ describe('a try that is refused', () => {
     const asked = await ask('bob', 'impatient', 'restart');
     expect(await ask('alice', 'impatient', 'restart')).toMatchObject({ status: '409' });
     expect((await ask('alice', 'impatient', 'drain')).message).toMatch(
-      /restart was asked for at .* and is under way/,
+      /restart was requested at .* and is under way/,
     );
     expect(await ask('alice', 'impatient', 'beat')).toMatchObject({ state: 'requested' });
     await worker.send();
@@ -517,7 +502,7 @@ describe('the audit log', () => {
     const old = await ask('bob', 'kept', 'restart', { reason: '' });
     const young = await ask('bob', 'kept', 'reboot');
     await db.sql`update hp_worker_command set requested_at = now() - interval '366 days' where message like 'reason is%' and worker_name = 'kept'`;
-    await db.sql`update hp_private.pulse set pruned_at = null`;
+    await db.sql`update hp_private.monitor set pruned_at = null`;
     await tick(later(0));
     expect([old.status, young.status]).toEqual(['400', '400']);
     expect(await db.sql`select command from hp_worker_command where worker_name = 'kept'`).toMatchObject([

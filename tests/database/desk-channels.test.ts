@@ -11,12 +11,12 @@ beforeAll(async () => {
 afterAll(() => stack?.stop());
 
 const confidential = { private: true };
-const shout = { type: 'broadcast' as const, event: 'nudge', payload: {} };
+const shout = { type: 'broadcast' as const, event: 'wake-up', payload: {} };
 
-it('a request nudges the process that listens with the publishable key alone, and nobody can speak there', async () => {
-  const worker = new Process(stack.database.sql, 'nudged');
+it('a request wakes the process up that listens with the publishable key alone, and nobody can speak there', async () => {
+  const worker = new Process(stack.database.sql, 'woken');
   await worker.send();
-  const topic = `hp:nudge:${worker.instance}`;
+  const topic = `hp:wake-up:${worker.instance}`;
   const heard = await listen(stack.client(), topic, confidential);
   expect(heard.states).toEqual(['SUBSCRIBED']);
 
@@ -28,13 +28,13 @@ it('a request nudges the process that listens with the publishable key alone, an
 
   const bob = await stack.as('bob');
   const { data, error, status } = await bob.rpc('hp_request_command', {
-    worker_name: 'nudged',
+    worker_name: 'woken',
     command: 'beat',
     reason: 'a look',
   });
   expect([error, status]).toEqual([null, 200]);
   await until(() => heard.broadcasts.length);
-  expect(heard.broadcasts).toMatchObject([{ event: 'nudge' }]);
+  expect(heard.broadcasts).toMatchObject([{ event: 'wake-up' }]);
   expect((await worker.send()).commands).toMatchObject([
     { id: (data as { id: number }).id, command: 'beat' },
   ]);

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.drop());
 beforeEach(async () => {
-  await db.sql`update hp_private.pulse set watched_until = null`;
+  await db.sql`update hp_private.monitor set viewed_until = null`;
   await db.sql`delete from hp_worker_group`;
   await db.sql`update hp_private.message_budget set sent_at = '-infinity', filled_at = '-infinity'`;
 });
@@ -83,7 +83,7 @@ describe('settings of a group', () => {
     await new Process(db.sql, 'crawl-1').send({ worker_type: 'crawl' });
     const before = (await fleet()).header;
     await db.sql`insert into hp_worker_group (worker_type) values ('crawl'), ('post')`;
-    await db.sql`update hp_private.pulse set stretch = 1.5`;
+    await db.sql`update hp_private.monitor set stretch = 1.5`;
     await db.sql`update hp_setting set value = '60' where key = 'tick_every_s'`;
     const { header, groups } = await fleet();
     expect(header).toMatchObject({ groups: 2, stretch: 1.5, tickEverySeconds: 60 });
@@ -92,7 +92,7 @@ describe('settings of a group', () => {
     await db.sql`update hp_setting set value = '"often"' where key = 'tick_every_s'`;
     expect((await fleet()).header.tickEverySeconds).toBe(5);
     await db.sql`update hp_setting set value = '5' where key = 'tick_every_s'`;
-    await db.sql`update hp_private.pulse set stretch = 1`;
+    await db.sql`update hp_private.monitor set stretch = 1`;
   });
 });
 

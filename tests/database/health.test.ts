@@ -19,7 +19,7 @@ const RULES: Record<Rule, true> = {
   paused: true,
   stopped: true,
   'never-reported': true,
-  'not-watched': true,
+  'not-monitored': true,
   crashed: true,
   'stopped-but-expected': true,
   silent: true,
@@ -101,9 +101,47 @@ describe('the health of a worker', () => {
     expect([...new Set(rules)].sort()).toEqual(Object.keys(RULES).sort());
   });
 
+  it('is healthy, and the worker alive, wherever the quick condition of the views says so', async () => {
+    let fine = 0;
+    const columns = COLUMNS.map((column) => `"${column}"`).join(', ');
+    const implied = fc.asyncProperty(
+      fc.array(caseOf, { minLength: 1, maxLength: 700, size: 'max' }),
+      async (cases) => {
+        const named = cases.map((one, place) => ({
+          ...one,
+          worker: { ...one.worker, worker_id: place + 1, worker_name: `w${place}`, worker_type: null },
+        }));
+        const insert = db.sql.begin(async (sql) => {
+          await sql`alter table hp_worker_status disable trigger user`;
+          await sql.unsafe(
+            `insert into hp_worker_status (${columns})
+              select ${COLUMNS.map((column) => `w."${column}"`).join(', ')}
+              from jsonb_to_recordset($1::text::jsonb) as c (worker jsonb)
+                cross join lateral jsonb_populate_record(null::hp_worker_status, c.worker) w`,
+            [JSON.stringify(named)],
+          );
+          const found = await sql`
+            select (f.worker).worker_name, h.level, hp_private.is_alive(f.worker, c.at, c.watching_since) as alive
+            from jsonb_to_recordset(${sql.json(named as never)}) as c (
+              worker jsonb, at timestamptz, watching_since timestamptz, impaired_since timestamptz)
+              join hp_private.surely_fine f on (f.worker).worker_name = c.worker ->> 'worker_name'
+              cross join lateral hp_private.worker_health(
+                f.worker, c.at, c.watching_since, c.impaired_since, null, null) h
+            where c.at < f.fine_until and (c.at < f.paused_until) is not true`;
+          expect(found.filter(({ level, alive }) => level !== 'healthy' || !alive)).toEqual([]);
+          fine += found.length;
+          throw ROLLBACK;
+        });
+        await expect(insert).rejects.toBe(ROLLBACK);
+      },
+    );
+    await fc.assert(implied, { numRuns: 12 });
+    expect(fine).toBeGreaterThan(20);
+  });
+
   it('is told to members by hp_worker_health, which knows the watch and the group, and to nobody else', async () => {
     await new Process(db.sql, 'crawl-1').send({ worker_type: 'crawl', heartbeat_interval_s: 10 });
-    await db.sql`update hp_private.pulse set watching_since = now() - interval '1 day'`;
+    await db.sql`update hp_private.monitor set watching_since = now() - interval '1 day'`;
     const health = async (person: 'carol' | 'mallory', after: string) => {
       const [row] = await db.asPerson(
         person,
@@ -118,11 +156,11 @@ describe('the health of a worker', () => {
     expect(await health('carol', '20 s')).toMatchObject({ level: 'warning', rule: 'late' });
     const silent = { level: 'critical', rule: 'silent', reason: 'no heartbeat for 3 minutes' };
     expect(await health('carol', '3 min')).toEqual(silent);
-    await db.sql`update hp_private.pulse set impaired_since = '2026-11-22 11:59:20.5+00'`;
+    await db.sql`update hp_private.monitor set impaired_since = '2026-11-22 11:59:20.5+00'`;
     expect(await health('carol', '3 min')).toEqual({
       level: 'unknown',
-      rule: 'not-watched',
-      reason: 'not watched since 2026-11-22 11:59:20 UTC',
+      rule: 'not-monitored',
+      reason: 'not monitored since 2026-11-22 11:59:20 UTC',
     });
     await db.sql`insert into hp_worker_group (worker_type, paused_until, paused_reason) values ('crawl', 'infinity', 'the sale')`;
     expect(await health('carol', '3 min')).toMatchObject({ level: 'inactive', reason: 'the sale' });
@@ -131,7 +169,7 @@ describe('the health of a worker', () => {
       db.as('anon', {}, (sql) => sql`select hp_worker_health(null::hp_worker_status)`),
     ).rejects.toMatchObject({ code: '42501' });
     await db.sql`delete from hp_worker_group`;
-    await db.sql`update hp_private.pulse set impaired_since = null`;
+    await db.sql`update hp_private.monitor set impaired_since = null`;
     await db.sql`delete from hp_worker_status where worker_name = 'crawl-1'`;
   });
 });
@@ -196,7 +234,7 @@ describe('the health of a group', () => {
           await sql`delete from hp_worker_status`;
           await sql`delete from hp_worker_group`;
           await sql`select set_config('application_name', 'lastseen own write', true)`;
-          await sql`update hp_private.pulse set watching_since = ${watch.watchingSince}, impaired_since = ${watch.impairedSince}`;
+          await sql`update hp_private.monitor set watching_since = ${watch.watchingSince}, impaired_since = ${watch.impairedSince}`;
           await sql`insert into hp_worker_status (${sql(COLUMNS)})
             select ${sql(COLUMNS)} from jsonb_populate_recordset(null::hp_worker_status, ${sql.json(rows as never)})`;
           await sql`insert into hp_worker_group (worker_type, desired, minimum, paused_until, paused_reason)
@@ -227,7 +265,7 @@ describe('the health of a group', () => {
         });
     });
     await fc.assert(same, { numRuns: 40, examples: [[doubted]] });
-    expect([...rules].sort()).toEqual(['below-desired', 'below-minimum', 'fine', 'not-watched', 'paused']);
+    expect([...rules].sort()).toEqual(['below-desired', 'below-minimum', 'fine', 'not-monitored', 'paused']);
   });
 
   it('is told to members by hp_worker_group_health, as of now', async () => {

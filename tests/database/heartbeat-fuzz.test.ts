@@ -28,6 +28,7 @@ const fields = [
     'hostname',
     'pid',
     'runtime',
+    'parts',
   ],
   ...['jobs_total', 'errors_total', 'counted_jobs', 'counted_errors', 'jobs_active', 'current_status'],
   ...['current_job_id', 'current_job_type', 'status_age_ms', 'poll_interval_s', 'last_run_age_ms'],

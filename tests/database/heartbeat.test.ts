@@ -51,6 +51,33 @@ describe('a beat', () => {
     });
   });
 
+  it('names the parts of the module that the worker carries, until another process has the row', async () => {
+    const first = new Process(db.sql, 'parted');
+    await first.send({ parts: ['logs', 'commands'] });
+    await first.send();
+    expect((await row('parted')).parts).toEqual(['logs', 'commands']);
+    await first.send({ parts: [], status: 'stopped' });
+    expect((await row('parted')).parts).toEqual([]);
+
+    const second = new Process(db.sql, 'parted');
+    await second.send({ parts: ['guard'] });
+    expect((await row('parted')).parts).toEqual(['guard']);
+    const pages = await db.sql`select hp_worker_page('parted') as page, hp_fleet() as fleet`;
+    const { page, fleet } = pages[0]!;
+    expect(page.workers[0].parts).toEqual(['guard']);
+    expect(page.details.instances.map(({ parts }: { parts: string[] }) => parts)).toEqual([
+      ['guard'],
+      ['logs', 'commands'],
+    ]);
+    const shown = fleet.workers.find((one: { worker_name: string }) => one.worker_name === 'parted');
+    expect(shown.parts).toEqual(['guard']);
+
+    // An older module names none: what its worker can do is unknown.
+    await second.send({ status: 'stopped' });
+    await new Process(db.sql, 'parted').send();
+    expect((await row('parted')).parts).toBe(null);
+  });
+
   it('that was overtaken by a later one changes nothing but the counts', async () => {
     const worker = new Process(db.sql, 'overtaken');
     await worker.send();
@@ -253,6 +280,12 @@ describe('a bad beat', () => {
     ['metadata of 9 KB', { metadata: { a: 'é'.repeat(4500) } }, 'metadata'],
     ['last words of 5 KB', { last_exit: { error: 'x'.repeat(5000) } }, 'last_exit'],
     ['an error text of 2,001 characters', { last_error: 'x'.repeat(2001) }, 'last_error'],
+    ['parts that are no list', { parts: 'logs' }, 'parts'],
+    ['17 parts', { parts: Array.from({ length: 17 }, (_, n) => `part-${n}`) }, 'parts'],
+    ['a part with a name of 33 characters', { parts: ['logs', 'p'.repeat(33)] }, 'parts'],
+    ['a part with a name in capitals', { parts: ['Logs'] }, 'parts'],
+    ['a part with a comma in its name', { parts: ['logs,commands'] }, 'parts'],
+    ['a part without a name', { parts: ['logs', null] }, 'parts'],
     ['a breaker that is ajar', { circuit_breaker_state: 'ajar' }, 'circuit_breaker_state'],
   ];
   it.each(bad)(

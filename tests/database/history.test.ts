@@ -229,13 +229,13 @@ describe('the roll-up', () => {
       await watch(second + 4, second + 9);
     }
     await watch(70, 150); // all of them silent together
-    const [pulse] = await db.sql`select impaired_since from hp_private.pulse`;
-    expect(pulse!.impaired_since).not.toBeNull();
+    const [monitor] = await db.sql`select impaired_since from hp_private.monitor`;
+    expect(monitor!.impaired_since).not.toBeNull();
     for (let second = 151; second <= 231; second += 10) {
       for (const worker of fleet) await worker.send({ jobs_total: 200 }, at(second));
       await watch(second + 4, second + 9);
     }
-    const impaired = (pulse!.impaired_since.getTime() - start) / 1000;
+    const impaired = (monitor!.impaired_since.getTime() - start) / 1000;
     const known = await column('w-3', 'known_s', [0, 240]);
     expect(known).toEqual([54, impaired - 60, known[2], 60]);
     expect(known[2]).toBeLessThan(30);

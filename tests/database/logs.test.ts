@@ -287,7 +287,7 @@ describe('of a log is kept', () => {
     await worker.send({ logs: lines(1, 100) });
     await worker.send({ logs: lines(101, 110) }, later(5 * 86400));
     const prune = async (at: Date) => {
-      await db.sql`update hp_private.pulse set pruned_at = null`;
+      await db.sql`update hp_private.monitor set pruned_at = null`;
       await db.sql`select hp_private.tick(${at})`;
       return (await db.sql`select count(*)::int as n from hp_worker_log`)[0]!.n;
     };
@@ -356,13 +356,13 @@ describe('the channel of a worker', () => {
     expect(message!.payload.to).toBe((await log('loud')).lines.at(-1)!.id);
   });
 
-  it('nudges the worker when the first comes to look, and is for members', async () => {
+  it('wakes the worker up when the first comes to look, and is for members', async () => {
     const worker = new Process(db.sql, 'looked-at');
     await worker.send();
     await follow('carol', 'looked-at');
     await follow('bob', 'looked-at');
     expect(
-      await db.sql`select event from realtime.messages where topic = ${`hp:nudge:${worker.instance}`}`,
+      await db.sql`select event from realtime.messages where topic = ${`hp:wake-up:${worker.instance}`}`,
     ).toHaveLength(1);
     await expect(follow('mallory', 'looked-at')).rejects.toMatchObject({ code: 'PT403' });
     await expect(follow('carol', 'nobody')).rejects.toMatchObject({ code: 'PT404' });

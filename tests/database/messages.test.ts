@@ -11,7 +11,7 @@ afterEach(() => db.drop());
 interface Payload {
   part: number;
   parts: number;
-  header?: { workers: number; revision: number; generation: string; heard_until: string };
+  header?: { workers: number; revision: number; generation: string; received_until: string };
   workers?: { worker_name: string; status: string; revision: number; metadata?: unknown }[];
   beats?: unknown[][];
 }
@@ -130,7 +130,7 @@ describe('messages', () => {
   ])('and beats go on when the setting %s is %s', async (key, value) => {
     await db.sql`update hp_setting set value = ${value}::text::jsonb where key = ${key}`;
     await watch();
-    await db.sql`update hp_private.pulse set tick_at = now() - interval '1 hour'`;
+    await db.sql`update hp_private.monitor set tick_at = now() - interval '1 hour'`;
     expect(await new Process(db.sql, 'steady').send({ current_status: 'x' })).toMatchObject({ ok: true });
     await db.sql`select public.hp_tick()`;
   });
@@ -246,7 +246,7 @@ describe('messages', () => {
   it('of the tick are empty when nothing happened, so that silence means not live', async () => {
     await watch();
     await db.sql`update hp_worker_status set updated_at = now() - interval '1 hour'`;
-    await db.sql`update hp_private.pulse set digest_at = now() - interval '20 seconds'`;
+    await db.sql`update hp_private.monitor set digest_at = now() - interval '20 seconds'`;
     await sent();
     await db.sql`select public.hp_tick()`;
     const [message] = await sent();
@@ -258,7 +258,7 @@ describe('messages', () => {
   it('of a silent worker go out with the tick that found it', async () => {
     await watch();
     await new Process(db.sql, 'fallen').send();
-    await db.sql`update hp_private.pulse set digest_at = now(), ticking_since = now() - interval '1 hour',
+    await db.sql`update hp_private.monitor set digest_at = now(), ticking_since = now() - interval '1 hour',
       watching_since = now() - interval '1 hour'`;
     await db.sql`update hp_worker_status set lease_expires_at = now() - interval '1 second' where worker_name = 'fallen'`;
     await sent();

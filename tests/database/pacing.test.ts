@@ -13,7 +13,7 @@ const at = (seconds: number) => new Date(start + seconds * 1000);
 const row = async (name: string) =>
   (await db.sql`select * from hp_worker_status where worker_name = ${name}`)[0]!;
 const tick = (seconds: number) => db.sql`select hp_private.tick(${at(seconds)})`;
-const stretch = async () => (await db.sql`select stretch from hp_private.pulse`)[0]!.stretch as number;
+const stretch = async () => (await db.sql`select stretch from hp_private.monitor`)[0]!.stretch as number;
 const override = (name: string, seconds: number | null) =>
   db.sql`update hp_worker_status set interval_override_s = ${seconds} where worker_name = ${name}`;
 
@@ -26,7 +26,7 @@ describe('the interval that a worker is answered', () => {
   });
 
   it('is the one that it states where it never asks, and does not creep when it follows the answers', async () => {
-    await db.sql`update hp_private.pulse set stretch = 1.5, tick_at = 'infinity'`;
+    await db.sql`update hp_private.monitor set stretch = 1.5, tick_at = 'infinity'`;
     const worker = new Process(db.sql, 'follower');
     let interval_s: number | undefined = 20;
     for (let n = 0; n < 4; n++)
@@ -63,7 +63,7 @@ describe('the interval that a worker is answered', () => {
   });
 
   it('is never more than an hour', async () => {
-    await db.sql`update hp_private.pulse set stretch = 1000, tick_at = 'infinity'`;
+    await db.sql`update hp_private.monitor set stretch = 1000, tick_at = 'infinity'`;
     expect(await new Process(db.sql, 'rare').send({ requested_interval_s: 3000 })).toMatchObject({
       interval_s: 3600,
     });
@@ -189,7 +189,7 @@ describe('a fleet of 10,000 workers that ask for 30 s', () => {
 
   it('leaves to changed activity what the plain beats leave over', async () => {
     const activityEvery = async () =>
-      (await db.sql`select activity_every_s as n from hp_private.pulse`)[0]!.n as number;
+      (await db.sql`select activity_every_s as n from hp_private.monitor`)[0]!.n as number;
     await tick(0);
     expect(await activityEvery()).toBe(1);
     await declare();

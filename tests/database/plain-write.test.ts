@@ -64,21 +64,21 @@ describe('an inline upsert with the secret key', () => {
   });
 
   it('of last_heartbeat alone revives a worker, of stopped alone ends it', async () => {
-    await upsert({ worker_name: 'pulse', status: 'idle', current_status: 'x' });
-    await upsert({ worker_name: 'pulse', status: 'stopped' });
-    expect(await row('pulse')).toMatchObject({
+    await upsert({ worker_name: 'monitor', status: 'idle', current_status: 'x' });
+    await upsert({ worker_name: 'monitor', status: 'stopped' });
+    expect(await row('monitor')).toMatchObject({
       status: 'stopped',
       lease_expires_at: null,
       current_status: null,
     });
-    await upsert({ worker_name: 'pulse', last_heartbeat: '2001-01-01' });
-    const worker = await row('pulse');
+    await upsert({ worker_name: 'monitor', last_heartbeat: '2001-01-01' });
+    const worker = await row('monitor');
     expect(worker.status).toBe('running');
     expect(worker.lease_expires_at - worker.last_heartbeat).toBe(150_000);
-    await upsert({ worker_name: 'pulse', status: 'stopped', last_heartbeat: '2001-01-01' });
-    expect((await row('pulse')).status).toBe('stopped');
+    await upsert({ worker_name: 'monitor', status: 'stopped', last_heartbeat: '2001-01-01' });
+    expect((await row('monitor')).status).toBe('stopped');
     const changes =
-      await db.sql`select to_value from hp_worker_event where worker_name = 'pulse' and type = 'status' order by id`;
+      await db.sql`select to_value from hp_worker_event where worker_name = 'monitor' and type = 'status' order by id`;
     expect(changes.map((e) => e.to_value)).toEqual(['idle', 'stopped', 'running', 'stopped']);
   });
 
@@ -102,23 +102,18 @@ describe('an inline upsert with the secret key', () => {
   });
 
   it.each([
-    [{ status: 'healthy' }, /^status must be one of active, starting/],
-    [{ current_status: 'x'.repeat(612) }, 'current_status is 612 characters long; at most 500'],
-    [{ jobs_processed: -1 }, 'jobs_processed must not be negative'],
-    [{ memory_percent: -0.5 }, 'memory_percent must not be negative'],
-    [{ cpu_percent: 'NaN' }, /^cpu_percent.* finite/],
-    [{ heartbeat_interval_s: 0 }, 'heartbeat_interval_s must be from 1 to 3600 seconds'],
-    [{ metadata: 'text' }, 'metadata must be an object'],
-    [
-      { metadata: { blob: randomBytes(30_000).toString('hex') } },
-      /^metadata takes \d+ bytes; at most 32768$/,
-    ],
+    [{ status: 'healthy' }, 'status', 'idle, processing, running or another of docs/states.md'],
+    [{ current_status: 'x'.repeat(612) }, 'current_status', 'at most 500 characters'],
+    [{ jobs_processed: -1 }, 'jobs_processed', 'must not be negative'],
+    [{ memory_percent: -0.5 }, 'memory_percent', 'must be a finite number from 0 up'],
+    [{ cpu_percent: 'NaN' }, 'cpu_percent', 'must be a finite number from 0 up'],
+    [{ heartbeat_interval_s: 0 }, 'heartbeat_interval_s', 'must be from 1 to 3600'],
   ])(
-    'that breaks a limit is told the field and the limit, as an insert and as an update: %o',
-    async (fields, words) => {
+    'that breaks a limit gets an error with the field and the limit, as an insert and as an update: %o',
+    async (fields, field, limit) => {
       const refused = {
-        code: 'PT400',
-        message: typeof words === 'string' ? words : expect.stringMatching(words),
+        code: '23514',
+        message: `value for domain hp_private.${field} violates check constraint "${field}: ${limit}"`,
       };
       await expect(upsert({ worker_name: 'unlimited', ...fields })).rejects.toMatchObject(refused);
       await upsert({ worker_name: 'limited', status: 'idle' });
@@ -134,11 +129,43 @@ describe('an inline upsert with the secret key', () => {
     },
   );
 
-  it('under a name that no worker may have is told how one looks', async () => {
+  it.each([
+    [
+      { late_after_intervals: 3, lost_after_intervals: 2 },
+      'lost_after_intervals must be at least late_after_intervals, 3',
+    ],
+    [{ metadata: 'text' }, 'metadata must be an object'],
+    [
+      { metadata: { blob: randomBytes(30_000).toString('hex') } },
+      expect.stringMatching(/^metadata takes \d+ bytes; at most 32768$/) as string,
+    ],
+  ])('that breaks a limit of two fields or of metadata gets an error too: %o', async (fields, message) => {
+    const refused = { code: 'PT400', message };
+    await expect(upsert({ worker_name: 'hasty', ...fields })).rejects.toMatchObject(refused);
+    await upsert({ worker_name: 'patient', status: 'idle' });
+    await expect(upsert({ worker_name: 'patient', ...fields })).rejects.toMatchObject(refused);
+  });
+
+  it('under a name that no worker may have gets an error with the rule of names', async () => {
     await expect(upsert({ worker_name: 'ein name', status: 'idle' })).rejects.toMatchObject({
-      code: 'PT400',
-      message: expect.stringMatching(/^worker_name must start with a letter or digit/),
+      code: '23514',
+      message: expect.stringContaining('"worker_name: A-Za-z0-9 first, at most 128 of A-Za-z0-9@:._/-"'),
     });
+  });
+
+  it('with a limit for every field that a client may write, and none that PostgreSQL would cut short', async () => {
+    const limits = await db.sql`
+      select t.typname as field, c.conname as limit from pg_type t join pg_constraint c on c.contypid = t.oid
+      where t.typnamespace = 'hp_private'::regnamespace and t.typtype = 'd'`;
+    for (const { field, limit } of limits) {
+      expect(limit).toMatch(new RegExp(`^${field}: `));
+      expect(Buffer.byteLength(limit as string)).toBeLessThan(63);
+    }
+    const without = await db.sql`
+      select a.attname from pg_attribute a join pg_type t on t.oid = a.atttypid
+      where a.attrelid = 'hp_worker_status'::regclass and t.typtype <> 'd' and t.typname not in ('timestamptz', 'bool', 'jsonb')
+        and has_column_privilege('service_role', a.attrelid, a.attnum, 'update')`;
+    expect(without).toEqual([]);
   });
 
   it('may not write what the rules of truth decide', async () => {

@@ -10,7 +10,7 @@ import { debianPostgres } from '../support/installed-postgres.ts';
 import { until } from '../support/until.ts';
 
 const folder = join(import.meta.dirname, '../../supabase/migrations');
-const file = readdirSync(folder).find((name) => name.endsWith('_tick_schedule.sql'))!;
+const file = readdirSync(folder).find((name) => name.endsWith('_tick.sql'))!;
 const migration = readFileSync(join(folder, file), 'utf8');
 
 const period = async (sql: Sql) =>
@@ -170,7 +170,7 @@ describe.runIf(installed)('the pg_cron of Debian, which takes no seconds', () =>
       const runs = () =>
         sql`select from cron.job_run_details where command like '%hp_tick%' and status = 'succeeded'`;
       await until(async () => (await runs()).length, { timeout: 75_000, what: 'a run by pg_cron' });
-      expect((await sql`select tick_at from hp_private.pulse`)[0]!.tick_at).not.toBeNull();
+      expect((await sql`select tick_at from hp_private.monitor`)[0]!.tick_at).not.toBeNull();
       await sql`update cron.job_run_details set end_time = end_time - interval '25 hours'`;
       const [job] = await sql`select command from cron.job where jobname = 'lastseen-tick-history'`;
       await sql.unsafe(job!.command);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { setupFile, setupSql } from '../../supabase/setup-sql.ts';
+import { setupFile, setupSql, withoutComments } from '../../supabase/setup-sql.ts';
 import { everythingOf, rowsOf } from '../support/catalogue.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -16,6 +16,12 @@ describe('supabase/setup.sql', () => {
 
   it('is short enough for the SQL editor', () => {
     expect(setup.length).toBeLessThan(900_000); // which takes a megabyte
+  });
+
+  it('leaves out the comments of the migrations, and nothing that looks like one', () => {
+    expect(
+      withoutComments("-- why\nselect 1; -- one\nselect '-- text'; -- it''s\n  -- more\nselect 2;\n"),
+    ).toBe("select 1;\nselect '-- text';\nselect 2;\n");
   });
 });
 

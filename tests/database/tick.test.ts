@@ -21,7 +21,7 @@ const watch = async (from: number, to: number) => {
 
 const events = async () =>
   (
-    await db.sql`select at, from_value, to_value, reason from hp_worker_event where type = 'watch' order by id`
+    await db.sql`select at, from_value, to_value, reason from hp_worker_event where type = 'monitor' order by id`
   ).map(({ at: when, to_value: to, reason }) => [
     (when.getTime() - start) / 1000,
     to as string,
@@ -137,11 +137,11 @@ describe('the tick', () => {
   });
 
   it('is run by the beats themselves where nobody schedules it', async () => {
-    await db.sql`update hp_private.pulse set tick_at = now() - interval '1 minute'`;
+    await db.sql`update hp_private.monitor set tick_at = now() - interval '1 minute'`;
     await new Process(db.sql, 'lonely').send();
-    const [pulse] =
-      await db.sql`select now() - tick_at < interval '5 seconds' as fresh from hp_private.pulse`;
-    expect(pulse!.fresh).toBe(true);
+    const [monitor] =
+      await db.sql`select now() - tick_at < interval '5 seconds' as fresh from hp_private.monitor`;
+    expect(monitor!.fresh).toBe(true);
   });
 
   it('takes for a gap what is long for its own period', async () => {
@@ -152,15 +152,16 @@ describe('the tick', () => {
     await tick(351);
     expect((await events()).map(([when, to]) => [when, to])).toEqual([
       [170, 'impaired'],
-      [351, 'watching'],
+      [351, 'monitoring'],
     ]);
   });
 
   it('is run by beats when an open page waits for its digest, however rare its own period is', async () => {
     await db.sql`update hp_setting set value = '60' where key = 'tick_every_s'`;
-    const late = () => db.sql`update hp_private.pulse set tick_at = now() - interval '11 seconds'`;
+    await db.sql`select hp_tick()`;
+    const late = () => db.sql`update hp_private.monitor set tick_at = now() - interval '11 seconds'`;
     const ticked = async () =>
-      (await db.sql`select tick_at > now() - interval '5 seconds' as is from hp_private.pulse`)[0]!
+      (await db.sql`select tick_at > now() - interval '5 seconds' as is from hp_private.monitor`)[0]!
         .is as boolean;
     await late();
     const worker = new Process(db.sql, 'lonely');
@@ -193,7 +194,7 @@ describe('the tick', () => {
     await tick(165);
     expect(await row('nightly')).toMatchObject({ status: 'crashed', status_since: at(161) });
     expect((await row('nightly')).status_reason).toMatch(
-      /^overdue: due \d{4}-\d\d-\d\d \d\d:\d\d UTC, not begun 60 seconds later$/,
+      /^overdue: due \d{4}-\d\d-\d\d \d\d:\d\d UTC, not begun 1 minute later$/,
     );
   });
 
@@ -222,7 +223,7 @@ describe('the tick', () => {
     await db.sql`update hp_worker_instance set last_heartbeat = now() - interval '8 days'`;
     await db.sql`select public.hp_tick()`;
     expect(await db.sql`select from hp_worker_event`).toHaveLength(2); // it did so less than an hour ago
-    await db.sql`update hp_private.pulse set pruned_at = now() - interval '61 minutes'`;
+    await db.sql`update hp_private.monitor set pruned_at = now() - interval '61 minutes'`;
     await db.sql`select public.hp_tick()`;
     const left = await db.sql`select type from hp_worker_event`;
     expect(left.map((e) => e.type)).toEqual(['instance']);
@@ -248,16 +249,20 @@ describe('a fleet that falls silent together', () => {
   it('is not accused: the watch is impaired until it is heard again, and says so at both ends', async () => {
     await watch(5, 60);
     expect(await statuses()).toEqual(['idle', 'idle', 'idle', 'idle']);
-    const [pulse] = await db.sql`select impaired_since from hp_private.pulse`;
-    expect(pulse!.impaired_since).toEqual(at(51));
+    const [monitor] = await db.sql`select impaired_since from hp_private.monitor`;
+    expect(monitor!.impaired_since).toEqual(at(51));
     await beats(61, ['a', 'b']);
     await watch(65, 85); // c and d have a lease from the last doubt
     await beats(86, ['a', 'b']);
     await watch(90, 105);
     expect(await statuses()).toEqual(['idle', 'idle', 'idle', 'idle']);
     expect(await events()).toEqual([
-      [51, 'impaired', '0 of 4 workers heard in 40 seconds: the fault may be ours, so nobody is accused'],
-      [65, 'watching', 'heard again'],
+      [
+        51,
+        'impaired',
+        '0 of 4 workers reported within 40 seconds: the fault may be ours, so no worker is marked as crashed',
+      ],
+      [65, 'monitoring', 'workers report again'],
     ]);
     await tick(110);
     expect(await statuses()).toEqual(['idle', 'idle', 'crashed', 'crashed']);
@@ -276,7 +281,7 @@ describe('a fleet that falls silent together', () => {
     expect((await events()).map(([when, to]) => [when, to])).toEqual([
       [51, 'impaired'],
       [205, 'lost'],
-      [205, 'watching'],
+      [205, 'monitoring'],
     ]);
     const [lost] = await db.sql`select id, details from hp_worker_event where to_value = 'lost'`;
     expect(lost!.details).toEqual({ workers: 4, names: fleet });
@@ -304,9 +309,9 @@ describe('a fleet that falls silent together', () => {
     }
     expect(crashed).toEqual([[51, ['q1', 'q2', 'q3']]]); // three leases after the last one's own
     expect((await events()).map(([when, to, reason]) => [when, to, reason])).toEqual([
-      [19, 'impaired', expect.stringMatching(/^2 of 5 workers heard/)],
-      [51, 'lost', '3 workers have been silent for three leases more: taken for crashed'],
-      [51, 'watching', 'nobody is left in doubt'],
+      [19, 'impaired', expect.stringMatching(/^2 of 5 workers reported/)],
+      [51, 'lost', '3 workers have been silent for three leases more: marked as crashed'],
+      [51, 'monitoring', 'no worker is in doubt any more'],
     ]);
     const [lost] = await db.sql`select details from hp_worker_event where to_value = 'lost'`;
     expect(lost!.details).toEqual({ workers: 3, names: ['q1', 'q2', 'q3'] });
@@ -328,7 +333,7 @@ describe('a fleet that falls silent together', () => {
       [51, 'impaired'],
       [205, 'lost'],
       [260, 'lost'],
-      [260, 'watching'],
+      [260, 'monitoring'],
     ]);
   });
 
@@ -358,19 +363,19 @@ describe('a fleet that falls silent together', () => {
   });
 
   it('is told to open pages at once, both times', async () => {
-    await db.sql`update hp_private.pulse set watched_until = ${at(9999)}`;
+    await db.sql`update hp_private.monitor set viewed_until = ${at(9999)}`;
     const told = async () =>
       (await db.sql`delete from realtime.messages returning payload`).map(
         ({ payload }) => payload.header?.impaired_since as string | null | undefined,
       );
     await watch(5, 50);
     await told();
-    await db.sql`update hp_private.pulse set digest_at = ${at(54)}`;
+    await db.sql`update hp_private.monitor set digest_at = ${at(54)}`;
     await tick(55);
     expect((await told()).map((since) => since && new Date(since))).toEqual([at(51)]);
     await beats(56);
     await told();
-    await db.sql`update hp_private.pulse set digest_at = ${at(59)}`;
+    await db.sql`update hp_private.monitor set digest_at = ${at(59)}`;
     await tick(60);
     expect(await told()).toEqual([null]);
   });
@@ -396,7 +401,7 @@ describe('a fleet that falls silent together', () => {
     await tick(303);
     expect(await events()).toEqual([
       [3, 'impaired', 'the tick did not run'],
-      [303, 'watching', 'the tick runs again, after 5 minutes: silence counts from now'],
+      [303, 'monitoring', 'the tick runs again, after 5 minutes: silence counts from now'],
     ]);
   });
 });

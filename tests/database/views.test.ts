@@ -27,7 +27,7 @@ beforeAll(async () => {
   await paused.send({ status: 'crashed' });
   await db.sql`update hp_worker_status set paused_until = now() + interval '1 hour' where worker_name = 'resting'`;
   await new Process(db.sql, 'silent').send({ status: 'processing' });
-  await db.sql`update hp_private.pulse set watching_since = now() - interval '1 hour'`;
+  await db.sql`update hp_private.monitor set watching_since = now() - interval '1 hour'`;
   await db.sql.begin(async (sql) => {
     await sql`set local application_name = 'lastseen own write'`;
     await sql`update hp_worker_status set last_heartbeat = now() - interval '2 minutes',
@@ -72,7 +72,7 @@ describe('the views for people', () => {
   it('accuse nobody while the watch is impaired', async () => {
     const rows = await db.sql
       .begin(async (sql) => {
-        await sql`update hp_private.pulse set impaired_since = now()`;
+        await sql`update hp_private.monitor set impaired_since = now()`;
         const found = await sql`select worker_name from hp_dead_workers order by worker_name`;
         throw Object.assign(new Error('rolled back'), { found });
       })
@@ -130,7 +130,7 @@ describe('the snippets for the SQL editor', () => {
     'who-is-dead': ['mail', 'silent'],
     'stats-by-type': ['crawl', 'mail'],
     'last-hour': ['(monitor)', 'out of memory'],
-    'last-commands': ['bob@example.com', 'a new disk', 'no process of it is alive', 'mail'],
+    'last-commands': ['bob@example.com', 'a new disk', 'no process of this worker is alive', 'mail'],
     'open-breakers': ['crawl-2', '503'],
     'leases-held': ['feed-7', 'holder'],
     'clean-up': ['crawl@vps-2:77'],
@@ -142,7 +142,7 @@ describe('the snippets for the SQL editor', () => {
   });
 
   it.each(Object.entries(tells))('%s runs and tells of %s', async (name, expected) => {
-    await db.sql`insert into hp_worker_event (at, type, to_value) values (now(), 'watch', 'impaired')`;
+    await db.sql`insert into hp_worker_event (at, type, to_value) values (now(), 'monitor', 'impaired')`;
     if (name === 'last-commands')
       await db.asPerson('bob', (sql) => sql`select hp_request_command('mail', 'restart', 'a new disk')`);
     const words = JSON.stringify(await snippet(name));

@@ -22,7 +22,7 @@ beforeAll(async () => {
       update public.hp_worker_status w set status = 'idle', last_heartbeat = origin + make_interval(secs => b.beat),
         lease_expires_at = origin + make_interval(secs => b.beat + w.lost_after_intervals * w.heartbeat_interval_s)
       from unnest(names, beats) b (name, beat) where w.worker_name = b.name;
-      update hp_private.pulse set tick_at = ticked where ticked is not null;
+      update hp_private.monitor set tick_at = ticked where ticked is not null;
       if (hp_private.tick(at) ->> 'silent')::integer = 0 then
         return null;
       end if;
@@ -50,7 +50,7 @@ async function play(plan: Outage): Promise<Accusation[]> {
   await session`truncate hp_worker_status, hp_worker_event, hp_private.mass_silence cascade`;
   await session`update hp_setting set value = ${session.json(tickEvery)} where key = 'tick_every_s'`;
   await session`
-    update hp_private.pulse set tick_at = ${at(ticks[0]! - tickEvery)}, ticking_since = ${long}, watching_since = ${long},
+    update hp_private.monitor set tick_at = ${at(ticks[0]! - tickEvery)}, ticking_since = ${long}, watching_since = ${long},
       impaired_since = null, gap_ended_at = null, gap_s = null, pruned_at = 'infinity'`;
   await session`
     insert into hp_worker_status (worker_name, status, heartbeat_interval_s)

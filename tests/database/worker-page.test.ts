@@ -59,7 +59,7 @@ describe('hp_worker_events', () => {
         ('crawl-1', '2026-01-01 10:00:00.000001Z', 'status', 'first'),
         ('crawl-1', '2026-01-01 10:00:00.000002Z', 'status', 'second'),
         ('crawl-1', '2026-01-01 10:00:00.000002Z', 'breaker', 'third'),
-        (null, '2026-01-01 11:00:00Z', 'watch', 'ours'),
+        (null, '2026-01-01 11:00:00Z', 'monitor', 'ours'),
         ('crawl-2', '2026-01-01 12:00:00Z', 'status', 'another’s')`;
     const from = (before: string, id: string, rest = '') =>
       reasons(

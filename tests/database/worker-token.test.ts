@@ -455,7 +455,7 @@ describe('worker tokens', () => {
       by_secret_key: false,
     });
     await sql()`update hp_worker_token set revoked_at = now() - interval '91 days' where token_id = ${id}`;
-    await sql()`update hp_private.pulse set pruned_at = null`;
+    await sql()`update hp_private.monitor set pruned_at = null`;
     await sql()`select hp_private.prune(now())`;
     expect(await tokenRow(id).catch(() => undefined)).toBeUndefined();
   });

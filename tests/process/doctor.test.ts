@@ -153,7 +153,7 @@ describe('npm run doctor', () => {
       `${text}; revoke all on function hp_stop_worker from public, anon; grant execute on function hp_stop_worker to authenticated, service_role`,
       async () => {
         expect(await troubles()).toEqual([
-          'trouble the migrations: public.hp_stop_worker missing, from 20261122001900_stop_worker.sql',
+          'trouble the migrations: public.hp_stop_worker missing, from 20261122001400_action.sql',
         ]);
       },
     );
@@ -214,13 +214,13 @@ describe('npm run doctor', () => {
         ]);
       },
     );
-    const nudge = 'workers listen for their nudge';
+    const wakeUp = 'workers listen for their wake-up';
     await whileBroken(
-      `alter policy "${nudge}" on realtime.messages rename to "another"`,
-      `alter policy "another" on realtime.messages rename to "${nudge}"`,
+      `alter policy "${wakeUp}" on realtime.messages rename to "another"`,
+      `alter policy "another" on realtime.messages rename to "${wakeUp}"`,
       async () => {
         const found = await look();
-        expect(found.filter(({ says }) => says.includes(nudge))).toEqual([
+        expect(found.filter(({ says }) => says.includes(wakeUp))).toEqual([
           expect.objectContaining({ level: 'warning', says: expect.stringContaining('commands wait') }),
         ]);
       },
@@ -312,7 +312,7 @@ describe('npm run doctor, with a tick that nothing runs', () => {
   let still: TestStack;
   beforeAll(async () => {
     still = await startTestStack({ tickEvery: 0 });
-    await still.database.sql`update hp_private.pulse set tick_at = now() - interval '10 minutes'`;
+    await still.database.sql`update hp_private.monitor set tick_at = now() - interval '10 minutes'`;
     // As pg_cron has it.
     await still.database.sql.unsafe(`create schema cron;
       create table cron.job (jobid bigint, jobname text, schedule text, active boolean);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startTestStack, type TestStack } from '../support/stack.ts';
 import { until } from '../support/until.ts';
-import { CircuitOpenError, startHeartbeat } from './fixtures/heartbeat.ts';
+import { circuitBreaker, CircuitOpenError } from '../../workers-heartbeat/heartbeat-breaker.ts';
+import { startHeartbeat } from './fixtures/heartbeat.ts';
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -16,8 +17,8 @@ it('opens at the threshold, refuses, tries one job, and closes: in the row, and 
     url: stack.url,
     key: stack.secretKey,
     interval: 1,
-    circuitBreaker: { threshold: 3, cooldown: 2 },
   });
+  const breaker = circuitBreaker(heartbeat, { threshold: 3, cooldown: 2 });
   const row = (columns: Record<string, unknown>) =>
     until(async () => {
       const [found] = await sql`select * from public.hp_worker_status where worker_name = 'breaking'`;
@@ -47,7 +48,7 @@ it('opens at the threshold, refuses, tries one job, and closes: in the row, and 
       ),
     ).toBeLessThan(500);
 
-    await until(() => Date.now() > heartbeat.breaker.retryAt!.getTime());
+    await until(() => Date.now() > breaker.retryAt!.getTime());
     let finish = () => {};
     const trial = heartbeat.job(() => new Promise<void>((done) => (finish = done)));
     await row({ circuit_breaker_state: 'half_open', circuit_breaker_open: false });

@@ -1,12 +1,41 @@
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
-import { heartbeatFile, withFleet, type TestFleet } from './fixtures/fleet.ts';
-import { CircuitOpenError, useHeartbeats, withHeartbeats } from './fixtures/heartbeat.ts';
+import { heartbeatFile, partFile, withFleet, type TestFleet } from './fixtures/fleet.ts';
+import {
+  circuitBreaker,
+  CircuitOpenError,
+  type BreakerOptions,
+} from '../../workers-heartbeat/heartbeat-breaker.ts';
+import { commands, type CommandOptions } from '../../workers-heartbeat/heartbeat-commands.ts';
+import { drain } from '../../workers-heartbeat/heartbeat-drain.ts';
+import { jobLeases } from '../../workers-heartbeat/heartbeat-leases.ts';
+import { logs } from '../../workers-heartbeat/heartbeat-logs.ts';
+import { useHeartbeats, withHeartbeats, type HeartbeatOptions } from './fixtures/heartbeat.ts';
 
 describe('a command', () => {
   const world = useHeartbeats();
-  const { start } = world;
+  /** A worker with every part that carries out commands. */
+  function start({
+    breaker,
+    ...options
+  }: HeartbeatOptions & CommandOptions & { breaker?: BreakerOptions } = {}) {
+    const heartbeat = world.start(options);
+    parts = {
+      log: logs(heartbeat),
+      breaker: circuitBreaker(heartbeat, breaker),
+      operator: drain(heartbeat),
+      lease: jobLeases(heartbeat),
+    };
+    commands(heartbeat, options);
+    return heartbeat;
+  }
+  let parts: {
+    log: ReturnType<typeof logs>;
+    breaker: ReturnType<typeof circuitBreaker>;
+    operator: ReturnType<typeof drain>;
+    lease: ReturnType<typeof jobLeases>;
+  };
 
   /** Asks, lets a beat fetch it, and resolves with what the worker says of it at last. */
   async function ask(command: string, args?: Record<string, unknown>, worker = 'crawl-worker') {
@@ -54,9 +83,9 @@ describe('a command', () => {
 
   it('log_level changes which lines are taken', async () => {
     heartbeat = start();
-    heartbeat.log('debug', 'before');
+    parts.log.debug('before');
     expect(await ask('log_level', { level: 'debug' })).toEqual(['done']);
-    heartbeat.log('debug', 'after');
+    parts.log.debug('after');
     await heartbeat.flush();
     expect(world.recorder.log()).toMatchObject([{ level: 'debug', message: 'after' }]);
     expect(await ask('log_level', { level: 'loud' })).toEqual([
@@ -68,19 +97,19 @@ describe('a command', () => {
     const fail = () => heartbeat.job(() => Promise.reject(new Error('x'))).catch((error: unknown) => error);
 
     it('closes it, and failures count from none', async () => {
-      heartbeat = start({ circuitBreaker: { threshold: 2 } });
+      heartbeat = start({ breaker: { threshold: 2 } });
       await fail();
       await fail();
-      expect(heartbeat.breaker.state).toBe('open');
+      expect(parts.breaker.state).toBe('open');
       expect(await ask('breaker_reset')).toEqual(['done']);
-      expect(heartbeat.breaker).toMatchObject({ state: 'closed', failures: 0 });
+      expect(parts.breaker).toMatchObject({ state: 'closed', failures: 0 });
       await world.last({ circuit_breaker_state: 'closed', circuit_breaker_failures: 0 });
       await fail();
-      expect(heartbeat.breaker.state).toBe('closed');
+      expect(parts.breaker.state).toBe('closed');
     });
 
     it('opens it with the reason; a job that runs already does not close it again', async () => {
-      heartbeat = start({ circuitBreaker: { cooldown: 1 } });
+      heartbeat = start({ breaker: { cooldown: 1 } });
       let end = () => {};
       const running = heartbeat.job(() => new Promise<void>((done) => (end = done)));
       expect(await ask('breaker_trip')).toEqual(['done']);
@@ -92,14 +121,15 @@ describe('a command', () => {
       await running;
       await expect(heartbeat.job(async () => 1)).rejects.toThrow(CircuitOpenError);
       // A trial after the cooldown, as after failures.
-      await until(() => Number(heartbeat.breaker.retryAt) <= Date.now());
+      await until(() => Number(parts.breaker.retryAt) <= Date.now());
       await heartbeat.job(async () => {});
-      expect(heartbeat.breaker.state).toBe('closed');
+      expect(parts.breaker.state).toBe('closed');
     });
 
-    it('fails where there is none', async () => {
-      heartbeat = start({ circuitBreaker: false });
-      expect(await ask('breaker_trip')).toEqual(['failed: it has no circuit breaker']);
+    it('fails where the worker does not carry one, and names the file', async () => {
+      heartbeat = world.start();
+      commands(heartbeat);
+      expect(await ask('breaker_trip')).toEqual(['failed: the worker does not carry heartbeat-breaker.mjs']);
     });
   });
 
@@ -111,7 +141,7 @@ describe('a command', () => {
       const id = world.recorder.ask('crawl-worker', 'drain');
       await until(() => world.recorder.told(id).length);
       expect(world.recorder.told(id)).toEqual(['acknowledged']);
-      expect(heartbeat.draining).toBe(true);
+      expect(parts.operator.draining).toBe(true);
       expect(heartbeat.signal.aborted).toBe(false);
       await world.last({ draining: true, jobs_active: 1 });
 
@@ -119,7 +149,7 @@ describe('a command', () => {
       const held = [
         heartbeat.job(async () => ++begun),
         heartbeat.run(async () => ++begun),
-        heartbeat.lease('key', async () => ++begun),
+        parts.lease('key', async () => ++begun),
       ];
       end();
       await running;
@@ -130,7 +160,7 @@ describe('a command', () => {
       expect(await ask('resume')).toEqual(['done']);
       await Promise.all(held);
       expect(begun).toBe(3);
-      expect(heartbeat.draining).toBe(false);
+      expect(parts.operator.draining).toBe(false);
       await until(() => world.recorder.last()?.draining === undefined);
     });
 
@@ -181,11 +211,11 @@ describe('a command', () => {
     it('fails in words for a worker that nothing could hold, and not for one that looks at draining', async () => {
       heartbeat = start();
       expect(await ask('drain')).toEqual([
-        'failed: its code takes no work by job(), run() or lease(), so nothing can hold it',
+        'failed: its code takes no work by job(), run() or a lease, so nothing can hold it',
       ]);
-      expect(heartbeat.draining).toBe(false);
+      expect(parts.operator.draining).toBe(false);
       expect(await ask('drain')).toContain('done');
-      expect(heartbeat.draining).toBe(true);
+      expect(parts.operator.draining).toBe(true);
     });
   });
 
@@ -292,13 +322,18 @@ describe.concurrent('a process that is asked', () => {
     await until(() => fleet.recorder.told(id).length);
     worker.child.kill('SIGUSR2');
     expect(await worker.exited).toEqual({ code: null, signal: 'SIGTERM' });
-    expect(fleet.recorder.told(id)).toEqual(['failed: it is ending already']);
+    expect(fleet.recorder.told(id)).toEqual(['failed: the worker is ending already']);
   });
 
   it('whose code is not touched restarts as well', async ({ fleet }) => {
     const worker = fleet.start('plain', {
       env: { WORKER_NAME: 'untouched', WORKER_HEARTBEAT_INTERVAL: '1' },
-      nodeOptions: ['--import', pathToFileURL(heartbeatFile).href],
+      nodeOptions: [
+        '--import',
+        pathToFileURL(heartbeatFile).href,
+        '--import',
+        pathToFileURL(partFile('commands')).href,
+      ],
     });
     await reported(fleet, 'running');
     fleet.recorder.ask('untouched', 'restart');
@@ -329,12 +364,12 @@ describe.concurrent('a process that is asked', () => {
   );
 
   it.for([
-    ['0', 0, 'exit code 0'],
-    ['', 0, 'exit code 0'],
-    ['75', 75, 'exit code 75'],
+    ['0', 0],
+    ['', 0],
+    ['75', 75],
   ] as const)(
-    'to restart and has failed to ends later as if it had not been asked: by %s',
-    async ([CODE, code, status_reason], { fleet }) => {
+    'to restart and has failed to ends later with its own code: by %s',
+    async ([CODE, code], { fleet }) => {
       const worker = fleet.start('own-handler', { env: { CODE, DEAF: '1', TIMEOUT: '0.5' } });
       await worker.wrote('ready');
       await until(() => fleet.recorder.last());
@@ -342,19 +377,21 @@ describe.concurrent('a process that is asked', () => {
       await until(() => /failed/.test(fleet.recorder.told(id).at(-1) ?? ''));
       worker.child.kill('SIGUSR2');
       expect(await worker.exited).toEqual({ code, signal: null });
-      await reported(fleet, code ? 'crashed' : 'stopped');
-      expect(fleet.recorder.last()).toMatchObject({ status_reason, last_exit: { code } });
-      expect(fleet.recorder.last()!.last_exit).not.toHaveProperty('signal');
+      await reported(fleet, 'stopped');
+      expect(fleet.recorder.last()).toMatchObject({ status_reason: 'SIGTERM', last_exit: { code } });
     },
   );
 
-  it('and whose own handler fails has crashed', async ({ fleet }) => {
+  it('and whose own handler exits with an error has stopped with that code, for it was asked to', async ({
+    fleet,
+  }) => {
     const worker = fleet.start('own-handler', { env: { CODE: '7' } });
     await worker.wrote('ready');
     await until(() => fleet.recorder.last());
     fleet.recorder.ask('own-handler', 'restart');
     expect(await worker.exited).toEqual({ code: 7, signal: null });
-    await reported(fleet, 'crashed');
+    await reported(fleet, 'stopped');
+    expect(fleet.recorder.last()).toMatchObject({ last_exit: { code: 7 } });
   });
 
   it('with the package signal-exit is not taken for one with a handler', async ({ fleet }) => {
@@ -374,7 +411,7 @@ describe.concurrent('a process that is asked', () => {
     await until(() => fleet.recorder.told(id).length === 2);
     expect(fleet.recorder.told(id)).toEqual([
       'acknowledged',
-      'failed: it was told to end 1 s ago and has not: its own code ends it',
+      'failed: the worker lives on after shutdown.timeout (1 s): its own code must end it',
     ]);
     expect(fleet.recorder.last()?.status).toBe('stopping');
     expect(worker.child.exitCode).toBe(null);
@@ -393,30 +430,17 @@ describe.concurrent('a process that is asked', () => {
     });
   });
 
-  it('and is a function of Vercel refuses to end, for the platform starts it', async ({ fleet }) => {
-    const worker = fleet.start('functions');
-    await worker.wrote(/listening on \d+/);
-    const [, port] = /listening on (\d+)/.exec(worker.output())!;
-    const call = () => fetch(`http://127.0.0.1:${port}/web`);
-    await call();
-    const ids = ['restart', 'stop', 'drain'].map((command) => fleet.recorder.ask('web', command));
-    await call();
-    await until(() => ids.every((id) => fleet.recorder.told(id).length));
-    for (const id of ids) expect(fleet.recorder.told(id)).toEqual(['refused: a function ends by itself']);
-    expect((await call()).status).toBe(201);
-  });
-
   describe('and is two workers', () => {
     it('ends as a whole to restart one', async ({ fleet }) => {
       const worker = fleet.start('two');
       await until(() => fleet.recorder.last('one') && fleet.recorder.last('two'));
       fleet.recorder.ask('two', 'restart');
       expect(await worker.exited).toEqual({ code: 75, signal: null });
-      for (const name of ['one', 'two'])
-        expect(fleet.recorder.last(name)).toMatchObject({
-          status: 'stopped',
-          status_reason: 'restart asked: a test',
-        });
+      expect(fleet.recorder.last('one')).toMatchObject({ status: 'stopped', status_reason: 'SIGTERM' });
+      expect(fleet.recorder.last('two')).toMatchObject({
+        status: 'stopped',
+        status_reason: 'restart asked: a test',
+      });
     });
 
     it('lives on as the other when one is stopped', async ({ fleet }) => {
@@ -456,7 +480,7 @@ describe.concurrent('with the worker’s own Supabase client', () => {
       listened: [] as [string, string][],
       left: [] as unknown[],
       channel,
-      nudge: () => heard(),
+      wakeUp: () => heard(),
       say: (status: string, error?: Error) => told(status, error),
       supabase: {
         channel: (topic: string, options: unknown) => {
@@ -469,28 +493,29 @@ describe.concurrent('with the worker’s own Supabase client', () => {
     return made;
   }
 
-  it('beats at once when it is nudged, at most once a second, and leaves the channel at its end', async ({
+  it('beats at once when the database sends a wake-up, at most once a second, and leaves the channel at its end', async ({
     world,
   }) => {
     const { supabase, ...made } = client();
-    const heartbeat = world.start({ interval: 60, supabase });
+    const heartbeat = world.start({ interval: 60 });
+    commands(heartbeat, { supabase });
     heartbeat.idle();
     await until(() => made.listened.length);
     const { instance_id } = world.recorder.last()!;
-    expect(made.joined).toEqual([[`hp:nudge:${instance_id}`, { config: { private: true } }]]);
-    expect(made.listened).toEqual([['broadcast', 'nudge']]);
+    expect(made.joined).toEqual([[`hp:wake-up:${instance_id}`, { config: { private: true } }]]);
+    expect(made.listened).toEqual([['broadcast', 'wake-up']]);
 
     await new Promise((done) => setTimeout(done, 1_100));
     const id = world.recorder.ask(world.name, 'beat');
     const began = performance.now();
-    made.nudge();
+    made.wakeUp();
     await until(() => world.recorder.told(id).length);
     expect(performance.now() - began).toBeLessThan(500);
 
     const before = world.recorder.beats().length;
-    for (let n = 0; n < 100; n++) made.nudge();
+    for (let n = 0; n < 100; n++) made.wakeUp();
     await new Promise((done) => setTimeout(done, 1_500));
-    for (let n = 0; n < 100; n++) made.nudge();
+    for (let n = 0; n < 100; n++) made.wakeUp();
     await new Promise((done) => setTimeout(done, 300));
     expect(world.recorder.beats().length - before).toBeLessThanOrEqual(2);
     await heartbeat.stop();
@@ -522,12 +547,13 @@ describe.concurrent('with the worker’s own Supabase client', () => {
   ] as [string, never, RegExp][])(
     'that %s, beats go on and one line says so',
     async ([, supabase, words], { world }) => {
-      const heartbeat = world.start({ interval: 1, supabase });
+      const heartbeat = world.start({ interval: 1 });
+      commands(heartbeat, { supabase });
       heartbeat.idle();
       await world.beats(4);
       expect(world.lines).toHaveLength(1);
       expect(world.lines[0]).toMatch(
-        /commands come with the next beat, for its Supabase client does not listen/,
+        /its Supabase client can't listen \(.*\): commands come with the next beat/,
       );
       expect(world.lines[0]).toMatch(words);
       await heartbeat.stop();
@@ -537,7 +563,8 @@ describe.concurrent('with the worker’s own Supabase client', () => {
 
   it('that is refused the channel, one line says so; later trouble is the network’s', async ({ world }) => {
     const { supabase, say } = client();
-    const heartbeat = world.start({ interval: 1, supabase });
+    const heartbeat = world.start({ interval: 1 });
+    commands(heartbeat, { supabase });
     heartbeat.idle();
     await world.beats(2);
     say('CHANNEL_ERROR', new Error('Unauthorized'));
@@ -546,14 +573,15 @@ describe.concurrent('with the worker’s own Supabase client', () => {
     say('SUBSCRIBED');
     say('TIMED_OUT');
     expect(world.lines).toHaveLength(1);
-    expect(() => world.start({ name: 'x', supabase: {} as never })).toThrow(
+    expect(() => commands(heartbeat, { supabase: {} as never })).toThrow(
       'supabase must be a Supabase client',
     );
+    expect(() => commands(heartbeat, { onCommand: 7 as never })).toThrow('onCommand must be a function');
   });
 });
 
 withHeartbeats('onCommand that takes longer than five seconds has refused', async ({ world }) => {
-  world.start({ onCommand: () => new Promise(() => {}) });
+  commands(world.start(), { onCommand: () => new Promise(() => {}) });
   const id = world.recorder.ask(world.name, 'restart');
   await until(() => world.recorder.told(id).length);
   expect(world.recorder.told(id)).toEqual(['refused: onCommand took longer than 5 s']);

@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
-import { useHeartbeats } from './fixtures/heartbeat.ts';
+import { jobLeases } from '../../workers-heartbeat/heartbeat-leases.ts';
+import { useHeartbeats, type HeartbeatOptions } from './fixtures/heartbeat.ts';
 
 // What the module does about leases; that they are held by one process at a time, leases.test.ts shows.
 const world = useHeartbeats();
-const { start, last } = world;
+const { last } = world;
+/** A worker that takes job leases. */
+function start(options?: HeartbeatOptions) {
+  const heartbeat = world.start(options);
+  return Object.assign(heartbeat, { lease: jobLeases(heartbeat) });
+}
 
 const calls = (name: string) => world.recorder.calls.filter((call) => call.name === name);
 const untilAborted = (signal: AbortSignal) =>
@@ -74,7 +80,10 @@ describe('no work is done', () => {
   });
 
   it('where nobody can be asked', async () => {
-    expect(await start({ url: '' }).lease('a', work)).toMatchObject({ held: false, reason: /not reported/ });
+    expect(await start({ url: '' }).lease('a', work)).toMatchObject({
+      held: false,
+      reason: /no beat gets through/,
+    });
     const heartbeat = start({ name: 'other' });
     world.recorder.fault = (_, response) => response.writeHead(503).end();
     expect(await heartbeat.lease('a', work)).toEqual({ held: false, reason: 'no beat gets through' });

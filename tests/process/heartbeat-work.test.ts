@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
-import { CircuitOpenError, useHeartbeats } from './fixtures/heartbeat.ts';
+import { circuitBreaker, CircuitOpenError } from '../../workers-heartbeat/heartbeat-breaker.ts';
+import { useHeartbeats } from './fixtures/heartbeat.ts';
 
 const world = useHeartbeats();
 const { start, beats, last } = world;
@@ -87,7 +88,7 @@ describe('job', () => {
   });
 
   it('counts every one of a thousand in a burst, in a handful of beats', async () => {
-    const heartbeat = start({ circuitBreaker: false });
+    const heartbeat = start();
     await Promise.all(
       Array.from({ length: 1_000 }, (_, n) =>
         heartbeat.job({ id: n, status: `job ${n}` }, n % 10 ? async () => {} : fail).catch(ignore),
@@ -159,14 +160,15 @@ describe('run', () => {
 
 describe('the circuit breaker', () => {
   it('opens after so many failures in a row, refuses, tries once, and closes', async () => {
-    const heartbeat = start({ circuitBreaker: { threshold: 3, cooldown: 0.4 } });
+    const heartbeat = start();
+    const breaker = circuitBreaker(heartbeat, { threshold: 3, cooldown: 0.4 });
     for (let n = 0; n < 2; n++) await heartbeat.job(fail).catch(ignore);
-    expect(heartbeat.breaker).toMatchObject({ state: 'closed', failures: 2 });
+    expect(breaker).toMatchObject({ state: 'closed', failures: 2 });
     await heartbeat.job(async () => {});
-    expect(heartbeat.breaker.failures).toBe(0);
+    expect(breaker.failures).toBe(0);
     for (let n = 0; n < 3; n++) await heartbeat.job(fail).catch(ignore);
 
-    expect(heartbeat.breaker).toMatchObject({ state: 'open', failures: 3 });
+    expect(breaker).toMatchObject({ state: 'open', failures: 3 });
     const open = await last({
       circuit_breaker_state: 'open',
       circuit_breaker_failures: 3,
@@ -182,42 +184,45 @@ describe('the circuit breaker', () => {
     expect(refused.retryAt.getTime()).toBeGreaterThan(Date.now());
     expect(called).toBe(false);
 
-    await until(() => Date.now() > heartbeat.breaker.retryAt!.getTime());
+    await until(() => Date.now() > breaker.retryAt!.getTime());
     let finish = ignore;
     const trial = heartbeat.job(() => new Promise<void>((done) => (finish = done)));
     await last({ circuit_breaker_state: 'half_open' });
     await expect(heartbeat.job(async () => {})).rejects.toThrow(CircuitOpenError); // one trial at a time
     finish();
     await trial;
-    expect(heartbeat.breaker).toEqual({ state: 'closed', failures: 0 });
+    expect(breaker).toMatchObject({ state: 'closed', failures: 0 });
     await last({ circuit_breaker_state: 'closed', errors_total: 5, jobs_total: 2 });
   });
 
   it('opens again when the trial fails', async () => {
-    const heartbeat = start({ circuitBreaker: { threshold: 1, cooldown: 0.2 } });
+    const heartbeat = start();
+    const breaker = circuitBreaker(heartbeat, { threshold: 1, cooldown: 0.2 });
     await heartbeat.job(fail).catch(ignore);
-    await until(() => Date.now() > heartbeat.breaker.retryAt!.getTime());
+    await until(() => Date.now() > breaker.retryAt!.getTime());
     await expect(heartbeat.job(fail)).rejects.toThrow('no such page');
-    expect(heartbeat.breaker.state).toBe('open');
-    expect(heartbeat.breaker.retryAt!.getTime()).toBeGreaterThan(Date.now());
+    expect(breaker.state).toBe('open');
+    expect(breaker.retryAt!.getTime()).toBeGreaterThan(Date.now());
   });
 
   it('is told the moment it opens and closes, though nobody looks', async () => {
     world.recorder.answer = {};
-    const heartbeat = start({ circuitBreaker: { threshold: 1, cooldown: 0.1 } });
+    const heartbeat = start();
+    const breaker = circuitBreaker(heartbeat, { threshold: 1, cooldown: 0.1 });
     heartbeat.idle();
     await beats(1);
     const began = performance.now();
     await heartbeat.job(fail).catch(ignore);
     await last({ circuit_breaker_state: 'open' });
-    await until(() => Date.now() > heartbeat.breaker.retryAt!.getTime());
+    await until(() => Date.now() > breaker.retryAt!.getTime());
     await heartbeat.job(async () => {});
     await last({ circuit_breaker_state: 'closed' });
     expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   it('does not let a loop that goes straight on starve the process', async () => {
-    const heartbeat = start({ circuitBreaker: { threshold: 1, cooldown: 60 } });
+    const heartbeat = start();
+    circuitBreaker(heartbeat, { threshold: 1, cooldown: 60 });
     await heartbeat.job(fail).catch(ignore);
     let going = true;
     const loop = (async () => {
@@ -228,12 +233,22 @@ describe('the circuit breaker', () => {
     await loop;
   });
 
-  it('can be switched off', async () => {
-    const heartbeat = start({ circuitBreaker: false });
+  it.each([
+    [{ threshold: 0 }, /threshold must be 1 to 1000000$/],
+    [{ threshold: NaN }, /threshold must be 1 to 1000000$/],
+    [{ cooldown: -1 }, /cooldown must be 0.001 to 86400$/],
+  ])('refuses %o, naming the option and its range', (options, message) => {
+    expect(() => circuitBreaker(start(), options)).toThrow(TypeError);
+    expect(() => circuitBreaker(start(), options)).toThrow(message);
+  });
+
+  it('is a part: without it no job is refused, and the breaker is reported closed', async () => {
+    const heartbeat = start();
     for (let n = 0; n < 20; n++) await heartbeat.job(fail).catch(ignore);
     await heartbeat.job(async () => {});
-    const beat = await last({ errors_total: 20, jobs_total: 1, circuit_breaker_state: 'closed' });
+    const beat = await last({ errors_total: 20, jobs_total: 1 });
     expect(beat).not.toHaveProperty('circuit_breaker_threshold');
+    expect(world.recorder.beats()[0]).toMatchObject({ circuit_breaker_state: 'closed' });
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Sql } from 'postgres';
+import { withoutComments } from '../../supabase/setup-sql.ts';
 
 /** Every row of every table of ours, and where the sequences are, as one text. */
 export async function rowsOf(sql: Sql): Promise<string> {
@@ -18,7 +19,7 @@ export async function rowsOf(sql: Sql): Promise<string> {
   return [...lines.flat(), ...sequences.map(({ line }) => line)].join('\n');
 }
 
-/** What the migrations declare, rights and comments included, as one text. */
+/** What the migrations declare, rights and comments included, but not those in the bodies of functions, as one text. */
 export async function everythingOf(sql: Sql): Promise<string> {
   const found = await sql<{ line: string }[]>`
     with schema as (select oid from pg_namespace where nspname in ('public', 'hp_private')),
@@ -46,5 +47,5 @@ export async function everythingOf(sql: Sql): Promise<string> {
     select concat_ws(' ', 'policy', schemaname, tablename, policyname, permissive, roles, cmd, qual, with_check)
     from pg_policies
     order by 1`;
-  return found.map(({ line }) => line).join('\n');
+  return found.map(({ line }) => (line.startsWith('function ') ? withoutComments(line) : line)).join('\n');
 }

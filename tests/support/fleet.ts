@@ -47,7 +47,7 @@ export function groupRow(traits: Partial<GroupRow> = {}): GroupRow {
 export interface HeaderTraits {
   generation?: string;
   now?: string;
-  heard_until?: string;
+  received_until?: string;
   workers?: number;
   groups?: number;
   revision?: number;
@@ -66,7 +66,7 @@ export function header(
   return {
     generation: 'a',
     now,
-    heard_until: now,
+    received_until: now,
     workers: rows.length,
     groups: groups.length,
     revision: Math.max(0, ...[...rows, ...groups].map(({ revision }) => revision)),

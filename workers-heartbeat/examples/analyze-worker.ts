@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path';
 import { startHeartbeat } from '../heartbeat.mjs';
+import { equip } from './parts/equip.ts';
 import { markdownFiles, readIfThere } from './parts/markdown-files.ts';
 import { measure } from './parts/measure.ts';
 import { inOneLine } from './parts/one-line.ts';
@@ -28,6 +29,7 @@ const heartbeat = startHeartbeat({
     broken_links: [...measured.values()].reduce((sum, file) => sum + file.broken.length, 0),
   }),
 });
+equip(heartbeat);
 const { signal } = heartbeat;
 
 async function measureFile(path: string): Promise<void> {

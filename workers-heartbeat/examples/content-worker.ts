@@ -8,6 +8,7 @@ import { marked, type Token } from 'marked';
 import { stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startHeartbeat } from '../heartbeat.mjs';
+import { equip } from './parts/equip.ts';
 import { markdownFiles, readIfThere } from './parts/markdown-files.ts';
 import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
@@ -22,6 +23,7 @@ const heartbeat = startHeartbeat({
   description: 'Content creation',
   metadata: () => ({ queue: queue.length, at_once: AT_ONCE }),
 });
+equip(heartbeat);
 const { signal } = heartbeat;
 
 /** The files whose page is missing or has another date. */

@@ -4,8 +4,10 @@
  * Way of working: a queue. Each job goes through `heartbeat.job`, which counts done and failed jobs, and shows the current
  * job and its duration. `metadata` shows the length of the queue, and the log shows the results.
  */
+import { logs } from '../heartbeat-logs.mjs';
 import { startHeartbeat } from '../heartbeat.mjs';
 import { Cookies } from './parts/cookies.ts';
+import { equip } from './parts/equip.ts';
 import { referencesIn, sameSite } from './parts/links.ts';
 import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
@@ -23,9 +25,10 @@ let broken: { path: string; status: number }[] = [];
 const heartbeat = startHeartbeat({
   name: 'crawl-worker',
   description: 'Web crawling',
-  captureConsole: true, // the page's log also shows what the worker prints
   metadata: () => ({ queue: queue.length, pages: pages.size, parts: parts.size, broken: broken.length }),
 });
+equip(heartbeat);
+const log = logs(heartbeat, { captureConsole: true }); // the page's log also shows what the worker prints
 const { signal } = heartbeat;
 
 async function get(path: string, method = 'GET', accept = 'text/html'): Promise<Response> {
@@ -51,7 +54,7 @@ function enqueue(paths: Iterable<string>): void {
 function note(path: string, response: Response): Response {
   if (response.status < 400) return response;
   broken.push({ path, status: response.status });
-  heartbeat.log('warn', `${path} answers ${response.status}`);
+  log.warn(`${path} answers ${response.status}`);
   return response;
 }
 
@@ -65,7 +68,7 @@ async function crawl(path: string): Promise<void> {
   const found = referencesIn(await response.text(), new URL(path, start));
   enqueue(found.links);
   for (const part of found.parts) await check(part);
-  heartbeat.log('info', `${path}: ${found.links.size} links, loads ${found.parts.size} parts`);
+  log.info(`${path}: ${found.links.size} links, loads ${found.parts.size} parts`);
 }
 
 /** A part that pages load has only to exist. Each is requested once a round. */
@@ -99,7 +102,7 @@ while (!signal.aborted) {
   }
 
   if (!signal.aborted) {
-    heartbeat.log('info', `Round over: ${pages.size} pages, ${parts.size} parts, ${broken.length} broken`);
+    log.info(`Round over: ${pages.size} pages, ${parts.size} parts, ${broken.length} broken`);
     await writeResult('crawl', { pages: pages.size, broken, at: Date.now() });
   }
   await pause(8, signal); // idle, because no job runs

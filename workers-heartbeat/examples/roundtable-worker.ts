@@ -5,6 +5,7 @@
  * power cut costs at most the current turn. `setStatus` shows the progress.
  */
 import { startHeartbeat } from '../heartbeat.mjs';
+import { equip } from './parts/equip.ts';
 import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
 import { readResult, writeResult, writeWhole, type Results } from './parts/samples.ts';
@@ -24,6 +25,7 @@ const heartbeat = startHeartbeat({
   description: 'Conversation orchestration',
   metadata: () => ({ session: session.number, turn: session.turns.length, turns: TURNS }),
 });
+equip(heartbeat);
 const { signal } = heartbeat;
 
 /** The next speaker's turn. Saves it. */

@@ -7,7 +7,10 @@
  */
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CircuitOpenError, startHeartbeat } from '../heartbeat.mjs';
+import { circuitBreaker, CircuitOpenError } from '../heartbeat-breaker.mjs';
+import { logs } from '../heartbeat-logs.mjs';
+import { startHeartbeat } from '../heartbeat.mjs';
+import { equip } from './parts/equip.ts';
 import { excerptsOf, shorten } from './parts/excerpts.ts';
 import { inOneLine } from './parts/one-line.ts';
 import { pause } from './parts/pause.ts';
@@ -25,14 +28,15 @@ let limited = 0;
 const heartbeat = startHeartbeat({
   name: 'x-autopost',
   description: 'Tweet publishing',
-  circuitBreaker: { threshold: 3, cooldown: 10 },
-  captureConsole: true, // the page's log also shows its errors
   metadata: () => ({
     waiting,
     rate_limited: limited,
     refused: posts.filter((post) => post.outcome === 'refused').length,
   }),
 });
+equip(heartbeat);
+circuitBreaker(heartbeat, { threshold: 3, cooldown: 10 });
+const log = logs(heartbeat, { captureConsole: true }); // the page's log also shows its errors
 const { signal } = heartbeat;
 
 /** Texts that were not tried yet. */
@@ -63,7 +67,7 @@ async function post(text: string): Promise<void> {
     });
     const { message } = await response.json();
     if (response.ok) {
-      heartbeat.log('debug', `Posted “${shorten(text, 80)}”`); // sent only after an operator sets the log level to debug
+      log.debug(`Posted “${shorten(text, 80)}”`); // sent only after an operator sets the log level to debug
       return remember(text, 'posted');
     }
 
@@ -72,7 +76,7 @@ async function post(text: string): Promise<void> {
       limited++;
       seconds = Number(response.headers.get('retry-after')) || 30;
       heartbeat.setStatus(`Rate limited, next try in ${seconds} s`);
-      heartbeat.log('warn', `Rate limited for ${seconds} s`);
+      log.warn(`Rate limited for ${seconds} s`);
     } else if (response.status < 500) {
       await remember(text, 'refused'); // another try would fail, too
       throw new Error(`refused: ${message}`);

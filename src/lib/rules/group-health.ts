@@ -7,7 +7,7 @@ import { isPaused } from './pause.ts';
 /** The health of a group, by its settings and the number of its workers that are alive. */
 export interface GroupHealth {
   readonly level: Level;
-  readonly rule: 'paused' | 'below-minimum' | 'below-desired' | 'not-watched' | 'fine';
+  readonly rule: 'paused' | 'below-minimum' | 'below-desired' | 'not-monitored' | 'fine';
   /** The reason, for people: "4/5 running, minimum 3". Empty if there is nothing to explain. */
   readonly reason: string;
 }
@@ -34,8 +34,8 @@ export function groupHealth(
   if (alive + unsure < (minimum ?? 0)) return { level: 'critical', rule: 'below-minimum', reason };
   if (alive + unsure < (desired ?? 0)) return { level: 'warning', rule: 'below-desired', reason };
   if (alive < Math.max(minimum ?? 0, desired ?? 0)) {
-    const since = monitor.impairedSince ? `, not watched since ${absolute(monitor.impairedSince)}` : '';
-    return { level: 'unknown', rule: 'not-watched', reason: reason + since };
+    const since = monitor.impairedSince ? `, not monitored since ${absolute(monitor.impairedSince)}` : '';
+    return { level: 'unknown', rule: 'not-monitored', reason: reason + since };
   }
   return fine;
 }

@@ -20,7 +20,7 @@ export type Rule =
   | 'paused'
   | 'stopped'
   | 'never-reported'
-  | 'not-watched'
+  | 'not-monitored'
   | 'crashed'
   | 'stopped-but-expected'
   | 'silent'
@@ -91,7 +91,11 @@ function unknown(worker: Worker, { at, impairedSince }: Monitor): Health | null 
   // A scheduled worker has a lease while its process is not running, too.
   const vouched = claimsLife(worker) || waits(worker);
   if (impairedSince && vouched && worker.leaseExpiresAt && worker.leaseExpiresAt <= at) {
-    return { level: 'unknown', rule: 'not-watched', reason: `not watched since ${absolute(impairedSince)}` };
+    return {
+      level: 'unknown',
+      rule: 'not-monitored',
+      reason: `not monitored since ${absolute(impairedSince)}`,
+    };
   }
   return null;
 }

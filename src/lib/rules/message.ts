@@ -64,7 +64,7 @@ export interface Snapshot {
 const headerWire = record({
   generation: text,
   now: text,
-  heard_until: maybe(text),
+  received_until: maybe(text),
   workers: number,
   groups: maybe(number),
   revision: number,
@@ -141,7 +141,7 @@ function toHeader(wire: Shape<typeof headerWire>): Header {
   return {
     generation: wire.generation,
     now,
-    heardUntil: toDate(wire.heard_until) ?? now,
+    heardUntil: toDate(wire.received_until) ?? now,
     workers: wire.workers,
     groups: wire.groups ?? 0,
     revision: wire.revision,

@@ -59,7 +59,7 @@ export function lastRunText(worker: Worker, now: number): string | null {
 /** The current work is not known. */
 const GONE: Partial<Record<Health['rule'], string>> = {
   'never-reported': 'never reported',
-  'not-watched': 'unknown',
+  'not-monitored': 'unknown',
   crashed: 'crashed',
   silent: 'silent',
 };

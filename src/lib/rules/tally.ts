@@ -63,7 +63,7 @@ export function tally(
     if (health.rule === 'paused') continue;
     const lives = isAlive(worker, monitor);
     if (lives) alive += 1;
-    else if (health.rule === 'not-watched') unsure += 1;
+    else if (health.rule === 'not-monitored') unsure += 1;
     if (!worker.expected) continue;
     expected += 1;
     if (lives) aliveExpected += 1;

@@ -28,7 +28,7 @@ export const LEVEL_TEXT: Readonly<Record<Level, string>> = {
  */
 export function statusText({ status, jobsActive }: Worker, { rule, level }: Health): string {
   if (rule === 'paused') return 'Paused';
-  if (rule === 'not-watched') return STATUS_TEXT.unknown;
+  if (rule === 'not-monitored') return STATUS_TEXT.unknown;
   if (rule === 'silent') return 'Silent';
   if (rule === 'overdue' && level === 'critical') return 'Overdue';
   if (rule === 'draining') return jobsActive > 0 ? 'Draining' : 'Drained';

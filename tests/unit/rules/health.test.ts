@@ -56,8 +56,8 @@ describe('a worker is unknown', () => {
     const impairedSince = new Date(before(40));
     expect(judge(silent, { impairedSince })).toEqual({
       level: 'unknown',
-      rule: 'not-watched',
-      reason: 'not watched since 2026-11-22 11:59:20 UTC',
+      rule: 'not-monitored',
+      reason: 'not monitored since 2026-11-22 11:59:20 UTC',
     });
     expect(judge({ ...silent, lease_expires_at: before(-0.001) }, { impairedSince }).level).not.toBe(
       'unknown',
@@ -74,7 +74,7 @@ describe('a scheduled worker while the monitor is impaired', () => {
       next_run_at: before(400),
       lease_expires_at: before(0),
     } as const;
-    expect(judge(missed, { impairedSince }).rule).toBe('not-watched');
+    expect(judge(missed, { impairedSince }).rule).toBe('not-monitored');
     expect(judge(missed).rule).toBe('overdue');
   });
 });

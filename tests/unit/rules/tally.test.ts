@@ -128,7 +128,7 @@ describe('the tally of a group', () => {
     const lapsed = { last_heartbeat: before(60), lease_expires_at: before(10) };
     const impaired = new Date(before(40));
     expect(words({}, [{}, lapsed, lapsed], impaired)).toBe(
-      '1/3 unknown: 1/3 running, minimum 2, not watched since 2026-11-22 11:59:20 UTC',
+      '1/3 unknown: 1/3 running, minimum 2, not monitored since 2026-11-22 11:59:20 UTC',
     );
     expect(words({}, [{}, lapsed], impaired)).toBe('1/3 warning: 1/3 running, minimum 2');
     expect(words({}, [lapsed], impaired)).toMatch(/critical/);

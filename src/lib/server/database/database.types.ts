@@ -60,20 +60,6 @@ export type Database = {
             foreignKeyName: 'hp_job_lease_worker_name_fkey';
             columns: ['worker_name'];
             isOneToOne: false;
-            referencedRelation: 'hp_active_workers';
-            referencedColumns: ['worker_name'];
-          },
-          {
-            foreignKeyName: 'hp_job_lease_worker_name_fkey';
-            columns: ['worker_name'];
-            isOneToOne: false;
-            referencedRelation: 'hp_dead_workers';
-            referencedColumns: ['worker_name'];
-          },
-          {
-            foreignKeyName: 'hp_job_lease_worker_name_fkey';
-            columns: ['worker_name'];
-            isOneToOne: false;
             referencedRelation: 'hp_worker_status';
             referencedColumns: ['worker_name'];
           },
@@ -201,6 +187,7 @@ export type Database = {
           instance_id: string | null;
           message: string | null;
           new_instance_id: string | null;
+          open: boolean | null;
           reason: string | null;
           requested_as: string;
           requested_at: string;
@@ -223,6 +210,7 @@ export type Database = {
           instance_id?: string | null;
           message?: string | null;
           new_instance_id?: string | null;
+          open?: never;
           reason?: string | null;
           requested_as: string;
           requested_at?: string;
@@ -244,6 +232,7 @@ export type Database = {
           instance_id?: string | null;
           message?: string | null;
           new_instance_id?: string | null;
+          open?: never;
           reason?: string | null;
           requested_as?: string;
           requested_at?: string;
@@ -357,6 +346,7 @@ export type Database = {
           lease_expires_at: string | null;
           log_line: number;
           logs_dropped: number;
+          parts: string[] | null;
           pid: number | null;
           registered_at: string;
           runtime: string | null;
@@ -381,6 +371,7 @@ export type Database = {
           lease_expires_at?: string | null;
           log_line?: number;
           logs_dropped?: number;
+          parts?: string[] | null;
           pid?: number | null;
           registered_at: string;
           runtime?: string | null;
@@ -404,6 +395,7 @@ export type Database = {
           lease_expires_at?: string | null;
           log_line?: number;
           logs_dropped?: number;
+          parts?: string[] | null;
           pid?: number | null;
           registered_at?: string;
           runtime?: string | null;
@@ -416,20 +408,6 @@ export type Database = {
           worker_name?: string;
         };
         Relationships: [
-          {
-            foreignKeyName: 'hp_worker_instance_worker_name_fkey';
-            columns: ['worker_name'];
-            isOneToOne: false;
-            referencedRelation: 'hp_active_workers';
-            referencedColumns: ['worker_name'];
-          },
-          {
-            foreignKeyName: 'hp_worker_instance_worker_name_fkey';
-            columns: ['worker_name'];
-            isOneToOne: false;
-            referencedRelation: 'hp_dead_workers';
-            referencedColumns: ['worker_name'];
-          },
           {
             foreignKeyName: 'hp_worker_instance_worker_name_fkey';
             columns: ['worker_name'];
@@ -524,6 +502,7 @@ export type Database = {
           metadata_at: string | null;
           name_conflict_since: string | null;
           next_run_at: string | null;
+          parts: string[] | null;
           paused_reason: string | null;
           paused_until: string | null;
           pid: number | null;
@@ -599,6 +578,7 @@ export type Database = {
           metadata_at?: string | null;
           name_conflict_since?: string | null;
           next_run_at?: string | null;
+          parts?: string[] | null;
           paused_reason?: string | null;
           paused_until?: string | null;
           pid?: number | null;
@@ -673,6 +653,7 @@ export type Database = {
           metadata_at?: string | null;
           name_conflict_since?: string | null;
           next_run_at?: string | null;
+          parts?: string[] | null;
           paused_reason?: string | null;
           paused_until?: string | null;
           pid?: number | null;
@@ -764,10 +745,10 @@ export type Database = {
           current_job_id: string | null;
           current_job_type: string | null;
           current_status: string | null;
-          error_count: number;
+          error_count: number | null;
           hostname: string | null;
-          jobs_active: number;
-          jobs_processed: number;
+          jobs_active: number | null;
+          jobs_processed: number | null;
           last_heartbeat: string | null;
           level: string | null;
           next_run_at: string | null;
@@ -775,9 +756,9 @@ export type Database = {
           reason: string | null;
           seconds_since_heartbeat: number | null;
           started_at: string | null;
-          status: string;
+          status: string | null;
           version: string | null;
-          worker_name: string;
+          worker_name: string | null;
           worker_type: string | null;
         };
         ComputedFields: never;
@@ -786,7 +767,7 @@ export type Database = {
       hp_dead_workers: {
         Row: {
           dead_since: string | null;
-          expected: boolean;
+          expected: boolean | null;
           hostname: string | null;
           last_error: string | null;
           last_exit: Json | null;
@@ -796,7 +777,7 @@ export type Database = {
           restart_hint: string | null;
           seconds_since_heartbeat: number | null;
           version: string | null;
-          worker_name: string;
+          worker_name: string | null;
           worker_type: string | null;
         };
         ComputedFields: never;

@@ -1,7 +1,7 @@
 import { anything, number, maybe, oneOf, record, safeText, text } from '../../rules/wire-reader.ts';
 import { toLastExit, type LastExit } from '../../rules/worker.ts';
 
-export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'watch'] as const;
+export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'monitor'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** A recorded transition of the worker or of the monitor. */

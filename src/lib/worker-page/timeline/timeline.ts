@@ -85,7 +85,7 @@ const BREAKER_TITLES: Record<string, { title: string; level: Level }> = {
 
 const WATCH_TITLES: Record<string, { title: string; level: Level }> = {
   impaired: { title: 'Monitor impaired', level: 'unknown' },
-  watching: { title: 'Monitor works again', level: 'healthy' },
+  monitoring: { title: 'Monitor works again', level: 'healthy' },
   lost: { title: 'Workers that fell silent together are marked crashed', level: 'critical' },
 };
 
@@ -130,7 +130,7 @@ function words(event: WorkerEvent): Pick<Entry, 'level' | 'title' | 'reason' | '
       return to === 'ended'
         ? { title: 'Name conflict ended', level: 'healthy', reason, more }
         : { title: 'Name conflict', level: 'warning', reason, more };
-    case 'watch':
+    case 'monitor':
       return {
         ...(WATCH_TITLES[to ?? ''] ?? { title: 'Monitor', level: 'unknown' }),
         reason,

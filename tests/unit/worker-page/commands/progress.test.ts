@@ -42,7 +42,7 @@ describe('the progress of a command', () => {
       state: 'now',
       words: 'none for 2 minutes; the wait ends in 10 s',
     });
-    const message = 'it ended 2 minutes ago, and no new instance came';
+    const message = 'the process ended 2 minutes ago, and no new one started';
     const failed = command({ ...gone, state: 'failed', finished_at: at('12:02:20'), message });
     expect(stepsOf(failed, null, now).at(-1)).toMatchObject({
       label: 'Failed',

@@ -16,7 +16,7 @@ describe('the timeline', () => {
       details: { last_exit: { code: 3, drain_ms: 120 } },
     }),
     event(2, '11:00:00', { to_value: 'idle' }),
-    event(1, '2026-11-21T23:30:00+00:00', { type: 'watch', to_value: 'impaired' }),
+    event(1, '2026-11-21T23:30:00+00:00', { type: 'monitor', to_value: 'impaired' }),
   ];
 
   it('shows how long each state lasted, whatever else happened meanwhile', () => {

@@ -1,0 +1,714 @@
+// The code of Lastseen's heartbeat module, made from heartbeat.ts by `npm run heartbeat`.
+'use strict';
+Object.defineProperty(exports, '__esModule', { value: true });
+exports.Heartbeat = void 0;
+exports.startHeartbeat = startHeartbeat;
+/**
+ * Lastseen heartbeat: reports this process as a worker to your own Supabase project. Node 18 and newer, no dependencies.
+ *
+ * - Every `interval` one POST to `hp_heartbeat` reports that the worker is alive and what it does; a change of its state
+ *   at once. While Supabase is away nothing is queued: reports hold totals, so the next one catches up.
+ * - SIGTERM or SIGINT: `signal` aborts, running jobs get 25 s, the worker reports `stopped` (4 s at most), and the process
+ *   ends by that signal, as without this module. A process with a signal handler of its own is only reported.
+ * - A crash: a short-lived child process sends the exit report. Stack trace and exit code stay as they were.
+ * - The module never hurts its worker: after the start it throws nothing, delays no job, and keeps its memory bounded.
+ */
+const node_child_process_1 = require('node:child_process');
+const node_crypto_1 = require('node:crypto');
+const node_events_1 = require('node:events');
+const node_os_1 = require('node:os');
+const node_path_1 = require('node:path');
+const node_worker_threads_1 = require('node:worker_threads');
+
+/** A goodbye takes no longer than this, so that 25 s of drain fit the 30 s that Kubernetes gives a pod. */
+const GOODBYE_MS = 4_000;
+const STARTED_MS = 1_000; // a worker that reports nothing about its work counts as started after this
+const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
+const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/; // a beat is none without these
+const TEXTS = /reason|error|current_|sched|desc/; // fields that hold a worker's own texts
+const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
+const SECRET = '(?:passw(?:or)?d|pwd|secret|token|cookie|(?:api|access|private|service)[_-]?key)';
+const SECRET_NAME = RegExp(`${SECRET}$`, 'i');
+/** Bearer tokens, passwords in URLs, and `name=value`. The logs part brings a longer list. */
+const SECRETS = RegExp(`(\\bbearer |://[^\\s/:@]*:|${SECRET}["']?\\s{0,3}[=:]\\s{0,3}["']?)[^\\s"',;&@}]+`, 'gi');
+const { fetch } = globalThis;
+const noop = () => {};
+const clock = () => performance.now();
+const env = (name) => process.env[name];
+const of = (value, name) => value?.[name];
+const whole = (value) => Math.max(0, Math.round(value));
+const age = (at) => at && whole(clock() - at);
+const within = (value, least = 0, most = Infinity) => typeof value === 'number' && value >= least && value <= most;
+/** Resolves after so many ms; keeps the process alive for so long only where asked. */
+const sleep = (ms, alive) => new Promise((done) => void (alive ? setTimeout(done, ms) : setTimeout(done, ms).unref()));
+
+function clip(value, length) {
+  try {
+    return String(value ?? '').slice(0, length) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+const messageOf = (error) => clip(of(error, 'message') ?? error, 2000) ?? 'unknown error';
+const empty = { workers: new Map(), listeners: new Map(), parts: [] };
+/** Two copies of this file in one process share this, so that a worker is never reported twice. */
+const shared = (globalThis[Symbol.for('lastseen.heartbeat')] ??= empty);
+
+/** Options and environment as one. A wrong option throws; a wrong variable is logged. */
+function settle(options) {
+  const { shutdown = {}, replicas, name: given = ownName(), logger = console } = options;
+  const { signals = ['SIGTERM', 'SIGINT'], timeout = 25, exit = true } = shutdown;
+  const { url = env('SUPABASE_URL') ?? '', token = env('HEARTBEAT_TOKEN'), type = replicas ? given : '' } = options;
+  const fromEnv = Number(env('WORKER_HEARTBEAT_INTERVAL') ?? 30);
+  const { interval = within(fromEnv, 1, 3600) ? fromEnv : 30 } = options;
+  // Beside 50 characters there is room for the host and the process, by which replicas differ.
+  const name = replicas
+    ? tidy(`${`${type}`.slice(0, 50)}@${(0, node_os_1.hostname)().slice(0, 64)}:${process.pid}`)
+    : given;
+
+  const check = (good, option, rule) => {
+    if (!good) throw new TypeError(`startHeartbeat: ${option} must be ${rule}`);
+  };
+  const range = (option, value, least, most) => check(within(value, least, most), option, `${least} to ${most}`);
+  const isSignal = (one) => one in node_os_1.constants.signals && !/KILL|STOP/.test(one);
+  check(NAME.test(name), 'name', `like ${NAME} (or set WORKER_NAME)`);
+  check(!options.url || isAddress(url), 'url', 'http(s)://…');
+  check(!logger || logger.warn, 'logger', 'false, or have warn()');
+  check(Array.isArray(signals) && signals.every(isSignal), 'shutdown.signals', "like ['SIGTERM', 'SIGINT']");
+  range('type', type.length, 0, 128);
+  range('description', (options.description ?? '').length, 0, 500);
+  range('version', (options.version ?? '').length, 0, 128);
+  range('interval', interval, 1, 3600);
+  range('pollInterval', options.pollInterval ?? 1, 0.001, 1e9);
+  range('grace', options.grace ?? 0, 0, 31_536_000);
+  range('maxRun', options.maxRun ?? 1, 1, 31_536_000);
+  range('shutdown.timeout', timeout, 0, 3600);
+
+  const warned = new Set();
+  /** A line for people, once about each thing until the next recovery. Returns whether it was new. */
+  const warn = (message, about = message) => {
+    if (warned.has(about)) return false;
+    warned.add(about);
+    const before = shared.writing;
+    shared.writing = true; // so that a captured console leaves this line out
+    try {
+      if (logger) logger.warn(`[heartbeat] ${name}: ${message}`);
+    } catch {
+      // A logger's trouble is not the worker's.
+    }
+    shared.writing = before;
+    return true;
+  };
+  if (!within(fromEnv, 1, 3600)) warn('WORKER_HEARTBEAT_INTERVAL must be 1 to 3600 seconds');
+  const secret = env('SUPABASE_SECRET_KEY') || env('SUPABASE_SERVICE_KEY') || '';
+  const key = options.key || (token && env('SUPABASE_PUBLISHABLE_KEY')) || secret;
+  const missing = !isAddress(url) ? 'SUPABASE_URL' : !key && KEYS;
+  if (missing && !isOff()) warn(`not reported: set ${missing}`);
+  const connected = !missing && !isOff();
+  const version = options.version || clip(env('npm_package_version'), 128);
+  const taken = { name, type: type || undefined, version, interval, signals, timeout, exit, warn, warned };
+  return { ...options, ...taken, url: `${url.replace(/\/+$/, '')}/rest/v1/rpc/`, key, token, connected };
+}
+
+const isAddress = (url) => /^https?:\/\/\w/.test(url);
+/** Also in a messenger (below), in case that its executable brings this file along. */
+const isOff = () => env('WORKER_HEARTBEAT') === 'off' || !!env('HEARTBEAT_EXIT_REPORT');
+/** Makes a valid name of any text, as far as there is one in it. */
+const tidy = (text) => /[a-z0-9][\w@:./-]{0,127}/i.exec(text.replace(/[^\w@:./-]+/g, '-'))?.[0] ?? '';
+const ownName = () =>
+  tidy(env('WORKER_NAME') || (0, node_path_1.basename)(process.argv[1] ?? '').replace(/\.\w+$/, ''));
+
+/** What a worker does, in the field names of a beat. */
+function activity(id, type, status) {
+  const what = { current_job_id: clip(id, 255), current_job_type: clip(type, 128) };
+  return { ...what, current_status: clip(status, 500), at: clock() };
+}
+
+/** What the worker does and has done. Totals only grow, so an outage costs no memory and no count. */
+class WorkLog {
+  #controller = new AbortController();
+  /** Aborted when the worker should finish up: take no more work, and cut short what can be. */
+  signal = this.#controller.signal;
+  #totals = { jobs_total: 0, errors_total: 0 };
+  #lastError;
+  #lastRun;
+  #next;
+  #jobs = new Set();
+  #active = 0; // jobs, runs and parts' work
+  #manual;
+  #idleSince = clock();
+  #drained = noop;
+  #parked = false; // the process is about to end: a job that begins now would only be cut off, so none does
+  async job(details, work) {
+    if (typeof details === 'function') return this.job({}, details);
+    const mine = activity(details?.id, details?.type, details?.status);
+    this.#jobs.add(mine);
+    return this.perform(work, (outcome, value) => {
+      this.#jobs.delete(mine);
+      if (outcome === 'done') this.#totals.jobs_total++;
+      if (outcome === 'failed') this.#fail(value);
+    });
+  }
+
+  /**
+   * Does one pass of a loop. A number that it returns is the count of what it processed, else its jobs are counted.
+   * When it fails, the worker's status is `error` until a pass succeeds.
+   */
+  async run(work) {
+    const [began, { jobs_total, errors_total }] = [clock(), this.#totals];
+    return this.perform(work, (outcome, value) => {
+      if (outcome === 'failed' && this.#lastError?.error !== value) this.#fail(value); // its job's error counts once
+      const failed = outcome === 'cut short' ? !!this.#lastRun?.failed : outcome === 'failed';
+      const counted = outcome === 'done' && within(value) ? whole(value) : this.#totals.jobs_total - jobs_total;
+      const last_run_errors = this.#totals.errors_total - errors_total;
+      const fields = { last_run_duration_ms: age(began), processed_count: counted, last_run_errors };
+      this.#lastRun = { at: clock(), failed, fields };
+    });
+  }
+
+  /** For parts: does work that is neither job nor run. The worker is `processing`, and its end waits for it. */
+  async perform(work, ended = noop) {
+    if (this.#parked) await new Promise(noop);
+    this.#active++;
+    this.changed();
+    try {
+      const result = await work(this.signal);
+      ended('done', result);
+      return result;
+    } catch (error) {
+      ended(this.signal.aborted && of(error, 'name') === 'AbortError' ? 'cut short' : 'failed', error);
+      throw error;
+    } finally {
+      this.#idleSince = clock();
+      if (!--this.#active) this.#drained();
+      this.changed();
+    }
+  }
+
+  /** Shows what the worker does: of the latest job while one runs, else until `idle()`. */
+  setStatus(status, details = {}) {
+    const job = this.#latest();
+    const now = activity(details.jobId ?? job?.current_job_id, details.jobType ?? job?.current_job_type, status);
+    Object.assign(job ?? (this.#manual = now), now);
+    this.changed();
+  }
+
+  /** Shows that there is nothing to do. */
+  idle() {
+    this.#manual = undefined;
+    this.#idleSince = clock();
+    this.changed();
+  }
+
+  /** When the next run is due, as a `Date` or epoch milliseconds, and the schedule for people (up to 255 characters). */
+  nextRun(at, schedule) {
+    this.#next = within(+at) ? { at: +at, schedule: clip(schedule, 255) } : undefined;
+    this.changed();
+  }
+
+  #latest = () => [...this.#jobs].pop();
+  #fail(error) {
+    this.#totals.errors_total++;
+    this.#lastError = { text: messageOf(error), at: clock(), error };
+  }
+
+  /** */ abort = () => this.#controller.abort();
+  workStatus = () => (this.#lastRun?.failed ? 'error' : this.#active || this.#manual ? 'processing' : undefined);
+  /** Resolves when nothing runs any more, or after so many ms; then nothing more begins, where asked. */
+  async drain(ms, park) {
+    const finished = new Promise((done) => (this.#drained = done));
+    if (this.#active) await Promise.race([finished, sleep(ms)]);
+    this.#parked = park;
+  }
+
+  /** The error by which the process ends; returns the job that it abandons. */
+  abandon(error) {
+    if (error) this.#lastError = { text: messageOf(error), at: clock() };
+    return Object.values(this.#latest() ?? {}).find((value) => typeof value === 'string');
+  }
+
+  workFields(final) {
+    const [error, run, next] = [this.#lastError, this.#lastRun, this.#next];
+    const { at = this.#idleSince, ...doing } = (!final && (this.#latest() ?? this.#manual)) || {};
+    return {
+      ...this.#totals,
+      ...{ jobs_active: final ? 0 : this.#jobs.size, ...doing, status_age_ms: age(at) },
+      ...{ last_run_age_ms: age(run?.at), ...run?.fields },
+      ...{ next_run_in_ms: next && whole(next.at - Date.now()), schedule: next?.schedule },
+      ...{ last_error: error?.text, last_error_age_ms: age(error?.at) },
+    };
+  }
+}
+
+/** Sends the beats of the worker when they are due, one request at a time. */
+class Sender extends WorkLog {
+  #due = Infinity; // the next beat, by clock()
+  #timer;
+  #sending;
+  #reporting; // by flush(), which sends all that is due
+  #failures = 0;
+  #retryAt = 0;
+  #patience = 0;
+  /** For parts: milliseconds between beats, as the server has paced them. */
+  pace = 0;
+
+  /** For parts: calls a function of the database with the worker's key. Rejects where no answer comes within 10 s. */
+  async request(name, values, limit = 10_000) {
+    if (!this.settings.connected) throw new Error('not reported');
+    const [address, init] = this.prepare(name, values);
+    const { ok, status, body } = await fetch(address, { ...init, signal: AbortSignal.timeout(limit) });
+    // Not text(): whatever answers there must not fill the worker's memory.
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of body ?? []) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > 1e6) break;
+    }
+    let answer;
+    try {
+      answer = JSON.parse(text);
+    } catch {
+      // A gateway's page.
+    }
+    if (name === 'hp_heartbeat' && ok) answer = of(answer, 0); // that of the one beat
+    if (ok && answer) return answer;
+    const message = `HTTP ${status}, ${clip(of(answer, 'message'), 200) ?? `no answer of ${name}`}`;
+    throw Object.assign(new Error(message), { status });
+  }
+
+  /** What to `fetch`. */
+  prepare(name, values) {
+    const { url, key, token } = this.settings;
+    const headers = { 'content-type': 'application/json', apikey: key };
+    // The new keys are no JWTs and go in `apikey` alone; a legacy service key is one: PostgREST reads its role here.
+    if (key.startsWith('eyJ')) headers['authorization'] = `Bearer ${key}`;
+    if (token) headers['x-worker-token'] = token;
+    // PostgreSQL's jsonb takes neither NUL nor half a surrogate pair, which truncating may leave behind.
+    const clean = (_, value) => (typeof value === 'string' ? value.replace(/[\0\ud800-\udfff]/gu, '') : value);
+    // Another host must not get the key.
+    return [url + name, { method: 'POST', headers, body: JSON.stringify(values, clean), redirect: 'error' }];
+  }
+
+  /** One request; the next beat is due an interval later. Returns whether it was answered; never throws. */
+  async #send(most = 10_000) {
+    const began = clock();
+    const { warn, warned } = this.settings;
+    // As long as the interval, so that one lost request does not cost the lease; more where answers have been slow.
+    const limit = whole(Math.min(most, Math.max(2_000, this.#patience, this.pace)));
+    const post = (bare) => this.request('hp_heartbeat', { beats: [this.build(bare)] }, limit);
+    this.#due = Infinity;
+    try {
+      const answer = await post().catch((error) => {
+        if (error.status !== 400) throw error;
+        // The JSON parser refused a text, and being alive is worth more than a text.
+        warn(`sent again without texts (${error.message})`, '400');
+        return post(true);
+      });
+      if (this.#failures > 1) {
+        warned.clear();
+        warn('reported again');
+      }
+      this.#failures = this.#retryAt = 0;
+      this.#patience = 2 * (clock() - began);
+      this.answered(answer, began);
+    } catch (error) {
+      const status = of(error, 'status');
+      const refused = (status === 401 || status === 403) && `check ${KEYS}`;
+      const advice = status === 404 ? 'check SUPABASE_URL, and apply the migrations' : refused;
+      const problem = advice || (status === 429 ? 'too many requests' : 'Supabase cannot be reached');
+      this.#failures++;
+      this.#patience = 2 * limit;
+      // Within the interval, so that a lease outlives an outage; what needs a person can wait for a minute.
+      const wait = advice ? Math.max(6e4, this.pace) : Math.min(this.pace, 500 * 2 ** this.#failures);
+      this.#retryAt = clock() + wait * (0.5 + Math.random() / 2);
+      const cause = of(of(error, 'cause'), 'code') ?? messageOf(error);
+      // A single lost request is ordinary.
+      if (advice || this.#failures > 1) warn(`not reported, trying again: ${problem} (${cause})`, 'down');
+    }
+    this.#due = Math.min(this.#due, Math.max(this.#retryAt, began + this.pace * (0.9 + Math.random() / 10)));
+    return !this.#failures;
+  }
+
+  /** Sends what is due, and sets the timer for what will be. */
+  #arm = () => {
+    if (this.#sending || this.#reporting || !this.settings.connected) return;
+    clearTimeout(this.#timer);
+    const wait = Math.max(this.#retryAt, this.#due) - clock();
+    if (wait > 0) return void (this.#timer = setTimeout(this.#arm, Math.min(wait, 1e9)).unref());
+    // A turn later, so that the caller can first report all that it has to.
+    const sent = Promise.resolve().then(() => this.#send());
+    this.#sending = sent.catch(noop).then(() => (this.#sending = undefined));
+    void this.#sending.then(this.#arm);
+  };
+
+  /** For parts: makes a beat due in so many milliseconds; one that is due earlier stays, unless it is moved. */
+  beat(within = 0, move) {
+    if (clock() + within >= this.#due && !move) return;
+    this.#due = clock() + within;
+    this.#arm();
+  }
+
+  /** Reports now, within 4 s, or 1 s where nothing has answered lately: for a process that may be frozen soon. */
+  async flush() {
+    if (!this.settings.connected) return;
+    const end = clock() + (this.#failures > 1 ? GOODBYE_MS / 4 : GOODBYE_MS);
+    // Order is by sequence, so a beat on its way may be overtaken; but the epoch in its answer would help.
+    const before = Promise.race([this.#reporting ?? this.#sending, sleep(GOODBYE_MS / 4)]);
+    const mine = (this.#reporting = before.then(async () => {
+      for (let left; (left = end - clock()) > 50;) {
+        const sent = await this.#send(left);
+        if (sent ? this.#due > clock() : this.#retryAt > clock() + 6e3) break;
+        if (!sent) await sleep(Math.min(300, left), true);
+      }
+    }));
+    await mine;
+    if (this.#reporting === mine) this.#reporting = undefined;
+    this.#arm();
+  }
+}
+
+/** What `startHeartbeat` returns. No method throws or rejects by itself. */
+class Heartbeat extends Sender {
+  /** */ settings;
+  name;
+  /** For parts: those of the worker, the uuid of this process start, and the number that the server gave it. */
+  parts = [];
+  instance = (0, node_crypto_1.randomUUID)();
+  epoch;
+  #startedAt = clock();
+  #confirmed = false;
+  #confirming = 0;
+  #counted = {};
+  #activityEvery = 1000;
+  #sequence = 0;
+  #sent = { at: -Infinity, state: '' };
+  #spoke = false;
+  #metadata;
+  /** The worker is on its way out; with `exit`, its exit report, which was sent with the status `#reported`. */
+  #leaving;
+  #reported;
+  #stopping;
+
+  constructor(settings) {
+    super();
+    this.name = settings.name;
+    this.settings = settings;
+    (0, node_events_1.setMaxListeners)(0, this.signal); // every running job may listen
+  }
+
+  /** Takes settings, perhaps over earlier ones; the first beat is due in so many ms. */
+  configure(settings, after) {
+    this.settings = settings;
+    this.pace = settings.interval * 1000;
+    this.#confirmed = false; // so that the next beat carries them
+    this.beat(after, true);
+  }
+
+  /** The goodbye, by hand: aborts `signal`, waits for running jobs up to `shutdown.timeout`, reports `stopped`. */
+  stop(reason) {
+    const goodbye = () => this.finish(reason).then(() => this.flush());
+    return (this.#stopping ??= goodbye().then(() => this.detach()));
+  }
+
+  /** For parts: adds one. A second one of the same name replaces the first. */
+  extend(part) {
+    const before = this.parts.findIndex(({ name }) => name === part.name);
+    this.parts.splice(before < 0 ? this.parts.length : before, 1, part);
+    this.#confirmed = false; // so that the next beat names it
+    this.beat();
+  }
+
+  /** For parts: the text without what looks like a secret. */
+  mask(text) {
+    for (const own of [this.settings.key, this.settings.token]) if (own?.[7]) text = text.split(own).join('***');
+    const part = this.parts.find(({ mask }) => mask);
+    return part ? part.mask(text) : text.replace(SECRETS, '$1***');
+  }
+
+  /** For parts: no other worker reports from this process. */
+  isAlone = () => shared.workers.size === 1;
+  /** For parts: writes a line to the logger, once about each thing until the next recovery. */
+  warn = (message, about) => void this.settings.warn(message, about);
+
+  /** Calls one function of every part that has it; returns what they returned. */
+  #call(what, ...args) {
+    return this.parts.map((part) => {
+      try {
+        return part[what]?.(...args);
+      } catch (error) {
+        return this.warn(`its part ${part.name} failed: ${messageOf(error)}`, part.name);
+      }
+    });
+  }
+
+  /** Called on every change, so it is cheap: most of the time a beat that reports it is already due. */
+  changed() {
+    this.#spoke = true;
+    if (this.#state() !== this.#sent.state) this.beat();
+    else if (this.#activityEvery) this.beat(Math.max(0, this.#sent.at + this.#activityEvery - clock()));
+  }
+
+  #status() {
+    const quiet = clock() - this.#startedAt < STARTED_MS ? 'starting' : 'running';
+    return this.#leaving?.status ?? this.workStatus() ?? (this.#spoke ? 'idle' : quiet);
+  }
+  /** A change of this is a transition and reported at once; idle, processing and running are one: alive. */
+  #state = () => this.#status().replace(/^(idle|processing|running)/, '');
+
+  /** The next beat. */
+  build(bare = false, room) {
+    const { settings, instance, epoch, pace } = this;
+    const { name, type, description, version, kind, interval, grace, maxRun, replicas } = settings;
+    const [sequence, exit] = [++this.#sequence, this.#leaving?.exit];
+    this.#sent = { at: clock(), state: this.#state(), as: settings };
+    this.#reported = exit && this.#leaving.status;
+    const identity = {
+      ...{ worker_type: type, description, version, kind, expected: replicas ? false : undefined },
+      ...{ requested_interval_s: interval, grace_s: grace, max_run_s: maxRun },
+      ...{ hostname: clip((0, node_os_1.hostname)(), 255), pid: process.pid, runtime: `node ${process.version}` },
+      ...{ parts: this.parts.map((part) => part.name), circuit_breaker_state: 'closed' },
+    };
+    const fields = {
+      ...{ worker_name: name, instance_id: instance, sequence, epoch, heartbeat_interval_s: pace / 1000 },
+      ...{ status: this.#status(), status_reason: this.#leaving?.reason, sent_at_ms: Date.now() },
+      ...{ uptime_ms: whole(process.uptime() * 1000), poll_interval_s: settings.pollInterval },
+      ...(!this.#confirmed && identity),
+      ...this.#counted,
+      ...this.workFields(!!exit),
+      ...{ metadata: this.#ownMetadata(), last_exit: exit },
+    };
+    const context = { sequence, status: this.#status(), final: !!exit, bare, room };
+    Object.assign(fields, ...this.#call('fields', context));
+    for (const [field, value] of Object.entries(fields)) {
+      const left = settings.warned.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field));
+      if (left) delete fields[field];
+      else if (typeof value === 'string' && TEXTS.test(field)) fields[field] = this.mask(value);
+    }
+    return fields;
+  }
+
+  /** The worker's own metadata, if it has some and it fits. A promised one goes with the beat after. */
+  #ownMetadata() {
+    const { metadata, warn } = this.settings;
+    const masked = (key, value) =>
+      typeof value !== 'string' ? value : SECRET_NAME.test(key) ? '***' : this.mask(value);
+    try {
+      const made = typeof metadata === 'function' ? metadata() : metadata;
+      if (made instanceof Promise) made.then((value) => (this.#metadata = value), noop);
+      else this.#metadata = made;
+      const json = JSON.stringify(this.#metadata, masked) ?? '{}';
+      if (json[0] === '{' && Buffer.byteLength(json) <= 8192) return this.#metadata && JSON.parse(json);
+    } catch {
+      // The warning follows.
+    }
+    warn('metadata must be an object of up to 8 KB');
+  }
+
+  /** The answer to a beat. */
+  answered({ ok, error, current, ignored, ...answer }, sentAt) {
+    if (!ok) {
+      const field = clip(of(error, 'field'), 100) ?? '';
+      // Without an optional field that the server does not like, the rest still counts.
+      const isNew = this.settings.warn(`refused: ${clip(of(error, 'message'), 300)}`, field);
+      if (isNew && !REQUIRED.test(field)) this.beat();
+      return;
+    }
+    const { epoch, interval_s, activity_every_s, again_ms, counted_jobs, counted_errors } = answer;
+    const mine = this.#sent.as === this.settings; // else the beat went before the worker got other settings
+    this.#confirmed = !!current && mine;
+    if (this.#confirmed) this.#confirming = 0;
+    // An epoch that the beat did not carry: carry it at once, which takes the row over from an older instance.
+    else if (epoch !== this.epoch && ++this.#confirming < 3) this.beat();
+    if (within(epoch)) this.epoch = epoch;
+    this.#counted = { counted_jobs, counted_errors };
+    if (mine && within(interval_s, 1, 3600)) this.pace = interval_s * 1000;
+    this.#activityEvery = within(activity_every_s) ? activity_every_s * 1000 : 0;
+    if (within(again_ms)) this.beat(Math.max(100, again_ms));
+    if (this.#sent.state === 'starting') this.beat(this.#startedAt + STARTED_MS - clock());
+    if (this.#state() !== this.#sent.state && !this.#leaving?.exit) this.beat();
+    if (ignored) this.warn(`passed over: ${clip(of(ignored, 'message'), 300)}`, 'ignored');
+    this.#call('answered', answer, sentAt);
+  }
+
+  /** From here on the worker is on its way out. */
+  leave(reason) {
+    if (this.#leaving) return;
+    this.#leaving = { status: 'stopping', reason: clip(reason, 500) };
+    this.beat();
+    this.abort();
+    this.#call('ending', 'stopping', this.settings.timeout);
+  }
+
+  /** Sets what the next beat reports about the end; without a report the worker lives on. */
+  exitReport(status, reason, exit = {}) {
+    const error = exit['error'] && this.mask(`${exit['error']}`);
+    const report = { ...exit, error, abandoned_job: this.abandon(error) };
+    this.#leaving = status ? { status, reason: clip(reason, 500), exit: report } : undefined;
+  }
+
+  /** Leaves, waits for what runs, and sets the exit report; nothing more begins where the process ends. */
+  async finish(reason, exit) {
+    const began = clock();
+    this.leave(reason);
+    await this.drain(this.settings.timeout * 1000, !!exit);
+    this.exitReport('stopped', reason, { ...exit, drain_ms: age(began) });
+  }
+
+  /** It has reported, and sent no exit report with this status or a worse one. */
+  owes(status) {
+    const complete = this.#reported && (this.#reported === status || status !== 'crashed');
+    return this.settings.connected && this.#sequence > 0 && !complete;
+  }
+
+  /** Takes this worker off the process; a process without workers gets its signals back. */
+  detach() {
+    this.beat(Infinity, true);
+    shared.workers.delete(this.name);
+    this.#call('ending', 'stopped');
+    if (shared.workers.size) return;
+    for (const [event, listener] of shared.listeners) process.removeListener(event, listener);
+    shared.listeners.clear();
+  }
+}
+exports.Heartbeat = Heartbeat;
+
+function listen(settings) {
+  const on = (event, listener) => {
+    if (shared.listeners.has(event)) return;
+    shared.listeners.set(event, listener);
+    // First in line, while the host's once() handlers are still there to be counted.
+    process.prependListener(event, listener);
+  };
+  on('beforeExit', onEmptied);
+  on('exit', onExit);
+  on('uncaughtExceptionMonitor', (error, origin) => (shared.fatal = { error, origin, at: clock() }));
+  if (!node_worker_threads_1.isMainThread) return; // threads get no signals
+  for (const signal of settings.signals) on(signal, onSignal);
+  // PM2 on Windows, or with shutdown_with_message. Only under PM2, because a listener keeps the channel open.
+  if (env('pm_id') && process.send) on('message', (message) => message === 'shutdown' && onSignal('message'));
+}
+
+const workers = () => [...shared.workers.values()];
+/** The exit code by which a shell knows a process that a signal ended. */
+const codeOf = (signal) => 128 + (node_os_1.constants.signals[signal] ?? 0);
+
+/** Whether the host handles this signal itself. */
+function isHandled(signal) {
+  // The package signal-exit listens to every signal, only to step back before any other listener: it is no handler.
+  const emitters = [of(globalThis, Symbol.for('signal-exit emitter')), of(process, '__signal_exit_emitter__')];
+  const bystanders = emitters.reduce((sum, emitter) => sum + Number(of(emitter, 'count') ?? 0), 0);
+  return process.listenerCount(signal) > Number(shared.listeners.has(signal)) + bystanders;
+}
+
+async function onSignal(signal, number) {
+  const { ending } = shared;
+  const [code, all] = [codeOf(signal), workers()];
+  // A process that handles the signal itself is left to do so.
+  const ours = !isHandled(signal) && all.every(({ settings }) => settings.exit);
+  if (ending) {
+    // npm hands its child a Ctrl-C that the terminal has already sent; only a later second signal is meant as one.
+    if (!ours || clock() - ending.at < 500) return;
+    onExit(code);
+  } else {
+    // A part may emit a signal, which has no number: then no real one is a second one.
+    shared.ending = { signal, at: number ? clock() : Infinity };
+    for (const worker of all) worker.leave(signal);
+    if (!ours) return; // beforeExit or exit reports the end
+    await Promise.all(all.map((worker) => worker.finish(signal, { signal, code: process.exitCode ?? code })));
+    await Promise.all(all.map((worker) => worker.flush()));
+  }
+  for (const worker of all) worker.detach();
+  // End as the signal would have without this module: systemd, shells and Docker see what they know.
+  if (process.exitCode !== undefined || signal === 'message') process.exit();
+  process.kill(process.pid, signal);
+  setTimeout(() => process.exit(code), 100); // PID 1 of a container is spared by that, and so is Windows
+}
+
+/** What an exit code means: a stop where it is 0 or a signal asked for it, else a crash. An uncaught exception is one. */
+function verdict(code) {
+  const { ending, fatal } = shared;
+  const exit = { code, signal: ending?.signal };
+  if (!code || !fatal || clock() - fatal.at > 30_000)
+    return [code && !ending ? 'crashed' : 'stopped', ending?.signal ?? `exit code ${code}`, exit];
+  const error = clip(of(fatal.error, 'stack'), 2000) ?? messageOf(fatal.error);
+  return ['crashed', `${fatal.origin}: ${messageOf(fatal.error)}`, { ...exit, error }];
+}
+
+/** The event loop is empty: there is time for a goodbye. The process may still live on, and then beats on. */
+function onEmptied(code) {
+  const all = workers().filter((worker) => worker.owes('stopped'));
+  for (const worker of all) worker.exitReport(...verdict(code));
+  void Promise.all(all.map((worker) => worker.flush())).then(() => {
+    if (!shared.ending) all.forEach((worker) => worker.exitReport());
+  });
+}
+
+/** An exit handler cannot wait for an answer, so a child process sends the exit reports. */
+const MESSENGER = `
+for (const s of ["SIGTERM","SIGINT","SIGHUP"]) process.on(s,()=>{});
+for (const [url,init] of JSON.parse(process.env.HEARTBEAT_EXIT_REPORT))
+  fetch(url,{...init,signal:AbortSignal.timeout(3e3)}).then((r)=>r.text());`;
+
+function onExit(code) {
+  const report = verdict(Number(process.exitCode ?? code));
+  const silent = workers().filter((worker) => worker.owes(report[0]));
+  // In a single executable (Node SEA, Bun, Deno, Electron) execPath is the worker itself: it must not start again.
+  const isRuntime = /^(node|nodejs|bun|deno)[\d.]*(\.exe)?$/i.test((0, node_path_1.basename)(process.execPath));
+  if (!silent.length || !isRuntime || process.versions['electron']) return;
+  try {
+    const requests = silent.map((worker) => {
+      worker.exitReport(...report);
+      return worker.prepare('hp_heartbeat', { beats: [worker.build(false, 16_000 / silent.length)] });
+    });
+    // Not as an argument, which everyone on the machine sees. NODE_OPTIONS loads what is for the worker alone.
+    const env = { ...process.env, HEARTBEAT_EXIT_REPORT: JSON.stringify(requests), NODE_OPTIONS: '' };
+    const apart = { env, detached: true, stdio: 'ignore', windowsHide: true };
+    (0, node_child_process_1.spawn)(process.execPath, ['-e', MESSENGER], apart).on('error', noop).unref();
+  } catch {
+    // The monitor finds the worker by its silence.
+  }
+}
+
+/** Starts a worker, or gives the one of that name these settings. */
+function start(settings, after = 0) {
+  const worker = shared.workers.get(settings.name) ?? new Heartbeat(settings);
+  shared.workers.set(settings.name, worker);
+  shared.started = true;
+  listen(settings);
+  worker.configure(settings, after);
+  return worker;
+}
+
+/**
+ * Starts to report this process as a worker. A second call with the same name gives the worker other settings.
+ * @throws {TypeError} naming the option and its range, when one is wrong; nothing after that
+ */
+function startHeartbeat(options = {}) {
+  const worker = start(settle(options));
+  const { guess } = shared;
+  shared.guess = undefined;
+  // Started by the import alone, under a name that turns out to be another.
+  if (guess && guess !== worker) void (guess.owes('stopped') ? guess.stop('renamed') : guess.detach());
+  return worker;
+}
+
+shared.join ??= (part) => (shared.guess ? part(shared.guess) : shared.parts.push(part));
+
+// `node --import ./heartbeat.mjs worker.js`, or an import and nothing more: starts by itself. Not in threads, nor in the
+// children of a process that did (cluster, fork) without a name of their own, nor in the tools that start workers.
+const self = `${env('WORKER_NAME')}`;
+const isTool = /^(npm|npx|pnpm|yarn|nodemon|pm2)\b/.test((0, node_path_1.basename)(process.argv[1] ?? ''));
+if (
+  node_worker_threads_1.isMainThread &&
+  !isOff() &&
+  !isTool &&
+  env('HEARTBEAT_PARENT') !== self &&
+  NAME.test(ownName())
+) {
+  process.env['HEARTBEAT_PARENT'] = self;
+  setImmediate(() => {
+    // A name that is only the script's may still be corrected by a startHeartbeat() after some top-level await.
+    if (!shared.started) shared.guess = start(settle({}), env('WORKER_NAME') ? 0 : STARTED_MS);
+    if (shared.guess) for (const part of shared.parts.splice(0)) part(shared.guess);
+  });
+}
