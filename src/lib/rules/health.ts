@@ -41,6 +41,9 @@ export type Rule =
   | 'event-loop'
   | 'fine';
 
+/** Most workers of most fleets: one object for all of them. */
+const FINE: Health = { level: 'healthy', rule: 'fine', reason: '' };
+
 /** How long a worker may be `stopped` though expected before that is critical: a deploy takes so long. */
 export const STOPPED_GRACE_MS = 60_000;
 
@@ -63,7 +66,8 @@ export function workerHealth(worker: Worker, monitor: Monitor, group?: Pause | n
     inactive(worker, monitor, group) ??
     unknown(worker, monitor) ??
     critical(worker, monitor) ??
-    warning(worker, monitor) ?? { level: 'healthy', rule: 'fine', reason: '' }
+    warning(worker, monitor) ??
+    FINE
   );
 }
 
