@@ -400,7 +400,7 @@ describe('actions of operators', () => {
     await says(page, '#act', 'The action was requested, and is recorded below.');
     await says(page, '#audit', /Beat now requested to see whether it hears/);
     // Loaded again, it asks nothing a second time.
-    expect(new URL(page.url()).search).toBe('?asked');
+    expect(new URL(page.url()).search).toBe('?action=done');
     await page.reload();
     expect(await page.locator('#audit').innerText()).not.toMatch(/Beat now[^]*Beat now/);
     for (const [link, words] of [

@@ -26,6 +26,8 @@ export class Fleet {
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a cache, read where #state is read
   readonly #rowOf = new Map<number, Row>();
   #judged: readonly Row[] = [];
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- replaced, never changed
+  #counted: ReadonlyMap<string | null, GroupTally> = new Map();
   /** The state on the page. */
   #state = $state.raw() as FleetState;
   /** The newest state. Ahead of `#state` while the parts of a message arrive. */
@@ -47,7 +49,7 @@ export class Fleet {
   readonly #monitor: Monitor = $derived(monitorOf(this.#state.header, this.#passedBoundary));
   readonly #rows: readonly Row[] = $derived(this.#judge());
   readonly #tallyByType: ReadonlyMap<string | null, GroupTally> = $derived(
-    this.#ahead?.tallies ?? tallyByType(this.#rows, this.#monitor, this.#state.groups),
+    this.#ahead?.tallies ?? this.#count(),
   );
   readonly #tally = $derived(total(this.#tallyByType.values()));
 
@@ -194,14 +196,9 @@ export class Fleet {
     const rows: Row[] = [];
     let changed = false;
     for (const worker of this.#state.workers.values()) {
-      const now = toRow(worker, this.#monitor, groups);
-      let row = this.#rowOf.get(worker.id);
-      if (
-        row?.worker !== worker ||
-        row.health.level !== now.health.level ||
-        row.health.reason !== now.health.reason
-      ) {
-        row = now;
+      const before = this.#rowOf.get(worker.id);
+      const row = toRow(worker, this.#monitor, groups, before);
+      if (row !== before) {
         changed = true;
         this.#rowOf.set(worker.id, row);
       }
@@ -214,4 +211,15 @@ export class Fleet {
     // The same list if nothing changed, so that nothing is sorted or counted again.
     return changed ? (this.#judged = rows) : this.#judged;
   }
+
+  /** The same map if no count changed, so that the list is not arranged again. */
+  #count(): ReadonlyMap<string | null, GroupTally> {
+    const counted = tallyByType(this.#rows, this.#monitor, this.#state.groups);
+    if (!isSame(counted, this.#counted)) this.#counted = counted;
+    return this.#counted;
+  }
+}
+
+function isSame(one: ReadonlyMap<unknown, unknown>, other: ReadonlyMap<unknown, unknown>): boolean {
+  return one.size === other.size && JSON.stringify([...one]) === JSON.stringify([...other]);
 }

@@ -43,6 +43,7 @@ export function tokenKeeper(): () => Promise<string> {
  */
 const RENEW_BEFORE_MS = 75_000;
 
+/** Requests data from our own server. @throws {SignedOut} without a session or membership, else {@link NoAnswer} */
 export async function request(path: string, init?: RequestInit): Promise<unknown> {
   const response = await fetch(path, {
     ...init,
@@ -51,6 +52,25 @@ export async function request(path: string, init?: RequestInit): Promise<unknown
   });
   const { status } = response;
   if (status === 401 || status === 403) throw new SignedOut(`${path}: ${status}`, status === 403);
-  if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
+  if (!response.ok) throw new NoAnswer(`${path}: HTTP ${status}`, status);
   return response.json();
+}
+
+/** Our own server refused or failed. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Why there is no answer. Each needs another action by the reader. */
+export type Trouble = 'signed-out' | 'removed' | 'gone' | 'unreachable';
+
+export function troubleOf(error: unknown): Trouble {
+  if (error instanceof SignedOut) return error.removed ? 'removed' : 'signed-out';
+  return error instanceof NoAnswer && error.status === 404 ? 'gone' : 'unreachable';
 }
