@@ -74,7 +74,7 @@ async function withClient(stack: BenchStack, run: Run) {
   await worker.hear();
   const taken: number[] = [];
   const floor: number[] = [];
-  run.say(`command: ${run.rounds * BESIDE} by a nudge`);
+  run.say(`command: ${run.rounds * BESIDE} by a wake-up`);
   for (let n = -1; n < run.rounds * BESIDE; n++) {
     await sleep(PAUSE_MS, undefined, { signal: run.signal });
     const command = await timed(

@@ -1,5 +1,16 @@
 import { FOREVER } from '../time/wording.ts';
-import { anything, flag, maybe, number, oneOf, record, safeText, text, type Shape } from './wire-reader.ts';
+import {
+  anything,
+  flag,
+  list,
+  maybe,
+  number,
+  oneOf,
+  record,
+  safeText,
+  text,
+  type Shape,
+} from './wire-reader.ts';
 
 /**
  * One worker on the page. Only {@link toWorker} creates it, from a wire row. Never modified, only replaced, so that a row is
@@ -24,6 +35,8 @@ export interface Worker {
   readonly pid: number | null;
   readonly version: string | null;
   readonly runtime: string | null;
+  /** The optional files of the heartbeat module that the process carries; null if it names none. */
+  readonly parts: readonly string[] | null;
   readonly lastExit: LastExit | null;
   readonly nameConflictSince: Date | null;
 
@@ -129,6 +142,7 @@ export const workerRow = record({
   pid: count,
   version: optionalText,
   runtime: optionalText,
+  parts: maybe(list(text)),
   last_exit: anything,
   name_conflict_since: instant,
   status: oneOf(STATUSES),
@@ -196,6 +210,7 @@ export function toWorker(row: WorkerRow): Worker {
     pid: row.pid ?? null,
     version: row.version ?? null,
     runtime: row.runtime ?? null,
+    parts: row.parts ?? null,
     lastExit: toLastExit(row.last_exit),
     nameConflictSince: toDate(row.name_conflict_since),
 

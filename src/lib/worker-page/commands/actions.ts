@@ -2,6 +2,7 @@ import { claimsLife, type Health } from '../../rules/health.ts';
 import type { Worker } from '../../rules/worker.ts';
 import { duration, every } from '../../time/wording.ts';
 import { commandText, isOpen, type Command, type CommandName } from './commands.ts';
+import { missingPart } from './parts.ts';
 
 /** A command to a worker, with its button. */
 export interface Action {
@@ -38,7 +39,9 @@ export function actionsFor(worker: Worker, commands: readonly Command[], now: nu
     const under = (one: Command) =>
       `${commandText(one)} was requested ${duration(now - one.requestedAt.getTime())} ago and is in progress.`;
     const disabled =
-      none ?? (same ? under(same) : ending && ENDED_BY_ENDING.has(command) ? under(ending) : why);
+      none ??
+      missingPart(worker, command) ??
+      (same ? under(same) : ending && ENDED_BY_ENDING.has(command) ? under(ending) : why);
     return { command, label, disabled };
   };
   const leaving = worker.status === 'stopping' ? 'The worker is stopping already.' : null;
