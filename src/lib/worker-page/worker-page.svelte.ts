@@ -4,11 +4,9 @@ import type { Health } from '../rules/health.ts';
 import { readSnapshot, type SnapshotWire } from '../rules/message.ts';
 import { toRow, type Row } from '../rules/row.ts';
 import { tally, type GroupTally } from '../rules/tally.ts';
-import { isTickLate, monitorOf, type Monitor } from '../rules/monitor.ts';
-import { timeBoundaries } from '../rules/time-boundaries.ts';
 import type { Worker } from '../rules/worker.ts';
-import { follow, type Connection } from '../live/follow.ts';
-import { Clock, systemTicker, type Ticker } from '../time/clock.svelte.ts';
+import { Following } from '../live/following.svelte.ts';
+import { systemTicker, type Ticker } from '../time/clock.svelte.ts';
 import { isOpen, mergeCommands, readCommand, type Command } from './commands/commands.ts';
 import { readDetails, type Details } from './details.ts';
 import { mergeEvents, readEvent, type WorkerEvent } from './timeline/events.ts';
@@ -26,10 +24,8 @@ const OPEN_EVERY_MS = 3_000;
  * One worker as its page sees it: begins with what the server rendered, then follows. Its row comes by the fleet's
  * messages; what only this page shows, by the worker's own channel, and is fetched again when something was missed.
  */
-export class WorkerPage {
+export class WorkerPage extends Following {
   readonly name: string;
-  readonly clock: Clock;
-  readonly #ticker: Ticker;
   readonly #follower: WorkerFollower;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nobody shows who listens
   readonly #listeners = new Set<(news?: unknown) => void>();
@@ -40,36 +36,22 @@ export class WorkerPage {
   #cut = $state.raw(false);
   /** Whether there is more before what is known. */
   #more = $state.raw({ events: false, commands: false });
-  #connection: Connection = $state.raw('connecting');
-  #tickAt: Date | null = $state.raw(null);
-  #reportedAt = $state.raw(0);
-  #refresh: (() => Promise<void>) | null = null;
   /** When details were last asked for, by the ticker; and by when they are wanted again. */
   #askedAt = -Infinity;
   #wantedAt = Infinity;
   #asking = false;
 
-  readonly #timeBoundaries: readonly number[] = $derived(timeBoundaries(this.#state));
-  readonly #passedBoundary = $derived(
-    this.#connection === 'live'
-      ? this.#timeBoundaries.findLast((boundary) => boundary <= this.clock.now)
-      : undefined,
-  );
-  readonly #monitor: Monitor = $derived(monitorOf(this.#state.header, this.#passedBoundary));
   readonly #all: readonly Row[] = $derived(
-    [...this.#state.workers.values()].map((worker) => toRow(worker, this.#monitor, this.#state.groups)),
+    [...this.#state.workers.values()].map((worker) => toRow(worker, this.monitor, this.#state.groups)),
   );
   readonly #own = $derived(this.#all.find(({ worker }) => worker.name === this.name) ?? null);
 
   constructor(name: string, page: WorkerPageData, ticker: Ticker = systemTicker) {
-    this.name = name;
-    this.#ticker = ticker;
-    this.#follower = new WorkerFollower(name);
     const snapshot = readSnapshot(page.snapshot);
-    this.clock = new Clock(snapshot.header.now, ticker);
+    super(snapshot.header, ticker);
+    this.name = name;
+    this.#follower = new WorkerFollower(name);
     this.#state = this.#follower.begin(snapshot);
-    this.#tickAt = snapshot.header.tickAt;
-    this.#reportedAt = snapshot.header.now.getTime();
     this.#take(page);
   }
 
@@ -118,32 +100,11 @@ export class WorkerPage {
   get tally(): GroupTally | null {
     const members = this.siblings.length + 1;
     if (!this.#own || this.worker?.type == null || (this.#details?.group.workers ?? 0) > members) return null;
-    return tally([this.#own, ...this.siblings], this.#monitor, this.group);
+    return tally([this.#own, ...this.siblings], this.monitor, this.group);
   }
 
-  get connection(): Connection {
-    return this.#connection;
-  }
-
-  get heardUntil(): Date {
-    return this.#state.header.heardUntil;
-  }
-
-  get tickAt(): Date | null {
-    return this.#tickAt;
-  }
-
-  get tickEverySeconds(): number {
-    return this.#state.header.tickEverySeconds;
-  }
-
-  get tickLate(): boolean {
-    const knownUntil = this.#connection === 'live' ? this.clock.now : this.#reportedAt;
-    return isTickLate(this.#tickAt, this.tickEverySeconds, knownUntil);
-  }
-
-  get impairedSince(): Date | null {
-    return this.#state.header.impairedSince;
+  protected get state(): FleetState {
+    return this.#state;
   }
 
   /**
@@ -156,12 +117,10 @@ export class WorkerPage {
 
   /** Follows the source until the returned function is called. */
   start(source: WorkerSource): () => void {
-    const tickEverySeconds = () => this.tickEverySeconds;
-    const stopClock = this.clock.start();
-    const following = follow(
+    const stopFollowing = this.follow(
       {
         snapshot: async () => {
-          this.#askedAt = this.#ticker.now();
+          this.#askedAt = this.ticker.now();
           const page = await source.page();
           this.#take(page);
           return readSnapshot(page.snapshot);
@@ -179,38 +138,18 @@ export class WorkerPage {
             log: (news) => this.#listeners.forEach((listener) => listener(news)),
           }),
       },
-      {
-        apply: (message) => {
-          if (message.header) this.#receive(message.header.now, message.header.tickAt);
-          const { state, lost } = this.#follower.apply(this.#state, message);
-          this.#become(state);
-          return lost;
-        },
-        replace: (snapshot) => {
-          this.#receive(snapshot.header.now, snapshot.header.tickAt);
-          this.#become(this.#follower.begin(snapshot, this.#state));
-        },
-        connection: (connection) => (this.#connection = connection),
-        watched: ({ now, tickAt }) => this.#receive(now, tickAt),
-        get tickEverySeconds() {
-          return tickEverySeconds();
-        },
+      (message) => {
+        const { state, lost } = this.#follower.apply(this.#state, message);
+        this.#become(state);
+        return lost;
       },
-      this.#ticker,
+      (snapshot) => this.#become(this.#follower.begin(snapshot, this.#state)),
     );
-    this.#refresh = following.refresh;
-    const stopLooking = this.#ticker.every(500, () => void this.#look(source));
+    const stopLooking = this.ticker.every(500, () => void this.#look(source));
     return () => {
-      this.#refresh = null;
-      following.stop();
+      stopFollowing();
       stopLooking();
-      stopClock();
     };
-  }
-
-  /** Takes all of it anew. Does nothing before {@link start}. */
-  async refresh(): Promise<void> {
-    await this.#refresh?.();
   }
 
   /** Takes note of what somebody has just asked for here. */
@@ -261,7 +200,7 @@ export class WorkerPage {
     if (before.revision !== now.revision) this.#want(0);
     // A beat's tuple carries no CPU, memory or metadata.
     else if (now.lastHeartbeat && before.lastHeartbeat && now.lastHeartbeat > before.lastHeartbeat)
-      this.#want(Math.max(0, this.#askedAt + FIGURES_EVERY_MS - this.#ticker.now()));
+      this.#want(Math.max(0, this.#askedAt + FIGURES_EVERY_MS - this.ticker.now()));
   }
 
   /** A message that cannot be read is no reason to break the page: what it told is fetched. */
@@ -274,11 +213,11 @@ export class WorkerPage {
   }
 
   #want(afterMs: number): void {
-    this.#wantedAt = Math.min(this.#wantedAt, this.#ticker.now() + afterMs);
+    this.#wantedAt = Math.min(this.#wantedAt, this.ticker.now() + afterMs);
   }
 
   async #look(source: WorkerSource): Promise<void> {
-    const now = this.#ticker.now();
+    const now = this.ticker.now();
     if (this.#commands.some(isOpen)) this.#want(Math.max(0, this.#askedAt + OPEN_EVERY_MS - now));
     const unseen = typeof document !== 'undefined' && document.hidden;
     if (this.#asking || unseen || now < this.#wantedAt || now < this.#askedAt + DETAILS_EVERY_MS) return;
@@ -309,12 +248,6 @@ export class WorkerPage {
     const all = new Map(known);
     for (const worker of fresh) all.set(worker.id, worker);
     this.#state = { ...this.#state, workers: all };
-  }
-
-  #receive(now: Date, tickAt: Date | null): void {
-    this.clock.observe(now);
-    this.#reportedAt = Math.max(this.#reportedAt, now.getTime());
-    if (tickAt && (!this.#tickAt || tickAt > this.#tickAt)) this.#tickAt = tickAt;
   }
 }
 
