@@ -54,7 +54,8 @@ export const latency: Figure = {
 async function measureFleet(size: number, { scope, changes, say }: Run): Promise<Measure[]> {
   const stack = await startBenchStack(scope);
   const env = { SUPABASE_URL: stack.url, SUPABASE_SECRET_KEY: stack.secretKey };
-  const others = Array.from({ length: size - 1 }, (_, index) => declared[index] ?? `bench-worker-${index}`);
+  // By name after the one that is measured: only the top of a long list stands in the page.
+  const others = Array.from({ length: size - 1 }, (_, index) => declared[index] ?? `worker-${index}`);
   await startChild(scope, 'workers/neighbours.ts', { ...env, NAMES: JSON.stringify(others) }).hear();
 
   const dashboard = await serveDashboard(scope, stack);

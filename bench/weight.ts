@@ -3,6 +3,9 @@ import type { Figure, Measure } from './figure.ts';
 import { openBrowser, openFleet, serveDashboard, untilLive } from './parts/fleet-page.ts';
 import { startBenchStack } from './parts/stack.ts';
 
+/** Measured on its own dashboard page, gzipped. */
+const PEER_KB = 650;
+
 /** What a browser loads, from the production build, before the fleet page is live. */
 export const weight: Figure = {
   name: 'weight',
@@ -48,7 +51,11 @@ export const weight: Figure = {
       unit: 'KB',
     });
     return [
-      { ...measure('JavaScript and CSS of the fleet page', /javascript|css/), aim: { atMost: 80 } },
+      {
+        ...measure('JavaScript and CSS of the fleet page', /javascript|css/),
+        beside: { what: 'the best-known push monitor', value: PEER_KB },
+        aim: { atMost: 100 },
+      },
       measure('of it JavaScript', /javascript/),
       measure('of it CSS', /css/),
       {

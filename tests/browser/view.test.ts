@@ -205,13 +205,13 @@ describe('by keyboard', () => {
 
 describe('notices', () => {
   const notice = (words: string | RegExp) =>
-    bob.page.getByLabel('Notices').locator('[data-change]').filter({ hasText: words });
+    bob.page.getByLabel('Notices', { exact: true }).locator('[data-change]').filter({ hasText: words });
 
   it('name workers that get into trouble and recover, and are read aloud', async () => {
     await upsert({ worker_name: 'post-1', status: 'crashed', status_reason: 'exit code 7' });
     await notice('Crashed: exit code 7').waitFor();
     expect(await notice('post-1').getByRole('link').getAttribute('href')).toBe('/workers/post-1');
-    expect(await bob.page.getByLabel('Notices').getAttribute('aria-live')).toBe('polite');
+    expect(await bob.page.getByLabel('Notices', { exact: true }).getAttribute('aria-live')).toBe('polite');
     await upsert({ worker_name: 'post-1', status: 'idle' });
     await notice('has recovered: Idle').waitFor();
     // A worker's new notice replaces its older one.
@@ -231,7 +231,7 @@ describe('notices', () => {
       .from('hp_worker_status')
       .upsert(many, { onConflict: 'worker_name' })
       .throwOnError();
-    await notice('6 new workers have come: swarm-0, swarm-1, swarm-2 and 3 more').waitFor();
+    await notice('6 new workers have reported: swarm-0, swarm-1, swarm-2 and 3 more').waitFor();
   });
 
   it('ignore pauses', async () => {

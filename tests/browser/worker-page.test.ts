@@ -265,7 +265,7 @@ describe('a group, on the pages of its workers', () => {
     );
     await group.getByLabel('Minimum', { exact: false }).fill('1');
     await group.getByLabel('Job address').fill('https://jobs.example.com/{job_id}');
-    await group.getByLabel('Command that starts').fill('systemctl restart {worker_name}');
+    await group.getByLabel('Start command').fill('systemctl restart {worker_name}');
     await group.getByRole('button', { name: 'Save mail' }).click();
     await page.getByText('mail is saved.').waitFor();
 
@@ -400,7 +400,7 @@ describe('actions of operators', () => {
     await says(page, '#act', 'The action was requested, and is recorded below.');
     await says(page, '#audit', /Beat now requested to see whether it hears/);
     // Loaded again, it asks nothing a second time.
-    expect(new URL(page.url()).search).toBe('?asked');
+    expect(new URL(page.url()).search).toBe('?action=done');
     await page.reload();
     expect(await page.locator('#audit').innerText()).not.toMatch(/Beat now[^]*Beat now/);
     for (const [link, words] of [

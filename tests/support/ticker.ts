@@ -16,6 +16,7 @@ export function fakeTicker(): FakeTicker {
       timers.add(timer);
       return () => timers.delete(timer);
     },
+    soon: (work) => work(),
     advance(ms) {
       const end = now + ms;
       for (;;) {

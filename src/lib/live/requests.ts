@@ -1,5 +1,6 @@
-import { readSnapshot, type Snapshot } from '../rules/message.ts';
+import { readSnapshotInSlices, type Snapshot } from '../rules/message.ts';
 import { maybe, number, record, text, type Shape } from '../rules/wire-reader.ts';
+import { nextTask } from './next-task.ts';
 import { SignedOut } from './source.ts';
 
 /** A request that takes longer is aborted and repeated. */
@@ -10,7 +11,7 @@ const session = record({ accessToken: text, expiresAt: number });
 
 /** @throws {SignedOut} */
 export async function fetchSnapshot(): Promise<Snapshot> {
-  return readSnapshot(await request('/api/fleet'));
+  return readSnapshotInSlices(await request('/api/fleet'), nextTask);
 }
 
 /** @throws {SignedOut} */
@@ -42,6 +43,7 @@ export function tokenKeeper(): () => Promise<string> {
  */
 const RENEW_BEFORE_MS = 75_000;
 
+/** Requests data from our own server. @throws {SignedOut} without a session or membership, else {@link NoAnswer} */
 export async function request(path: string, init?: RequestInit): Promise<unknown> {
   const response = await fetch(path, {
     ...init,
@@ -50,6 +52,25 @@ export async function request(path: string, init?: RequestInit): Promise<unknown
   });
   const { status } = response;
   if (status === 401 || status === 403) throw new SignedOut(`${path}: ${status}`, status === 403);
-  if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
+  if (!response.ok) throw new NoAnswer(`${path}: HTTP ${status}`, status);
   return response.json();
+}
+
+/** Our own server refused or failed. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Why there is no answer. Each needs another action by the reader. */
+export type Trouble = 'signed-out' | 'removed' | 'gone' | 'unreachable';
+
+export function troubleOf(error: unknown): Trouble {
+  if (error instanceof SignedOut) return error.removed ? 'removed' : 'signed-out';
+  return error instanceof NoAnswer && error.status === 404 ? 'gone' : 'unreachable';
 }

@@ -68,16 +68,18 @@ export function applyMessage(state: FleetState, message: Message): Applied {
     return { state, lost: 'the database was restored' };
   }
 
-  const workers = new Map(state.workers);
+  let workers = state.workers as Map<number, Worker>;
+  const put = (worker: Worker) => {
+    // One copy, and none without a change, because a state is one instant and never modified.
+    if (workers === state.workers) workers = new Map(workers);
+    workers.set(worker.id, worker);
+  };
   let { revision } = state;
   let lost: string | null = null;
-  let changed = false;
 
   for (const worker of message.workers) {
     revision = Math.max(revision, worker.revision);
-    if (!supersedes(worker, workers.get(worker.id))) continue;
-    workers.set(worker.id, worker);
-    changed = true;
+    if (supersedes(worker, workers.get(worker.id))) put(worker);
   }
   for (const beat of message.beats) {
     const worker = workers.get(beat.workerId);
@@ -86,15 +88,14 @@ export function applyMessage(state: FleetState, message: Message): Applied {
     } else if (beat.revision > worker.revision) {
       lost ??= `a transition of ${worker.name} is missing`;
     } else if (beat.revision === worker.revision && isNews(beat, worker)) {
-      workers.set(worker.id, withBeat(worker, beat));
-      changed = true;
+      put(withBeat(worker, beat));
     }
   }
 
   const groups = applyGroups(state.groups, message.groups);
   for (const group of message.groups) if (!('gone' in group)) revision = Math.max(revision, group.revision);
 
-  const next: FleetState = { ...state, workers: changed ? workers : state.workers, groups, revision };
+  const next: FleetState = { ...state, workers, groups, revision };
   if (!header || lost) return { state: next, lost };
   return applyHeader(next, header, message);
 }

@@ -41,6 +41,9 @@ export type Rule =
   | 'event-loop'
   | 'fine';
 
+/** The health of most workers, one object for all of them. */
+const FINE: Health = { level: 'healthy', rule: 'fine', reason: '' };
+
 /** How long an expected worker may be `stopped` before it is critical: the time of a deploy. */
 export const STOPPED_GRACE_MS = 60_000;
 
@@ -62,7 +65,8 @@ export function workerHealth(worker: Worker, monitor: Monitor, group?: Pause | n
     inactive(worker, monitor, group) ??
     unknown(worker, monitor) ??
     critical(worker, monitor) ??
-    warning(worker, monitor) ?? { level: 'healthy', rule: 'fine', reason: '' }
+    warning(worker, monitor) ??
+    FINE
   );
 }
 

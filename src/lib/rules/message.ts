@@ -87,8 +87,29 @@ const messageWire = record({
 
 const snapshotWire = record({ header: headerWire, workers: list(workerRow), groups: maybe(list(groupRow)) });
 
+const unreadSnapshot = record({ header: anything, workers: list(anything), groups: anything });
+const readRows = list(workerRow);
+
 /** The snapshot on the wire, also in the page's data. */
 export type SnapshotWire = Shape<typeof snapshotWire>;
+
+/** Number of rows read between two pauses, which takes a few milliseconds. */
+const SLICE = 250;
+
+/**
+ * The same in slices, because reading a large fleet's rows would block the page for too long.
+ *
+ * @param pause gives the browser time for other work
+ */
+export async function readSnapshotInSlices(wire: unknown, pause: () => Promise<void>): Promise<Snapshot> {
+  const { workers: rows, ...rest } = unreadSnapshot(wire);
+  const workers: Worker[] = [];
+  for (let from = 0; from < rows.length; from += SLICE) {
+    if (from > 0) await pause();
+    workers.push(...readRows(rows.slice(from, from + SLICE)).map(toWorker));
+  }
+  return { ...readSnapshot({ ...rest, workers: [] }), workers };
+}
 
 /** @throws if it is not a snapshot of docs/wire.md */
 export function readSnapshot(wire: unknown): Snapshot {

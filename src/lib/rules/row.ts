@@ -9,8 +9,21 @@ export interface Row {
   readonly health: Health;
 }
 
-/** @param groups the settings of all groups, by worker type */
-export function toRow(worker: Worker, monitor: Monitor, groups: ReadonlyMap<string, GroupSettings>): Row {
+/**
+ * @param groups the settings of all groups, by worker type
+ * @param before the old row, returned again if nothing visible has changed
+ */
+export function toRow(
+  worker: Worker,
+  monitor: Monitor,
+  groups: ReadonlyMap<string, GroupSettings>,
+  before?: Row,
+): Row {
   const group = worker.type === null ? null : groups.get(worker.type);
-  return { worker, health: workerHealth(worker, monitor, group) };
+  const health = workerHealth(worker, monitor, group);
+  const same =
+    before?.worker === worker &&
+    before.health.level === health.level &&
+    before.health.reason === health.reason;
+  return same ? before : { worker, health };
 }

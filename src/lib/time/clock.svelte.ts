@@ -3,6 +3,8 @@ export interface Ticker {
   now(): number;
   /** Calls `tick` every `ms` milliseconds; returns a function that stops it. */
   every(ms: number, tick: () => void): () => void;
+  /** Runs a function soon, in a separate task. */
+  soon(work: () => void): void;
 }
 
 /** The browser's clock. `performance.now()` does not jump when the machine's clock is set. */
@@ -12,6 +14,7 @@ export const systemTicker: Ticker = {
     const timer = setInterval(tick, ms);
     return () => clearInterval(timer);
   },
+  soon: (work) => void setTimeout(work),
 };
 
 /** Number of measurements of the server's clock that are kept. */

@@ -23,6 +23,7 @@ export function steadyTicker(): Ticker & { stop(): void } {
       worker.addEventListener('message', beat);
       return () => worker.removeEventListener('message', beat);
     },
+    soon: (work) => void setTimeout(work),
     stop() {
       worker.terminate();
       URL.revokeObjectURL(address);

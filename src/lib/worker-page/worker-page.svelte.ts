@@ -4,11 +4,9 @@ import type { Health } from '../rules/health.ts';
 import { readSnapshot, type SnapshotWire } from '../rules/message.ts';
 import { toRow, type Row } from '../rules/row.ts';
 import { tally, type GroupTally } from '../rules/tally.ts';
-import { isTickLate, monitorOf, type Monitor } from '../rules/monitor.ts';
-import { timeBoundaries } from '../rules/time-boundaries.ts';
 import type { Worker } from '../rules/worker.ts';
-import { follow, type Connection } from '../live/follow.ts';
-import { Clock, systemTicker, type Ticker } from '../time/clock.svelte.ts';
+import { Following } from '../live/following.svelte.ts';
+import { systemTicker, type Ticker } from '../time/clock.svelte.ts';
 import { isOpen, mergeCommands, readCommand, type Command } from './commands/commands.ts';
 import { readDetails, type Details } from './details.ts';
 import { mergeEvents, readEvent, type WorkerEvent } from './timeline/events.ts';
@@ -26,10 +24,8 @@ const OPEN_EVERY_MS = 3_000;
  * One worker on its page: starts with the server's data, then follows. The row arrives in the fleet's messages; events,
  * commands and log arrive on the worker's own channel, and are fetched again after a missed message.
  */
-export class WorkerPage {
+export class WorkerPage extends Following {
   readonly name: string;
-  readonly clock: Clock;
-  readonly #ticker: Ticker;
   readonly #follower: WorkerFollower;
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- not rendered
   readonly #listeners = new Set<(news?: unknown) => void>();
@@ -40,36 +36,22 @@ export class WorkerPage {
   #cut = $state.raw(false);
   /** Whether there are older events and commands. */
   #more = $state.raw({ events: false, commands: false });
-  #connection: Connection = $state.raw('connecting');
-  #tickAt: Date | null = $state.raw(null);
-  #reportedAt = $state.raw(0);
-  #refresh: (() => Promise<void>) | null = null;
   /** Ticker time of the last fetch of details, and of the next one. */
   #askedAt = -Infinity;
   #wantedAt = Infinity;
   #asking = false;
 
-  readonly #timeBoundaries: readonly number[] = $derived(timeBoundaries(this.#state));
-  readonly #passedBoundary = $derived(
-    this.#connection === 'live'
-      ? this.#timeBoundaries.findLast((boundary) => boundary <= this.clock.now)
-      : undefined,
-  );
-  readonly #monitor: Monitor = $derived(monitorOf(this.#state.header, this.#passedBoundary));
   readonly #all: readonly Row[] = $derived(
-    [...this.#state.workers.values()].map((worker) => toRow(worker, this.#monitor, this.#state.groups)),
+    [...this.#state.workers.values()].map((worker) => toRow(worker, this.monitor, this.#state.groups)),
   );
   readonly #own = $derived(this.#all.find(({ worker }) => worker.name === this.name) ?? null);
 
   constructor(name: string, page: WorkerPageData, ticker: Ticker = systemTicker) {
-    this.name = name;
-    this.#ticker = ticker;
-    this.#follower = new WorkerFollower(name);
     const snapshot = readSnapshot(page.snapshot);
-    this.clock = new Clock(snapshot.header.now, ticker);
+    super(snapshot.header, ticker);
+    this.name = name;
+    this.#follower = new WorkerFollower(name);
     this.#state = this.#follower.begin(snapshot);
-    this.#tickAt = snapshot.header.tickAt;
-    this.#reportedAt = snapshot.header.now.getTime();
     this.#take(page);
   }
 
@@ -118,32 +100,11 @@ export class WorkerPage {
   get tally(): GroupTally | null {
     const members = this.siblings.length + 1;
     if (!this.#own || this.worker?.type == null || (this.#details?.group.workers ?? 0) > members) return null;
-    return tally([this.#own, ...this.siblings], this.#monitor, this.group);
+    return tally([this.#own, ...this.siblings], this.monitor, this.group);
   }
 
-  get connection(): Connection {
-    return this.#connection;
-  }
-
-  get heardUntil(): Date {
-    return this.#state.header.heardUntil;
-  }
-
-  get tickAt(): Date | null {
-    return this.#tickAt;
-  }
-
-  get tickEverySeconds(): number {
-    return this.#state.header.tickEverySeconds;
-  }
-
-  get tickLate(): boolean {
-    const knownUntil = this.#connection === 'live' ? this.clock.now : this.#reportedAt;
-    return isTickLate(this.#tickAt, this.tickEverySeconds, knownUntil);
-  }
-
-  get impairedSince(): Date | null {
-    return this.#state.header.impairedSince;
+  protected get state(): FleetState {
+    return this.#state;
   }
 
   /**
@@ -157,12 +118,10 @@ export class WorkerPage {
 
   /** Follows the source until the returned function is called. */
   start(source: WorkerSource): () => void {
-    const tickEverySeconds = () => this.tickEverySeconds;
-    const stopClock = this.clock.start();
-    const following = follow(
+    const stopFollowing = this.follow(
       {
         snapshot: async () => {
-          this.#askedAt = this.#ticker.now();
+          this.#askedAt = this.ticker.now();
           const page = await source.page();
           this.#take(page);
           return readSnapshot(page.snapshot);
@@ -180,38 +139,18 @@ export class WorkerPage {
             log: (news) => this.#listeners.forEach((listener) => listener(news)),
           }),
       },
-      {
-        apply: (message) => {
-          if (message.header) this.#receive(message.header.now, message.header.tickAt);
-          const { state, lost } = this.#follower.apply(this.#state, message);
-          this.#become(state);
-          return lost;
-        },
-        replace: (snapshot) => {
-          this.#receive(snapshot.header.now, snapshot.header.tickAt);
-          this.#become(this.#follower.begin(snapshot, this.#state));
-        },
-        connection: (connection) => (this.#connection = connection),
-        watched: ({ now, tickAt }) => this.#receive(now, tickAt),
-        get tickEverySeconds() {
-          return tickEverySeconds();
-        },
+      (message) => {
+        const { state, lost } = this.#follower.apply(this.#state, message);
+        this.#become(state);
+        return lost;
       },
-      this.#ticker,
+      (snapshot) => this.#become(this.#follower.begin(snapshot, this.#state)),
     );
-    this.#refresh = following.refresh;
-    const stopLooking = this.#ticker.every(500, () => void this.#look(source));
+    const stopLooking = this.ticker.every(500, () => void this.#look(source));
     return () => {
-      this.#refresh = null;
-      following.stop();
+      stopFollowing();
       stopLooking();
-      stopClock();
     };
-  }
-
-  /** Loads everything again. Does nothing before {@link start}. */
-  async refresh(): Promise<void> {
-    await this.#refresh?.();
   }
 
   /** Adds a command that was just requested on this page. */
@@ -262,7 +201,7 @@ export class WorkerPage {
     if (before.revision !== now.revision) this.#want(0);
     // A beat's tuple carries no CPU, memory or metadata.
     else if (now.lastHeartbeat && before.lastHeartbeat && now.lastHeartbeat > before.lastHeartbeat)
-      this.#want(Math.max(0, this.#askedAt + FIGURES_EVERY_MS - this.#ticker.now()));
+      this.#want(Math.max(0, this.#askedAt + FIGURES_EVERY_MS - this.ticker.now()));
   }
 
   /** If a message can't be read, the data is fetched instead. */
@@ -275,11 +214,11 @@ export class WorkerPage {
   }
 
   #want(afterMs: number): void {
-    this.#wantedAt = Math.min(this.#wantedAt, this.#ticker.now() + afterMs);
+    this.#wantedAt = Math.min(this.#wantedAt, this.ticker.now() + afterMs);
   }
 
   async #look(source: WorkerSource): Promise<void> {
-    const now = this.#ticker.now();
+    const now = this.ticker.now();
     if (this.#commands.some(isOpen)) this.#want(Math.max(0, this.#askedAt + OPEN_EVERY_MS - now));
     const unseen = typeof document !== 'undefined' && document.hidden;
     if (this.#asking || unseen || now < this.#wantedAt || now < this.#askedAt + DETAILS_EVERY_MS) return;
@@ -310,12 +249,6 @@ export class WorkerPage {
     const all = new Map(known);
     for (const worker of fresh) all.set(worker.id, worker);
     this.#state = { ...this.#state, workers: all };
-  }
-
-  #receive(now: Date, tickAt: Date | null): void {
-    this.clock.observe(now);
-    this.#reportedAt = Math.max(this.#reportedAt, now.getTime());
-    if (tickAt && (!this.#tickAt || tickAt > this.#tickAt)) this.#tickAt = tickAt;
   }
 }
 

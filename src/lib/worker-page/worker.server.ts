@@ -8,20 +8,20 @@ import { PAGE_OF, type WorkerPageData } from './source.ts';
 /**
  * The data of one worker page; without workers if the worker does not exist.
  *
- * @param after events before this one ({@link EventsWanted}), instead of the latest events
+ * @param before events before this one ({@link EventsWanted}), instead of the latest events
  * @throws {Refused}
  */
 export async function readWorker(
   session: Session,
   name: string,
-  after: string | null = null,
+  before: string | null = null,
 ): Promise<WorkerPageData> {
   mustBeName(name);
   const [page, events, commands] = await Promise.all([
     askAs<SnapshotWire & { details: unknown }>(session, (client) =>
       client.rpc('hp_worker_page', { worker_name: name }),
     ),
-    readEvents(session, name, { after }),
+    readEvents(session, name, { before }),
     readCommands(session, name),
   ]);
   const { details, ...snapshot } = page;
@@ -29,7 +29,7 @@ export async function readWorker(
     snapshot,
     details,
     events: events.list,
-    eventsCut: after !== null,
+    eventsCut: before !== null,
     commands: commands.list,
     moreCommands: commands.more,
   };
@@ -44,7 +44,7 @@ export interface Older {
 
 export interface EventsWanted {
   /** Events older than this cursor: `2026-11-22T03:05:12.123456+00:00~41`. */
-  readonly after?: string | null;
+  readonly before?: string | null;
   readonly kinds?: readonly string[] | null;
 }
 
@@ -52,9 +52,9 @@ export interface EventsWanted {
 export async function readEvents(
   session: Session,
   name: string,
-  { after, kinds }: EventsWanted,
+  { before, kinds }: EventsWanted,
 ): Promise<Older> {
-  const [at, id] = after?.split('~') ?? [];
+  const [at, id] = before?.split('~') ?? [];
   const list = await askAs<unknown[]>(session, (client) =>
     client.rpc('hp_worker_events', {
       worker_name: name,

@@ -65,7 +65,9 @@ export class MeasuredHeights {
       const kind = typeof key === 'string' ? 'heading' : kindOf((target as HTMLElement).dataset.level);
       const height = borderBoxSize[0]!.blockSize;
       if (height === 0) continue; // removed from the page
-      changed ||= this.#measured.get(key) !== height;
+      // Nothing moves if the height was assumed correctly.
+      const assumed = this.#measured.get(key) ?? this.#guess[kind];
+      changed ||= Math.abs(assumed - height) > 0.5;
       this.#measured.set(key, height);
       seen[kind].push(height);
     }
@@ -73,6 +75,7 @@ export class MeasuredHeights {
       const middle = seen[kind].sort((a, b) => a - b)[seen[kind].length >> 1];
       if (!middle || this.#guessed.has(kind)) continue;
       this.#guessed.add(kind);
+      changed ||= this.#guess[kind] !== middle;
       this.#guess[kind] = middle;
     }
     if (!changed || this.#pending) return;

@@ -1,4 +1,5 @@
 import Spark from '../../ui/Spark.svelte';
+import { request } from '../../live/requests.ts';
 import type { Column, Sparks, Throughput } from '../../rules/history-wire.ts';
 import { repeat } from '../../time/repeat.ts';
 
@@ -60,7 +61,7 @@ export class History {
     const ids = this.#wanted.filter(stale).slice(0, AT_MOST);
     if (ids.length === 0) return;
     for (const id of ids) this.#askedAt.set(id, now);
-    const answer = await ask<Sparks>(`/api/sparks?ids=${ids.join()}`);
+    const answer = await requestOrNull<Sparks>(`/api/sparks?ids=${ids.join()}`);
     if (!answer) return;
     // Old rows out of sight are dropped, and requested again when they come back.
     // eslint-disable-next-line svelte/prefer-svelte-reactivity -- replaced, never changed
@@ -70,20 +71,12 @@ export class History {
   }
 
   async #readThroughput(): Promise<void> {
-    const answer = await ask<Throughput>('/api/throughput');
+    const answer = await requestOrNull<Throughput>('/api/throughput');
     if (answer) this.#throughput = answer.jobs;
   }
 }
 
 /** Null on failure: the list works without spark lines. */
-async function ask<T>(path: string): Promise<T | null> {
-  try {
-    const response = await fetch(path, {
-      headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(15_000),
-    });
-    return response.ok ? ((await response.json()) as T) : null;
-  } catch {
-    return null;
-  }
+async function requestOrNull<T>(path: string): Promise<T | null> {
+  return (await request(path).catch(() => null)) as T | null;
 }

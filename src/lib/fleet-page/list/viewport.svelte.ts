@@ -1,3 +1,4 @@
+import { untrack } from 'svelte';
 import type { Attachment } from 'svelte/attachments';
 
 /** The visible range changes in steps of this many pixels. */
@@ -27,7 +28,8 @@ export class Viewport {
     const look = () => this.#look();
     addEventListener('scroll', look, { passive: true });
     addEventListener('resize', look);
-    look();
+    // Untracked, so that scrolling does not attach the listeners again.
+    untrack(look);
     return () => {
       removeEventListener('scroll', look);
       removeEventListener('resize', look);

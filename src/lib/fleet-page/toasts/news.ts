@@ -29,21 +29,24 @@ export function changeOf(before: Row | undefined, after: Row): Change | null {
 
 /** Finds the changes of the fleet's workers between two calls. */
 export class News {
-  #rows: ReadonlyMap<number, Row> | null = null;
+  readonly #rows = new Map<number, Row>();
+  #looked = false;
 
   /** The changes since the last call; none at the first call. */
   look(rows: readonly Row[]): Item[] {
-    const before = this.#rows;
-    const now = new Map(rows.map((row) => [row.worker.id, row]));
-    this.#rows = now;
-    if (!before) return [];
     const items: Item[] = [];
     for (const row of rows) {
-      const old = before.get(row.worker.id);
-      if (old === row) continue;
-      const change = changeOf(old, row);
+      const before = this.#rows.get(row.worker.id);
+      if (before === row) continue;
+      this.#rows.set(row.worker.id, row);
+      const change = this.#looked ? changeOf(before, row) : null;
       if (change) items.push({ change, row });
     }
+    if (this.#rows.size > rows.length) {
+      const there = new Set(rows.map(({ worker }) => worker.id));
+      for (const id of this.#rows.keys()) if (!there.has(id)) this.#rows.delete(id);
+    }
+    this.#looked = true;
     return items;
   }
 }

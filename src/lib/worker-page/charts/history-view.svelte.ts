@@ -1,5 +1,5 @@
 import { repeat } from '../../time/repeat.ts';
-import { ask, troubleOf, type Trouble } from './ask.ts';
+import { request, troubleOf, type Trouble } from '../../live/requests.ts';
 import { readHistory, type History, type Range } from './history.ts';
 
 /** The shortest step is a minute. */
@@ -52,7 +52,7 @@ export class HistoryView {
   async load(range: Range): Promise<void> {
     const turn = ++this.#latest;
     try {
-      const history = await ask(historyPath(this.#name, range), readHistory);
+      const history = readHistory(await request(historyPath(this.#name, range)));
       if (turn !== this.#latest) return; // another range was requested since
       this.#history = history;
       this.#range = range;

@@ -116,7 +116,7 @@ export function consequences(
     case 'drain':
       return [
         `The worker ${busy} and takes no more work until somebody resumes it. The process goes on, and keeps reporting.`,
-        'Work outside of job(), run() and lease() can’t be held back. In that case the worker refuses.',
+        'Work outside of job(), run() and leases goes on, unless its code checks for the drain.',
         soon,
       ];
     case 'resume':

@@ -55,8 +55,8 @@ const line: Read<Line> = (() => {
     instance_id: text,
     dropped: maybe(number),
   });
-  return (value, path) => {
-    const { id, at, level, message, instance_id: instance, dropped } = wire(value, path);
+  return (value) => {
+    const { id, at, level, message, instance_id: instance, dropped } = wire(value);
     return { id, at: new Date(at), level, message, instance, dropped: dropped ?? 0 };
   };
 })();

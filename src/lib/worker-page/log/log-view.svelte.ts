@@ -1,4 +1,4 @@
-import { ask, troubleOf, type Trouble } from '../charts/ask.ts';
+import { request, troubleOf, type Trouble } from '../../live/requests.ts';
 import { repeat } from '../../time/repeat.ts';
 import { joined, logPath, readLines, readNews, wantedOf, type Line, type Wanted } from './lines.ts';
 
@@ -72,7 +72,7 @@ export class LogView {
     this.#asking = wanted;
     do {
       this.#askAgain = false;
-      const found = await ask(logPath(this.#name, wanted), readLines).catch(troubleOf);
+      const found = await request(logPath(this.#name, wanted)).then(readLines).catch(troubleOf);
       if (wanted !== this.#wanted) return; // the filter has changed meanwhile
       if (typeof found === 'string') this.#trouble = found;
       else this.#take(found, wanted.amount);

@@ -13,16 +13,16 @@ import { markSeen, pause, request, unpause } from '$lib/worker-page/commands/com
 import type { Actions, PageServerLoad } from './$types';
 
 /** The cursor of older events, for use without JavaScript. */
-const query = z.object({ after: z.string().nullable().default(null) });
+const query = z.object({ before: z.string().nullable().default(null) });
 
 export const load: PageServerLoad = async (event) => {
   const { params, locals } = event;
   if (params.name === '') redirect(307, '/');
   const member = await requireMember(event);
-  const { after } = queryOf(event.url, query);
+  const { before } = queryOf(event.url, query);
   const page = await orAdvice(
     locals.session,
-    readWorker(locals.session, params.name, after).catch((refused: unknown) => {
+    readWorker(locals.session, params.name, before).catch((refused: unknown) => {
       if (refused instanceof Refused && refused.kind === 'not-found') noSuchWorker(params.name);
       throw refused;
     }),
@@ -53,6 +53,6 @@ export const actions: Actions = {
 /** Without JavaScript, a success redirects, so that a reload does not send the form again. */
 function answer<T extends object>({ request, url }: RequestEvent, result: T): T {
   const byScript = request.headers.get('x-sveltekit-action') === 'true';
-  if (!byScript && 'command' in result) redirect(303, `${url.pathname}?asked`);
+  if (!byScript && 'command' in result) redirect(303, `${url.pathname}?action=done`);
   return result;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arrange } from '../../../../src/lib/fleet-page/list/arrange.ts';
+import { arrange, Arrangement } from '../../../../src/lib/fleet-page/list/arrange.ts';
 import { facetValues } from '../../../../src/lib/fleet-page/toolbar/facets.ts';
 import { toGroupSettings, type GroupRow } from '../../../../src/lib/rules/group.ts';
 import { workerHealth } from '../../../../src/lib/rules/health.ts';
@@ -65,10 +65,27 @@ describe('the list', () => {
   });
 
   it('is independent of its earlier order', () => {
-    const query: Query = { ...DEFAULT_QUERY, sort: 'name' };
-    const before = arrange(rows.slice(1), { ...query, reverse: true });
-    expect(arrange(rows, query, new Map(), before)).toEqual(arrange(rows, query));
-    expect(arrange(rows.slice(2), query, new Map(), before)).toEqual(arrange(rows.slice(2), query));
+    const query: Query = { ...DEFAULT_QUERY, sort: 'jobs' };
+    const list = new Arrangement();
+    const shows = (now: typeof rows, wanted = query) => {
+      const tallies = tallyByType(now, { at: NOW, watchingSince: null, impairedSince: null }, new Map());
+      expect(list.arrange(now, wanted, tallies)).toEqual(arrange(now, wanted, tallies));
+    };
+    const changed = (traits: Partial<WorkerRow>) =>
+      rows.map((one) => {
+        if (one.worker.name !== traits.worker_name) return one;
+        const { id, type, description, hostname } = one.worker;
+        return row({ worker_id: id, worker_type: type, description, hostname, ...traits });
+      });
+    shows(rows);
+    shows(changed({ worker_name: 'b-fine', jobs_processed: 5, current_status: 'as it stands' }));
+    shows(changed({ worker_name: 'b-fine', jobs_processed: 50 }));
+    shows(changed({ worker_name: 'b-fine', worker_type: 'slow' }));
+    shows(rows.slice(1));
+    const busy = { ...query, search: 'busy' };
+    shows(rows, busy);
+    shows(changed({ worker_name: 'a-fine', current_status: 'busy now' }), busy);
+    shows(rows, busy);
   });
 
   it('filters by health, status, type, host and version', () => {

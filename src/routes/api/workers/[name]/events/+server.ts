@@ -3,19 +3,19 @@ import { ofKnown, readEvents } from '$lib/worker-page/worker.server.ts';
 import { z } from 'zod';
 import type { RequestHandler } from './$types';
 
-const wanted = z.object({ after: z.string().nullable(), kinds: z.array(z.string()) });
+const wanted = z.object({ before: z.string().nullable(), kinds: z.array(z.string()) });
 
-/** `?after=<at>~<id>&kind=status`: a page of older events. */
+/** `?before=<at>~<id>&kind=status`: a page of older events. */
 export const GET: RequestHandler = ({ locals, params, url: { searchParams } }) =>
   answer(() => {
-    const { after, kinds } = wanted.parse({
-      after: searchParams.get('after'),
+    const { before, kinds } = wanted.parse({
+      before: searchParams.get('before'),
       kinds: searchParams.getAll('kind'),
     });
     return ofKnown(
       locals.session,
       params.name,
-      () => readEvents(locals.session, params.name, { after, kinds: kinds.length > 0 ? kinds : null }),
+      () => readEvents(locals.session, params.name, { before, kinds: kinds.length > 0 ? kinds : null }),
       // Events of the monitor come with every worker's.
       ({ list }) => list.some((event) => (event as { worker_name: string | null }).worker_name !== null),
     );
