@@ -416,7 +416,7 @@ describe('actions of operators', () => {
     await page.getByLabel(/^Until/).fill('2020-01-01T00:00');
     await page.getByLabel('Reason').fill('too late');
     await page.getByRole('button', { name: 'Pause plainly' }).click();
-    expect(await page.getByRole('alert').innerText()).toContain('This time is in the past');
+    await page.getByRole('alert').filter({ hasText: 'This time is in the past' }).waitFor();
 
     // The reason that disables four buttons appears once, and each button refers to it.
     await page.goto(dashboard.url + pathOf('plainly'));

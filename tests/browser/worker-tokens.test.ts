@@ -42,7 +42,7 @@ async function make(page: Page, label: string, pattern: string) {
   await page.getByLabel('Worker names').fill(pattern);
   await page.getByRole('button', { name: 'Make a token' }).click();
   await page.getByRole('heading', { name: `The token for ${label}` }).waitFor();
-  const lines = await page.locator('pre').innerText();
+  const lines = await page.locator('pre', { hasText: 'HEARTBEAT_TOKEN' }).innerText();
   return Object.fromEntries(lines.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2))) as Record<
     string,
     string
@@ -69,7 +69,7 @@ describe('an owner', () => {
       permissions: ['clipboard-read', 'clipboard-write'],
     });
     const env = await make(page, 'The lessee', 'lessee-*');
-    await page.getByRole('button', { name: 'Copy the lines' }).click();
+    await page.getByRole('button', { name: 'Copy the lines' }).first().click();
     await page.getByText('Copied').waitFor();
     expect(await page.evaluate(() => navigator.clipboard.readText())).toContain(env.HEARTBEAT_TOKEN);
     expect(env).toEqual({
