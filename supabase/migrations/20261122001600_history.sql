@@ -1,6 +1,6 @@
 -- History: what each worker did in each minute, hour and day. One row holds a step of time for 128 workers, a value of each
 -- in arrays by place; so it is written once and never again, and takes 16 bytes a worker and minute
--- (docs/decisions/0011-history-in-blocks.md).
+-- (docs/decisions/0010-history-in-blocks-of-128-workers.md).
 create table if not exists public.hp_worker_bucket (
   step_s integer not null,
   at timestamptz not null,

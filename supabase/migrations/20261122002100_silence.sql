@@ -8,7 +8,7 @@
 -- accuses 40 % of a fleet before it trips.)
 --
 -- A doubt is remembered for a lease: once the network is back, half of the fleet is heard again before the other half has
--- had its turn. (docs/decisions/0005-a-doubt-is-remembered.md)
+-- had its turn. (docs/decisions/0005-mass-silence-blames-nobody.md)
 create table if not exists hp_private.mass_silence (
   heartbeat_interval_s double precision,
   lost_after_intervals double precision,
