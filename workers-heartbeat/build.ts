@@ -71,7 +71,7 @@ function withoutTypes(source: string, kind: Kind) {
       removeComments: false,
     },
   });
-  return ofKind(outputText.replaceAll(blank, '').replace(/^ *\/\*\* *\*\/\n/gm, ''), kind);
+  return ofKind(outputText.replaceAll(blank, '').replace(/^( *)\/\*\* *\*\/(?:\n| )/gm, '$1'), kind);
 }
 
 /** The types of what users may call; members marked `@internal` are left out. */

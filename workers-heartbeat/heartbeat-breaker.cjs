@@ -32,6 +32,8 @@ const messageOf = (error) => {
  */
 function circuitBreaker(heartbeat, options = {}) {
   const { threshold = 10, cooldown = 60 } = options;
+  const before = heartbeat.parts.find(({ name }) => name === 'breaker')?.handle;
+  if (before) return before;
   const range = (option, value, least, most) => {
     if (!(value >= least && value <= most))
       throw new TypeError(`circuitBreaker: ${option} must be ${least} to ${most}`);
@@ -62,23 +64,24 @@ function circuitBreaker(heartbeat, options = {}) {
 
   const perform = heartbeat.job.bind(heartbeat);
   async function job(details, work) {
-    if (typeof details === 'function') return job({}, details);
+    const [what, does] = typeof details === 'function' ? [{}, details] : [details, work];
     const held = heartbeat.parts.map((part) => part.hold?.()).filter(Boolean);
     if (held.length) await Promise.all(held);
     if (state !== 'closed' && !isTrialDue()) {
       await new Promise(setImmediate); // a loop that goes on after a refusal must not starve the process
       throw new CircuitOpenError(retryDate());
     }
-    if (state === 'open') {
-      state = 'half_open'; // this job is the trial
+    const isTrial = state === 'open';
+    if (isTrial) {
+      state = 'half_open';
       heartbeat.beat();
     }
     const began = clock();
     // A job that began before the breaker was set by hand changes nothing.
     const counts = () => began >= setAt;
-    return perform(details, async (signal) => {
+    const job = perform(what, async (signal) => {
       try {
-        const result = await work(signal);
+        const result = await does(signal);
         if (counts()) close();
         return result;
       } catch (error) {
@@ -87,6 +90,8 @@ function circuitBreaker(heartbeat, options = {}) {
         throw error;
       }
     });
+    // Something else may have refused the trial before its work began.
+    return job.finally(() => isTrial && counts() && state === 'half_open' && (state = 'open'));
   }
 
   function failed(error, cutShort) {
@@ -117,6 +122,7 @@ function circuitBreaker(heartbeat, options = {}) {
   };
   heartbeat.extend({
     name: 'breaker',
+    handle: breaker,
     fields: () => ({
       circuit_breaker_state: state,
       circuit_breaker_failures: failures,

@@ -15,7 +15,7 @@ export function commands(heartbeat, { onCommand, supabase } = {}) {
   if (supabase && typeof supabase.channel !== 'function')
     throw new TypeError('commands: supabase must be a Supabase client');
   /** Commands that it knows, so that each is carried out once, and what it reports about them. */
-  const known = new Set();
+  const known = heartbeat.parts.find(({ name }) => name === 'commands')?.handle ?? new Set();
   const reports = new Map();
   const wakeUp = supabase && createWakeUp(heartbeat, supabase);
   const ending = createEnding(heartbeat);
@@ -57,6 +57,7 @@ export function commands(heartbeat, { onCommand, supabase } = {}) {
 
   heartbeat.extend({
     name: 'commands',
+    handle: known,
     fields({ sequence, status, bare }) {
       for (const one of reports.values()) one.sequence ??= sequence;
       const all = [...reports.values()].map(({ id, state, message }) => ({ id, state, message }));

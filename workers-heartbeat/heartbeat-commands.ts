@@ -39,7 +39,7 @@ export function commands(heartbeat: Heartbeat, { onCommand, supabase }: CommandO
   if (supabase && typeof supabase.channel !== 'function')
     throw new TypeError('commands: supabase must be a Supabase client');
   /** Commands that it knows, so that each is carried out once, and what it reports about them. */
-  const known = new Set<number>();
+  const known = (heartbeat.parts.find(({ name }) => name === 'commands')?.handle ?? new Set()) as Set<number>;
   const reports = new Map<number, { id: number; state: string; message?: string; sequence?: number }>();
   const wakeUp = supabase && createWakeUp(heartbeat, supabase);
   const ending = createEnding(heartbeat);
@@ -81,6 +81,7 @@ export function commands(heartbeat: Heartbeat, { onCommand, supabase }: CommandO
 
   heartbeat.extend({
     name: 'commands',
+    handle: known,
     fields({ sequence, status, bare }) {
       for (const one of reports.values()) one.sequence ??= sequence;
       const all = [...reports.values()].map(({ id, state, message }) => ({ id, state, message }));

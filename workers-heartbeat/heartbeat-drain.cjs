@@ -5,6 +5,8 @@ exports.drain = drain;
 
 /** Lets operators drain the worker. */
 function drain(heartbeat) {
+  const before = heartbeat.parts.find(({ name }) => name === 'drain')?.handle;
+  if (before) return before;
   let draining = false;
   /** Ends the waiting of held work. */
   const held = new Set();
@@ -65,8 +67,15 @@ function drain(heartbeat) {
     });
   };
 
+  const operator = {
+    get draining() {
+      canHold = true;
+      return draining;
+    },
+  };
   heartbeat.extend({
     name: 'drain',
+    handle: operator,
     hold,
     fields({ status }) {
       if (!draining) return undefined;
@@ -87,12 +96,7 @@ function drain(heartbeat) {
       resume: () => end('it was resumed before'),
     },
   });
-  return {
-    get draining() {
-      canHold = true;
-      return draining;
-    },
-  };
+  return operator;
 }
 
 const core = globalThis;

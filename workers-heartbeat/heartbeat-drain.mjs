@@ -2,6 +2,8 @@
 
 /** Lets operators drain the worker. */
 export function drain(heartbeat) {
+  const before = heartbeat.parts.find(({ name }) => name === 'drain')?.handle;
+  if (before) return before;
   let draining = false;
   /** Ends the waiting of held work. */
   const held = new Set();
@@ -62,8 +64,15 @@ export function drain(heartbeat) {
     });
   };
 
+  const operator = {
+    get draining() {
+      canHold = true;
+      return draining;
+    },
+  };
   heartbeat.extend({
     name: 'drain',
+    handle: operator,
     hold,
     fields({ status }) {
       if (!draining) return undefined;
@@ -84,12 +93,7 @@ export function drain(heartbeat) {
       resume: () => end('it was resumed before'),
     },
   });
-  return {
-    get draining() {
-      canHold = true;
-      return draining;
-    },
-  };
+  return operator;
 }
 
 const core = globalThis;

@@ -16,6 +16,8 @@ export interface Operator {
 
 /** Lets operators drain the worker. */
 export function drain(heartbeat: Heartbeat): Operator {
+  const before = heartbeat.parts.find(({ name }) => name === 'drain')?.handle;
+  if (before) return before as Operator;
   let draining = false;
   /** Ends the waiting of held work. */
   const held = new Set<() => void>();
@@ -76,8 +78,15 @@ export function drain(heartbeat: Heartbeat): Operator {
     });
   };
 
+  const operator: Operator = {
+    get draining() {
+      canHold = true;
+      return draining;
+    },
+  };
   heartbeat.extend({
     name: 'drain',
+    handle: operator,
     hold,
     fields({ status }) {
       if (!draining) return undefined;
@@ -98,12 +107,7 @@ export function drain(heartbeat: Heartbeat): Operator {
       resume: () => end('it was resumed before'),
     },
   });
-  return {
-    get draining() {
-      canHold = true;
-      return draining;
-    },
-  };
+  return operator;
 }
 
 const core: { [key: symbol]: { join(part: unknown): void } | undefined } = globalThis as never;

@@ -26,9 +26,7 @@ export type LeaseOutcome<T> =
  * worker. A process that is paused for longer than its lease notices too late: where that matters, write `token` with what
  * you write, and refuse one that is lower than the last; those of a key only grow.
  */
-export type Lease = <T>(
-  key: string,
-  work: (token: number, signal: AbortSignal) => T | Promise<T>,
-) => Promise<LeaseOutcome<T>>;
+export type Lease = <T>(key: string, work: LeasedWork<T>) => Promise<LeaseOutcome<T>>;
+export type LeasedWork<T> = (token: number, signal: AbortSignal) => T | Promise<T>;
 /** Adds job leases to a worker. */
 export declare function jobLeases(heartbeat: Heartbeat): Lease;

@@ -5,6 +5,8 @@ const isNumber = (value) => typeof value === 'number' && value >= 0;
 
 /** Adds job leases to a worker. */
 export function jobLeases(heartbeat) {
+  const before = heartbeat.parts.find(({ name }) => name === 'leases')?.handle;
+  if (before) return before;
   /** What it holds, by key; the token is 0 while the claim is on its way. Beats name them from the first claim on. */
   const leases = new Map();
   let used = false;
@@ -15,6 +17,7 @@ export function jobLeases(heartbeat) {
 
   heartbeat.extend({
     name: 'leases',
+    handle: lease,
     fields(beat) {
       sequence = beat.sequence;
       return used ? { leases: [...leases.values()].map(({ token }) => token) } : undefined;
@@ -51,7 +54,7 @@ export function jobLeases(heartbeat) {
     }
   }
 
-  return async (key, work) => {
+  async function lease(key, work) {
     await Promise.all(heartbeat.parts.map((part) => part.hold?.()));
     if (leases.has(key)) return { held: false, reason: `held by ${heartbeat.name}` };
     const lost = new AbortController();
@@ -62,6 +65,7 @@ export function jobLeases(heartbeat) {
       const reason = await claim(key, mine);
       if (reason) return { held: false, reason };
       heartbeat.signal.addEventListener('abort', mine.lose);
+      if (heartbeat.signal.aborted) mine.lose();
       return { held: true, result: await heartbeat.perform(() => work(mine.token, lost.signal)) };
     } finally {
       heartbeat.signal.removeEventListener('abort', mine.lose);
@@ -69,5 +73,6 @@ export function jobLeases(heartbeat) {
       // Should this get lost, the next beat does it: it does not name the lease any more.
       if (mine.token) call('hp_release_lease', key, { token: mine.token }).catch(() => {});
     }
-  };
+  }
+  return lease;
 }

@@ -19,16 +19,16 @@ export type LeaseOutcome<T> = { held: true; result: T } | { held: false; reason:
  * worker. A process that is paused for longer than its lease notices too late: where that matters, write `token` with what
  * you write, and refuse one that is lower than the last; those of a key only grow.
  */
-export type Lease = <T>(
-  key: string,
-  work: (token: number, signal: AbortSignal) => T | Promise<T>,
-) => Promise<LeaseOutcome<T>>;
+export type Lease = <T>(key: string, work: LeasedWork<T>) => Promise<LeaseOutcome<T>>;
+export type LeasedWork<T> = (token: number, signal: AbortSignal) => T | Promise<T>;
 
 const clock = () => performance.now();
 const isNumber = (value: unknown): value is number => typeof value === 'number' && value >= 0;
 
 /** Adds job leases to a worker. */
 export function jobLeases(heartbeat: Heartbeat): Lease {
+  const before = heartbeat.parts.find(({ name }) => name === 'leases')?.handle;
+  if (before) return before as Lease;
   /** What it holds, by key; the token is 0 while the claim is on its way. Beats name them from the first claim on. */
   const leases = new Map<string, { token: number; lose: () => void }>();
   let used = false;
@@ -39,6 +39,7 @@ export function jobLeases(heartbeat: Heartbeat): Lease {
 
   heartbeat.extend({
     name: 'leases',
+    handle: lease,
     fields(beat) {
       sequence = beat.sequence;
       return used ? { leases: [...leases.values()].map(({ token }) => token) } : undefined;
@@ -75,7 +76,7 @@ export function jobLeases(heartbeat: Heartbeat): Lease {
     }
   }
 
-  return async (key, work) => {
+  async function lease<T>(key: string, work: LeasedWork<T>): Promise<LeaseOutcome<T>> {
     await Promise.all(heartbeat.parts.map((part) => part.hold?.()));
     if (leases.has(key)) return { held: false, reason: `held by ${heartbeat.name}` };
     const lost = new AbortController();
@@ -86,6 +87,7 @@ export function jobLeases(heartbeat: Heartbeat): Lease {
       const reason = await claim(key, mine);
       if (reason) return { held: false, reason };
       heartbeat.signal.addEventListener('abort', mine.lose);
+      if (heartbeat.signal.aborted) mine.lose();
       return { held: true, result: await heartbeat.perform(() => work(mine.token, lost.signal)) };
     } finally {
       heartbeat.signal.removeEventListener('abort', mine.lose);
@@ -93,5 +95,6 @@ export function jobLeases(heartbeat: Heartbeat): Lease {
       // Should this get lost, the next beat does it: it does not name the lease any more.
       if (mine.token) call('hp_release_lease', key, { token: mine.token }).catch(() => {});
     }
-  };
+  }
+  return lease;
 }

@@ -16,7 +16,6 @@ const LINE = 2_000; // characters
 const [WAITING_LINES, WAITING_SIZE] = [500, 131_072]; // lines and characters that wait to be sent
 const [BEAT_LINES, BEAT_BYTES] = [100, 60_000]; // lines and bytes that a beat takes
 const clock = () => performance.now();
-const core = () => globalThis[Symbol.for('lastseen.heartbeat')];
 const isNumber = (value) => typeof value === 'number' && value >= 0;
 
 // What looks like a secret, and what is shown of it. Every pattern takes time in proportion to the text, also where it fails:
@@ -54,9 +53,12 @@ const mask = (text) => SECRETS.reduce((left, [pattern, shown]) => left.replace(p
 export function logs(heartbeat, options = {}) {
   const { captureConsole = process.env['WORKER_CAPTURE_CONSOLE'] === 'on', level = 'info' } = options;
   if (!LEVELS.includes(level)) throw new TypeError(`logs: level must be one of ${LEVELS.join(', ')}`);
-  const lines = createLines(heartbeat, level);
+  const before = heartbeat.parts.find(({ name }) => name === 'logs')?.handle;
+  const lines = before ?? createLines(heartbeat, level);
+  if (before) lines.setLevel(level);
   heartbeat.extend({
     name: 'logs',
+    handle: lines,
     fields: lines.fields,
     answered: lines.answered,
     ending: (stage) => stage === 'stopped' && capturing.delete(heartbeat) && void capture(),
@@ -74,16 +76,13 @@ export function logs(heartbeat, options = {}) {
   capture();
   return Object.fromEntries(LEVELS.map((one) => [one, (...values) => lines.add(one, values)]));
 }
-
 /** The lines that the database has not stored yet. */
 function createLines(heartbeat, lowest) {
   const waiting = [];
   let [size, dropped] = [0, 0];
-  /** Numbers of lines: the last one taken, the last one that a beat carried, and up to which one beats follow at once. */
-  let [taken, carried, hurried] = [0, 0, 0];
+  let [taken, carried, hurried] = [0, 0, 0]; // numbers of lines: the last, the last sent, and up to which beats hurry
   let [hurriedAt, sentAt, ended] = [-Infinity, -Infinity, false];
-  /** While somebody follows the log: ms between beats that carry new lines. */
-  let every = 0;
+  let every = 0; // while somebody follows the log: ms between beats that carry new lines
 
   /** Lets go of lines up to this one. */
   function forget(line, lost) {
@@ -137,7 +136,7 @@ function createLines(heartbeat, lowest) {
       if (!taken) return undefined;
       if (!waiting.length || bare) return { logs_dropped: dropped };
       if (final || sentAt - hurriedAt > heartbeat.pace * 0.8) [hurried, hurriedAt] = [taken, sentAt];
-      return Object.assign({ logs: next(room) }, { logs_dropped: dropped });
+      return Object.assign({ logs: next(room) }, { logs_dropped: dropped }); // in this order: next() may drop
     },
 
     answered({ logs_to, logs_every_s }) {
@@ -152,7 +151,6 @@ function createLines(heartbeat, lowest) {
   };
 }
 
-/** Who wants what is written to the console. */
 const capturing = new Map();
 let release;
 let inside = false;
@@ -169,7 +167,8 @@ function capture() {
       inside = true;
       try {
         original.apply(console, values);
-        if (nested || core()?.writing) return;
+        // A line of the core's own must not come back to the core.
+        if (nested || values.some((value) => `${typeof value === 'string' && value}`.includes('[heartbeat] '))) return;
         for (const add of capturing.values()) add(method === 'log' ? 'info' : method, values);
       } finally {
         inside = nested;
@@ -183,4 +182,5 @@ function capture() {
   release = () => undo.forEach((one) => one());
 }
 
-core()?.join(logs);
+const core = globalThis;
+core[Symbol.for('lastseen.heartbeat')]?.join(logs);

@@ -28,9 +28,6 @@ const LINE = 2_000; // characters
 const [WAITING_LINES, WAITING_SIZE] = [500, 131_072]; // lines and characters that wait to be sent
 const [BEAT_LINES, BEAT_BYTES] = [100, 60_000]; // lines and bytes that a beat takes
 const clock = () => performance.now();
-/** What the core shares: `writing` to its logger (such a line must not come back to the log), and how parts join it. */
-type Core = { writing?: boolean; join(part: unknown): void } | undefined;
-const core = () => (globalThis as { [key: symbol]: Core })[Symbol.for('lastseen.heartbeat')];
 const isNumber = (value: unknown): value is number => typeof value === 'number' && value >= 0;
 
 // What looks like a secret, and what is shown of it. Every pattern takes time in proportion to the text, also where it fails:
@@ -68,9 +65,12 @@ const mask = (text: string) => SECRETS.reduce((left, [pattern, shown]) => left.r
 export function logs(heartbeat: Heartbeat, options: LogOptions = {}): Log {
   const { captureConsole = process.env['WORKER_CAPTURE_CONSOLE'] === 'on', level = 'info' } = options;
   if (!LEVELS.includes(level)) throw new TypeError(`logs: level must be one of ${LEVELS.join(', ')}`);
-  const lines = createLines(heartbeat, level);
+  const before = heartbeat.parts.find(({ name }) => name === 'logs')?.handle as Lines | undefined;
+  const lines = before ?? createLines(heartbeat, level);
+  if (before) lines.setLevel(level);
   heartbeat.extend({
     name: 'logs',
+    handle: lines,
     fields: lines.fields,
     answered: lines.answered,
     ending: (stage) => stage === 'stopped' && capturing.delete(heartbeat) && void capture(),
@@ -89,15 +89,14 @@ export function logs(heartbeat: Heartbeat, options: LogOptions = {}): Log {
   return Object.fromEntries(LEVELS.map((one) => [one, (...values: unknown[]) => lines.add(one, values)])) as Log;
 }
 
+type Lines = ReturnType<typeof createLines>;
 /** The lines that the database has not stored yet. */
 function createLines(heartbeat: Heartbeat, lowest: LogLevel) {
   const waiting: { line: number; at: number; level: LogLevel; text: string }[] = [];
   let [size, dropped] = [0, 0];
-  /** Numbers of lines: the last one taken, the last one that a beat carried, and up to which one beats follow at once. */
-  let [taken, carried, hurried] = [0, 0, 0];
+  let [taken, carried, hurried] = [0, 0, 0]; // numbers of lines: the last, the last sent, and up to which beats hurry
   let [hurriedAt, sentAt, ended] = [-Infinity, -Infinity, false];
-  /** While somebody follows the log: ms between beats that carry new lines. */
-  let every = 0;
+  let every = 0; // while somebody follows the log: ms between beats that carry new lines
 
   /** Lets go of lines up to this one. */
   function forget(line: number, lost?: boolean) {
@@ -151,7 +150,7 @@ function createLines(heartbeat: Heartbeat, lowest: LogLevel) {
       if (!taken) return undefined;
       if (!waiting.length || bare) return { logs_dropped: dropped };
       if (final || sentAt - hurriedAt > heartbeat.pace * 0.8) [hurried, hurriedAt] = [taken, sentAt];
-      return Object.assign({ logs: next(room) }, { logs_dropped: dropped });
+      return Object.assign({ logs: next(room) }, { logs_dropped: dropped }); // in this order: next() may drop
     },
 
     answered({ logs_to, logs_every_s }: Fields) {
@@ -166,7 +165,6 @@ function createLines(heartbeat: Heartbeat, lowest: LogLevel) {
   };
 }
 
-/** Who wants what is written to the console. */
 const capturing = new Map<Heartbeat, (level: LogLevel, values: unknown[]) => void>();
 let release: (() => void) | undefined;
 let inside = false;
@@ -183,7 +181,8 @@ function capture() {
       inside = true;
       try {
         original.apply(console, values);
-        if (nested || core()?.writing) return;
+        // A line of the core's own must not come back to the core.
+        if (nested || values.some((value) => `${typeof value === 'string' && value}`.includes('[heartbeat] '))) return;
         for (const add of capturing.values()) add(method === 'log' ? 'info' : method, values);
       } finally {
         inside = nested;
@@ -197,4 +196,5 @@ function capture() {
   release = () => undo.forEach((one) => one());
 }
 
-core()?.join(logs);
+const core: { [key: symbol]: { join(part: unknown): void } | undefined } = globalThis as never;
+core[Symbol.for('lastseen.heartbeat')]?.join(logs);

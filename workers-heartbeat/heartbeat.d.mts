@@ -30,7 +30,7 @@ export interface HeartbeatOptions {
   /** Signals that end the worker, seconds (0 to 3600) that its jobs get then, whether the process ends after that. */
   shutdown?:
     | {
-        signals?: NodeJS.Signals[];
+        signals?: NodeJS.Signals[] | undefined;
         timeout?: number | undefined;
         exit?: boolean | undefined;
       }
@@ -51,6 +51,10 @@ export interface JobDetails {
   type?: string | undefined;
   status?: string | undefined;
 }
+export type JobReference = {
+  jobId?: string | number | undefined;
+  jobType?: string | undefined;
+};
 /** An optional piece of the heartbeat; it may also wrap the heartbeat's methods. README.md has an example. */
 export interface Part {
   /** `[a-z0-9_-]{1,32}`. Beats carry the names, so the page knows what the worker can do. */
@@ -59,12 +63,14 @@ export interface Part {
   fields?(beat: BeatContext): Fields | undefined;
   /** The answer to a beat that was sent at this time of `performance.now()`, or later. */
   answered?(answer: Fields, sentAt: number): void;
-  /** `signal` was aborted, and running work gets so many seconds; or the worker's last report was sent. */
+  /** `signal` was aborted, and running work gets so many seconds; or a goodbye was sent. Not called on a crash. */
   ending?(stage: 'stopping' | 'stopped', seconds?: number): void;
   /** Parts that begin work wait for this promise first, where there is one. */
   hold?(): Promise<void> | undefined;
-  /** Masks secrets, in place of the short list of this file. */
+  /** Masks secrets in the worker's texts and metadata, after this file or the logs part did. */
   mask?(text: string): string;
+  /** What the part's function returns, so that a second call can return the same. */
+  readonly handle?: unknown;
   /** Commands of operators by name: each returns why not, or nothing when it is done, or a promise of that. */
   commands?: {
     [command: string]: (args: Fields, reason: string) => Failure | Promise<Failure>;
@@ -101,13 +107,7 @@ declare abstract class WorkLog {
   /** For parts: does work that is neither job nor run. The worker is `processing`, and its end waits for it. */
   perform<T>(work: Work<T>, ended?: (outcome: Outcome, value: unknown) => void): Promise<T>;
   /** Shows what the worker does: of the latest job while one runs, else until `idle()`. */
-  setStatus(
-    status: string,
-    details?: {
-      jobId?: string | number;
-      jobType?: string;
-    },
-  ): void;
+  setStatus(status: string, details?: JobReference | null): void;
   /** Shows that there is nothing to do. */
   idle(): void;
   /** When the next run is due, as a `Date` or epoch milliseconds, and the schedule for people (up to 255 characters). */
@@ -130,9 +130,11 @@ export declare class Heartbeat extends Sender {
   #private;
   readonly name: string;
   /** For parts: those of the worker, the uuid of this process start, and the number that the server gave it. */
-  readonly parts: readonly Part[];
+  parts: readonly Part[];
   readonly instance: string;
   epoch: number | undefined;
+  /** For parts: of the last beat. */
+  sequence: number;
   /** The goodbye, by hand: aborts `signal`, waits for running jobs up to `shutdown.timeout`, reports `stopped`. */
   stop(reason?: string): Promise<void>;
   /** For parts: adds one. A second one of the same name replaces the first. */

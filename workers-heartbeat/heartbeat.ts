@@ -44,7 +44,8 @@ export interface HeartbeatOptions {
   /** A worker token, to go with a publishable key. @default HEARTBEAT_TOKEN */
   token?: string | undefined;
   /** Signals that end the worker, seconds (0 to 3600) that its jobs get then, whether the process ends after that. */
-  shutdown?: { signals?: NodeJS.Signals[]; timeout?: number | undefined; exit?: boolean | undefined } | undefined;
+  shutdown?:
+    { signals?: NodeJS.Signals[] | undefined; timeout?: number | undefined; exit?: boolean | undefined } | undefined;
   /** Up to 8 KB of JSON of your own, or a function that makes it for each beat. */
   metadata?: Fields | (() => Fields | Promise<Fields>) | undefined;
   /** Where the module's few lines go; `false`: nowhere. @default console */
@@ -58,6 +59,8 @@ export interface JobDetails {
   status?: string | undefined;
 }
 
+export type JobReference = { jobId?: string | number | undefined; jobType?: string | undefined };
+
 /** An optional piece of the heartbeat; it may also wrap the heartbeat's methods. README.md has an example. */
 export interface Part {
   /** `[a-z0-9_-]{1,32}`. Beats carry the names, so the page knows what the worker can do. */
@@ -66,12 +69,14 @@ export interface Part {
   fields?(beat: BeatContext): Fields | undefined;
   /** The answer to a beat that was sent at this time of `performance.now()`, or later. */
   answered?(answer: Fields, sentAt: number): void;
-  /** `signal` was aborted, and running work gets so many seconds; or the worker's last report was sent. */
+  /** `signal` was aborted, and running work gets so many seconds; or a goodbye was sent. Not called on a crash. */
   ending?(stage: 'stopping' | 'stopped', seconds?: number): void;
   /** Parts that begin work wait for this promise first, where there is one. */
   hold?(): Promise<void> | undefined;
-  /** Masks secrets, in place of the short list of this file. */
+  /** Masks secrets in the worker's texts and metadata, after this file or the logs part did. */
   mask?(text: string): string;
+  /** What the part's function returns, so that a second call can return the same. */
+  readonly handle?: unknown;
   /** Commands of operators by name: each returns why not, or nothing when it is done, or a promise of that. */
   commands?: { [command: string]: (args: Fields, reason: string) => Failure | Promise<Failure> };
 }
@@ -89,17 +94,21 @@ export type Work<T> = (signal: AbortSignal) => T | Promise<T>;
 export type Fields = Record<string, unknown>;
 type Settings = ReturnType<typeof settle>;
 
-/** A goodbye takes no longer than this, so that 25 s of drain fit the 30 s that Kubernetes gives a pod. */
-const GOODBYE_MS = 4_000;
+const GOODBYE_MS = 4_000; // so that it and 25 s of drain fit the 30 s that Kubernetes gives a pod
 const STARTED_MS = 1_000; // a worker that reports nothing about its work counts as started after this
 const NAME = /^[A-Za-z0-9][A-Za-z0-9@:._/-]{0,127}$/;
 const REQUIRED = /^(worker_name|instance_id|sequence|status|epoch)$/; // a beat is none without these
 const TEXTS = /reason|error|current_|sched|desc/; // fields that hold a worker's own texts
+const METHODS = ['job', 'run', 'perform', 'setStatus', 'idle', 'nextRun', 'flush', 'stop'] as const;
 const KEYS = 'SUPABASE_SECRET_KEY, or SUPABASE_PUBLISHABLE_KEY and HEARTBEAT_TOKEN';
-const SECRET = '(?:passw(?:or)?d|pwd|secret|token|cookie|(?:api|access|private|service)[_-]?key)';
+const SECRET =
+  '(?:passw(?:or)?d|passphrase|pwd|secret|token|authorization|cookie|signature|(?:api|access|private|service|role|signing)[_-]?key)';
 const SECRET_NAME = RegExp(`${SECRET}$`, 'i');
-/** Bearer tokens, passwords in URLs, and `name=value`. The logs part brings a longer list. */
-const SECRETS = RegExp(`(\\bbearer |://[^\\s/:@]*:|${SECRET}["']?\\s{0,3}[=:]\\s{0,3}["']?)[^\\s"',;&@}]+`, 'gi');
+/** Passwords in URLs, bearer tokens, and `name=value`. The logs part brings a longer list. */
+const SECRETS = [
+  [/(:\/\/[^\s/:@]*:)[^\s/]*@/g, '$1***@'],
+  [RegExp(`(\\bbearer |${SECRET}["']?\\s{0,3}[=:]\\s{0,3})("[^"]*"?|'[^']*'?|[^\\s"',;&}]+)`, 'gi'), '$1***'],
+] as const;
 const { fetch } = globalThis;
 const [noop, clock] = [() => {}, () => performance.now()];
 const env = (name: string) => process.env[name];
@@ -108,17 +117,19 @@ const whole = (value: number) => Math.max(0, Math.round(value));
 const age = (at: number | undefined) => at && whole(clock() - at);
 const within = (value: unknown, least = 0, most = Infinity): value is number =>
   typeof value === 'number' && value >= least && value <= most;
-/** Resolves after so many ms; keeps the process alive for so long only where asked. */
 const sleep = (ms: number, alive?: boolean) =>
+  // keeps the process alive for so long only where asked
   new Promise<void>((done) => void (alive ? setTimeout(done, ms) : setTimeout(done, ms).unref()));
 
-function clip(value: unknown, length: number): string | undefined {
+/** The result, or nothing where it throws. */
+function attempt<T>(make: () => T): T | undefined {
   try {
-    return String(value ?? '').slice(0, length) || undefined;
+    return make();
   } catch {
     return undefined;
   }
 }
+const clip = (value: unknown, length: number) => attempt(() => String(value ?? '').slice(0, length)) || undefined;
 const messageOf = (error: unknown) => clip(of(error, 'message') ?? error, 2000) ?? 'unknown error';
 
 interface Shared {
@@ -129,8 +140,6 @@ interface Shared {
   parts: ((heartbeat: Heartbeat) => unknown)[];
   join?: (part: Shared['parts'][0]) => unknown;
   started?: boolean;
-  /** The module is writing to its logger. */
-  writing?: boolean | undefined;
   /** The signal that asked the process to end, and the exception that nobody caught. */
   ending?: { signal: string; at: number };
   fatal?: { error: unknown; origin: string; at: number };
@@ -152,16 +161,17 @@ function settle(options: HeartbeatOptions) {
   const check = (good: unknown, option: string, rule: string) => {
     if (!good) throw new TypeError(`startHeartbeat: ${option} must be ${rule}`);
   };
-  const range = (option: string, value: unknown, least: number, most: number) =>
-    check(within(value, least, most), option, `${least} to ${most}`);
+  const range = (option: string, value: unknown, least: number, most: number, unit = '') =>
+    check(within(value, least, most), option, `${least} to ${most}${unit}`);
   const isSignal = (one: string) => one in constants.signals && !/KILL|STOP/.test(one);
-  check(NAME.test(name), 'name', `like ${NAME} (or set WORKER_NAME)`);
+  check(typeof name === 'string' && NAME.test(name), 'name', `like ${NAME} (or set WORKER_NAME)`);
   check(!options.url || isAddress(url), 'url', 'http(s)://…');
-  check(!logger || logger.warn, 'logger', 'false, or have warn()');
+  check(!logger || typeof logger.warn === 'function', 'logger', 'false, or have warn()');
+  check(/^(resident|scheduled|undefined)$/.test(`${options.kind}`), 'kind', "'resident' or 'scheduled'");
   check(Array.isArray(signals) && signals.every(isSignal), 'shutdown.signals', "like ['SIGTERM', 'SIGINT']");
-  range('type', type.length, 0, 128);
-  range('description', (options.description ?? '').length, 0, 500);
-  range('version', (options.version ?? '').length, 0, 128);
+  range('type', type.length, 0, 128, ' characters');
+  range('description', (options.description ?? '').length, 0, 500, ' characters');
+  range('version', (options.version ?? '').length, 0, 128, ' characters');
   range('interval', interval, 1, 3600);
   range('pollInterval', options.pollInterval ?? 1, 0.001, 1e9);
   range('grace', options.grace ?? 0, 0, 31_536_000);
@@ -169,24 +179,17 @@ function settle(options: HeartbeatOptions) {
   range('shutdown.timeout', timeout, 0, 3600);
 
   const warned = new Set<string>();
-  /** A line for people, once about each thing until the next recovery. Returns whether it was new. */
+  /** A line for people, once about each thing until the next recovery. */
   const warn = (message: string, about = message) => {
-    if (warned.has(about)) return false;
+    if (warned.has(about)) return;
     warned.add(about);
-    const before = shared.writing;
-    shared.writing = true; // so that a captured console leaves this line out
-    try {
-      if (logger) logger.warn(`[heartbeat] ${name}: ${message}`);
-    } catch {
-      // A logger's trouble is not the worker's.
-    }
-    shared.writing = before;
-    return true;
+    if (logger) attempt(() => logger.warn(`[heartbeat] ${name}: ${message}`));
   };
   if (!within(fromEnv, 1, 3600)) warn('WORKER_HEARTBEAT_INTERVAL must be 1 to 3600 seconds');
   const secret = env('SUPABASE_SECRET_KEY') || env('SUPABASE_SERVICE_KEY') || '';
   const key = options.key || (token && env('SUPABASE_PUBLISHABLE_KEY')) || secret;
-  const missing = !isAddress(url) ? 'SUPABASE_URL' : !key && KEYS;
+  // What can't be a header would come back in an error, in full.
+  const missing = !isAddress(url) ? 'SUPABASE_URL' : !/^[!-~]+$/.test(key + (token ?? '')) && KEYS;
   if (missing && !isOff()) warn(`not reported: set ${missing}`);
   const connected = !missing && !isOff();
   const version = options.version || clip(env('npm_package_version'), 128);
@@ -195,9 +198,7 @@ function settle(options: HeartbeatOptions) {
 }
 
 const isAddress = (url: string) => /^https?:\/\/\w/.test(url);
-/** Also in a messenger (below), in case that its executable brings this file along. */
-const isOff = () => env('WORKER_HEARTBEAT') === 'off' || !!env('HEARTBEAT_EXIT_REPORT');
-/** Makes a valid name of any text, as far as there is one in it. */
+const isOff = () => env('WORKER_HEARTBEAT') === 'off' || !!env('HEARTBEAT_EXIT_REPORT'); // also in a messenger
 const tidy = (text: string) => /[a-z0-9][\w@:./-]{0,127}/i.exec(text.replace(/[^\w@:./-]+/g, '-'))?.[0] ?? '';
 const ownName = () => tidy(env('WORKER_NAME') || basename(process.argv[1] ?? '').replace(/\.\w+$/, ''));
 
@@ -209,9 +210,9 @@ function activity(id: unknown, type: unknown, status: unknown) {
 
 /** What the worker does and has done. Totals only grow, so an outage costs no memory and no count. */
 abstract class WorkLog {
-  readonly #controller = new AbortController();
+  /** @internal */ readonly controller = new AbortController();
   /** Aborted when the worker should finish up: take no more work, and cut short what can be. */
-  readonly signal: AbortSignal = this.#controller.signal;
+  readonly signal: AbortSignal = this.controller.signal;
   readonly #totals = { jobs_total: 0, errors_total: 0 };
   #lastError: { text: string; at: number; error?: unknown } | undefined;
   #lastRun: { at: number; failed: boolean; fields: Fields } | undefined;
@@ -232,10 +233,10 @@ abstract class WorkLog {
   job<T>(work: Work<T>): Promise<T>;
   job<T>(details: JobDetails, work: Work<T>): Promise<T>;
   async job<T>(details: JobDetails | Work<T>, work?: Work<T>): Promise<T> {
-    if (typeof details === 'function') return this.job({}, details);
-    const mine = activity(details?.id, details?.type, details?.status);
+    const [what, does] = typeof details === 'function' ? [{}, details] : [details, work!];
+    const mine = activity(what?.id, what?.type, what?.status);
     this.#jobs.add(mine);
-    return this.perform(work!, (outcome, value) => {
+    return this.perform(does, (outcome, value) => {
       this.#jobs.delete(mine);
       if (outcome === 'done') this.#totals.jobs_total++;
       if (outcome === 'failed') this.#fail(value);
@@ -278,17 +279,17 @@ abstract class WorkLog {
   }
 
   /** Shows what the worker does: of the latest job while one runs, else until `idle()`. */
-  setStatus(status: string, details: { jobId?: string | number; jobType?: string } = {}): void {
+  setStatus(status: string, details?: JobReference | null): void {
     const job = this.#latest();
-    const now = activity(details.jobId ?? job?.current_job_id, details.jobType ?? job?.current_job_type, status);
+    const { jobId = job?.current_job_id, jobType = job?.current_job_type } = details ?? {};
+    const now = activity(jobId, jobType, status);
     Object.assign(job ?? (this.#manual = now), now);
     this.changed();
   }
 
   /** Shows that there is nothing to do. */
   idle(): void {
-    this.#manual = undefined;
-    this.#idleSince = clock();
+    [this.#manual, this.#idleSince] = [undefined, clock()];
     this.changed();
   }
 
@@ -304,12 +305,12 @@ abstract class WorkLog {
     this.#lastError = { text: messageOf(error), at: clock(), error };
   }
 
-  /** @internal */ abort = () => this.#controller.abort();
   /** @internal */
   workStatus = () => (this.#lastRun?.failed ? 'error' : this.#active || this.#manual ? 'processing' : undefined);
   /** Resolves when nothing runs any more, or after so many ms; then nothing more begins, where asked. @internal */
   async drain(ms: number, park: boolean): Promise<void> {
-    const finished = new Promise<void>((done) => (this.#drained = done));
+    const before = this.#drained; // stop() may be called beside a signal
+    const finished = new Promise<void>((done) => (this.#drained = () => (before(), done())));
     if (this.#active) await Promise.race([finished, sleep(ms)]);
     this.#parked = park;
   }
@@ -348,6 +349,7 @@ abstract class Sender extends WorkLog {
   pace = 0;
 
   /** @internal */ abstract settings: Settings;
+  /** @internal */ abstract mask(text: string): string;
   /** @internal */ abstract build(bare?: boolean, room?: number): Fields;
   /** @internal */ abstract answered(answer: Fields, sentAt: number): void;
 
@@ -363,12 +365,7 @@ abstract class Sender extends WorkLog {
       text += decoder.decode(chunk, { stream: true });
       if (text.length > 1e6) break;
     }
-    let answer: unknown;
-    try {
-      answer = JSON.parse(text);
-    } catch {
-      // A gateway's page.
-    }
+    let answer: unknown = attempt(() => JSON.parse(text)); // not of a gateway's page
     if (name === 'hp_heartbeat' && ok) answer = of(answer, 0); // that of the one beat
     if (ok && answer) return answer as Fields;
     const message = `HTTP ${status}, ${clip(of(answer, 'message'), 200) ?? `no answer of ${name}`}`;
@@ -408,8 +405,7 @@ abstract class Sender extends WorkLog {
         warned.clear();
         warn('reported again');
       }
-      this.#failures = this.#retryAt = 0;
-      this.#patience = 2 * (clock() - began);
+      [this.#failures, this.#retryAt, this.#patience] = [0, 0, 2 * (clock() - began)];
       this.answered(answer, began);
     } catch (error) {
       const status = of(error, 'status');
@@ -421,7 +417,7 @@ abstract class Sender extends WorkLog {
       // Within the interval, so that a lease outlives an outage; what needs a person can wait for a minute.
       const wait = advice ? Math.max(6e4, this.pace) : Math.min(this.pace, 500 * 2 ** this.#failures);
       this.#retryAt = clock() + wait * (0.5 + Math.random() / 2);
-      const cause = of(of(error, 'cause'), 'code') ?? messageOf(error);
+      const cause = of(of(error, 'cause'), 'code') ?? this.mask(messageOf(error));
       // A single lost request is ordinary.
       if (advice || this.#failures > 1) warn(`not reported, trying again: ${problem} (${cause})`, 'down');
     }
@@ -469,20 +465,22 @@ abstract class Sender extends WorkLog {
 
 /** What `startHeartbeat` returns. No method throws or rejects by itself. */
 export class Heartbeat extends Sender {
-  /** @internal */ settings: Settings;
+  /** @internal */ declare settings: Settings;
   readonly name: string;
   /** For parts: those of the worker, the uuid of this process start, and the number that the server gave it. */
-  readonly parts: readonly Part[] = [];
+  parts: readonly Part[] = [];
   readonly instance: string = randomUUID();
   epoch: number | undefined;
+  /** For parts: of the last beat. */
+  sequence = 0;
   readonly #startedAt = clock();
   #confirmed = false;
   #confirming = 0;
   #counted: Fields = {};
   #activityEvery = 1000;
-  #sequence = 0;
   #sent: { at: number; state: string; as?: Settings } = { at: -Infinity, state: '' };
   #spoke = false;
+  readonly #refused = new Set<unknown>(); // fields that the server does not like
   #metadata: unknown;
   /** The worker is on its way out; with `exit`, its exit report, which was sent with the status `#reported`. */
   #leaving: { status: string; reason: string | undefined; exit?: Fields } | undefined;
@@ -493,14 +491,15 @@ export class Heartbeat extends Sender {
   constructor(settings: Settings) {
     super();
     this.name = settings.name;
-    this.settings = settings;
+    // Whoever prints the heartbeat must not print its key.
+    Object.defineProperty(this, 'settings', { value: settings, writable: true, enumerable: false });
     setMaxListeners(0, this.signal); // every running job may listen
+    for (const name of METHODS) this[name] = this[name].bind(this) as never; // also as a callback of somebody's
   }
 
   /** Takes settings, perhaps over earlier ones; the first beat is due in so many ms. @internal */
   configure(settings: Settings, after: number) {
-    this.settings = settings;
-    this.pace = settings.interval * 1000;
+    [this.settings, this.pace] = [settings, settings.interval * 1000];
     this.#confirmed = false; // so that the next beat carries them
     this.beat(after, true);
   }
@@ -513,17 +512,19 @@ export class Heartbeat extends Sender {
 
   /** For parts: adds one. A second one of the same name replaces the first. */
   extend(part: Part): void {
-    const before = this.parts.findIndex(({ name }) => name === part.name);
-    (this.parts as Part[]).splice(before < 0 ? this.parts.length : before, 1, part);
+    this.parts = [...this.parts.filter(({ name }) => name !== part.name), part];
     this.#confirmed = false; // so that the next beat names it
     this.beat();
   }
 
   /** For parts: the text without what looks like a secret. */
   mask(text: string): string {
-    for (const own of [this.settings.key, this.settings.token]) if (own?.[7]) text = text.split(own).join('***');
-    const part = this.parts.find(({ mask }) => mask);
-    return part ? part.mask!(text) : text.replace(SECRETS, '$1***');
+    for (const own of [this.settings.key, this.settings.token])
+      if (own && own.length > 7) text = text.split(own).join('***');
+    // The list of the logs part stands in for the short one; a part of the user's adds to it.
+    const short = this.parts.some(({ name }) => name === 'logs') ? [] : SECRETS;
+    for (const [secret, shown] of short) text = text.replace(secret, shown);
+    return attempt(() => this.parts.reduce((left, { mask }) => `${mask?.(left) ?? left}`, text)) ?? '***';
   }
 
   /** For parts: no other worker reports from this process. */
@@ -534,10 +535,13 @@ export class Heartbeat extends Sender {
   /** Calls one function of every part that has it; returns what they returned. */
   #call(what: 'fields' | 'answered' | 'ending', ...args: unknown[]) {
     return this.parts.map((part) => {
+      const failed = (error: unknown) =>
+        this.warn(`its part ${part.name} failed: ${messageOf(error)}`, `part ${part.name}`);
       try {
-        return part[what]?.(...(args as [never, never]));
+        const result = part[what]?.(...(args as [never, never])) as unknown;
+        return result instanceof Promise ? void result.catch(failed) : result;
       } catch (error) {
-        return this.warn(`its part ${part.name} failed: ${messageOf(error)}`, part.name);
+        return failed(error);
       }
     });
   }
@@ -560,13 +564,14 @@ export class Heartbeat extends Sender {
   build(bare = false, room?: number): Fields {
     const { settings, instance, epoch, pace } = this;
     const { name, type, description, version, kind, interval, grace, maxRun, replicas } = settings;
-    const [sequence, exit] = [++this.#sequence, this.#leaving?.exit];
+    const [sequence, exit] = [++this.sequence, this.#leaving?.exit];
     this.#sent = { at: clock(), state: this.#state(), as: settings };
     this.#reported = exit && this.#leaving!.status;
     const identity = {
       ...{ worker_type: type, description, version, kind, expected: replicas ? false : undefined },
       ...{ requested_interval_s: interval, grace_s: grace, max_run_s: maxRun },
       ...{ hostname: clip(hostname(), 255), pid: process.pid, runtime: `node ${process.version}` },
+      // An open breaker of the process before is none of this one's.
       ...{ parts: this.parts.map((part) => part.name), circuit_breaker_state: 'closed' },
     };
     const fields: Fields = {
@@ -581,7 +586,7 @@ export class Heartbeat extends Sender {
     const context: BeatContext = { sequence, status: this.#status(), final: !!exit, bare, room };
     Object.assign(fields, ...this.#call('fields', context));
     for (const [field, value] of Object.entries(fields)) {
-      const left = settings.warned.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field));
+      const left = this.#refused.has(field) || (bare && typeof value !== 'number' && !REQUIRED.test(field));
       if (left) delete fields[field];
       else if (typeof value === 'string' && TEXTS.test(field)) fields[field] = this.mask(value);
     }
@@ -590,28 +595,26 @@ export class Heartbeat extends Sender {
 
   /** The worker's own metadata, if it has some and it fits. A promised one goes with the beat after. */
   #ownMetadata() {
-    const { metadata, warn } = this.settings;
+    const { metadata } = this.settings;
     const masked = (key: string, value: unknown) =>
       typeof value !== 'string' ? value : SECRET_NAME.test(key) ? '***' : this.mask(value);
-    try {
+    const json = attempt(() => {
       const made = typeof metadata === 'function' ? metadata() : metadata;
       if (made instanceof Promise) made.then((value) => (this.#metadata = value), noop);
       else this.#metadata = made;
-      const json = JSON.stringify(this.#metadata, masked) ?? '{}';
-      if (json[0] === '{' && Buffer.byteLength(json) <= 8192) return this.#metadata && JSON.parse(json);
-    } catch {
-      // The warning follows.
-    }
-    warn('metadata must be an object of up to 8 KB');
+      return JSON.stringify(this.#metadata, masked) ?? '{}';
+    });
+    if (json?.[0] === '{' && Buffer.byteLength(json) <= 8192) return this.#metadata && JSON.parse(json);
+    this.warn('metadata must be an object of up to 8 KB');
   }
 
   /** The answer to a beat. @internal */
   answered({ ok, error, current, ignored, ...answer }: Fields, sentAt: number) {
     if (!ok) {
       const field = clip(of(error, 'field'), 100) ?? '';
-      // Without an optional field that the server does not like, the rest still counts.
-      const isNew = this.settings.warn(`refused: ${clip(of(error, 'message'), 300)}`, field);
-      if (isNew && !REQUIRED.test(field)) this.beat();
+      this.warn(`refused: ${clip(of(error, 'message'), 300)}`, `refused ${field}`);
+      // Without an optional field the rest still counts.
+      if (!REQUIRED.test(field) && this.#refused.size < this.#refused.add(field).size) this.beat();
       return;
     }
     const { epoch, interval_s, activity_every_s, again_ms, counted_jobs, counted_errors } = answer;
@@ -636,7 +639,7 @@ export class Heartbeat extends Sender {
     if (this.#leaving) return;
     this.#leaving = { status: 'stopping', reason: clip(reason, 500) };
     this.beat();
-    this.abort();
+    this.controller.abort();
     this.#call('ending', 'stopping', this.settings.timeout);
   }
 
@@ -655,15 +658,15 @@ export class Heartbeat extends Sender {
     this.exitReport('stopped', reason, { ...exit, drain_ms: age(began) });
   }
 
-  /** It has reported, and sent no exit report with this status or a worse one. @internal */
+  /** It has sent no exit report with this status or a worse one. @internal */
   owes(status: string) {
     const complete = this.#reported && (this.#reported === status || status !== 'crashed');
-    return this.settings.connected && this.#sequence > 0 && !complete;
+    return this.settings.connected && !complete;
   }
 
   /** Takes this worker off the process; a process without workers gets its signals back. @internal */
   detach() {
-    this.beat(Infinity, true);
+    this.settings = { ...this.settings, connected: false }; // it sends nothing more
     shared.workers.delete(this.name);
     this.#call('ending', 'stopped');
     if (shared.workers.size) return;
@@ -689,8 +692,7 @@ function listen(settings: Settings) {
 }
 
 const workers = () => [...shared.workers.values()];
-/** The exit code by which a shell knows a process that a signal ended. */
-const codeOf = (signal: string) => 128 + (constants.signals[signal as 'SIGINT'] ?? 0);
+const codeOf = (signal: string) => 128 + (constants.signals[signal as 'SIGINT'] ?? 0); // as shells report it
 
 /** Whether the host handles this signal itself. */
 function isHandled(signal: string) {
@@ -707,10 +709,11 @@ async function onSignal(signal: string, number?: number) {
   const ours = !isHandled(signal) && all.every(({ settings }) => settings.exit);
   if (ending) {
     // npm hands its child a Ctrl-C that the terminal has already sent; only a later second signal is meant as one.
+    if (ending.at === Infinity) ending.at = clock();
     if (!ours || clock() - ending.at < 500) return;
     onExit(code);
   } else {
-    // A part may emit a signal, which has no number: then no real one is a second one.
+    // A part may emit a signal, which has no number: then the first real one is no second one.
     shared.ending = { signal, at: number ? clock() : Infinity };
     for (const worker of all) worker.leave(signal);
     if (!ours) return; // beforeExit or exit reports the end
@@ -756,12 +759,14 @@ function onExit(code: number) {
   const isRuntime = /^(node|nodejs|bun|deno)[\d.]*(\.exe)?$/i.test(basename(process.execPath));
   if (!silent.length || !isRuntime || process.versions['electron']) return;
   try {
-    const requests = silent.map((worker) => {
-      worker.exitReport(...report);
-      return worker.prepare('hp_heartbeat', { beats: [worker.build(false, 16_000 / silent.length)] });
-    });
+    for (const worker of silent) worker.exitReport(...report);
+    const requests = (bare: boolean) =>
+      silent.map((one) => one.prepare('hp_heartbeat', { beats: [one.build(bare, 16_000 / silent.length)] }));
+    const whole = JSON.stringify(requests(false));
+    // Linux takes 128 KiB of one variable: of many workers it gets the states alone.
+    const HEARTBEAT_EXIT_REPORT = whole.length < 1e5 ? whole : JSON.stringify(requests(true));
     // Not as an argument, which everyone on the machine sees. NODE_OPTIONS loads what is for the worker alone.
-    const env = { ...process.env, HEARTBEAT_EXIT_REPORT: JSON.stringify(requests), NODE_OPTIONS: '' };
+    const env = { ...process.env, HEARTBEAT_EXIT_REPORT, NODE_OPTIONS: '' };
     const apart = { env, detached: true, stdio: 'ignore', windowsHide: true } as const;
     spawn(process.execPath, ['-e', MESSENGER], apart).on('error', noop).unref();
   } catch {
@@ -788,12 +793,11 @@ export function startHeartbeat(options: HeartbeatOptions = {}): Heartbeat {
   const { guess } = shared;
   shared.guess = undefined;
   // Started by the import alone, under a name that turns out to be another.
-  if (guess && guess !== worker) void (guess.owes('stopped') ? guess.stop('renamed') : guess.detach());
+  if (guess && guess !== worker) void (guess.sequence ? guess.stop('renamed') : guess.detach());
   return worker;
 }
 
 shared.join ??= (part) => (shared.guess ? part(shared.guess) : shared.parts.push(part));
-
 // `node --import ./heartbeat.mjs worker.js`, or an import and nothing more: starts by itself. Not in threads, nor in the
 // children of a process that did (cluster, fork) without a name of their own, nor in the tools that start workers.
 const self = `${env('WORKER_NAME')}`;

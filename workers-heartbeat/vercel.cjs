@@ -13,7 +13,7 @@ exports.nextDue = nextDue;
  * A function lives from one invocation to the next at the platform's pleasure: it is frozen when it has answered, and ends
  * without a word. So the last beat of a run is sent before the answer ends, which it delays by 1.5 seconds at most.
  */
-const heartbeat_mjs_1 = require('./heartbeat.cjs');
+const heartbeat_js_1 = require('./heartbeat.cjs');
 
 /** The longest that an answer waits for the beat that tells of its run, where the platform can't be asked to wait itself. */
 const REPORT_MS = 1_500;
@@ -82,7 +82,7 @@ function performer({ schedule, every, ...options }) {
 
   return async (work, letGo) => {
     // The end of an idle process is no news here, and one that is asked to end in a run has half a second left.
-    const worker = (heartbeat ??= (0, heartbeat_mjs_1.startHeartbeat)({
+    const worker = (heartbeat ??= (0, heartbeat_js_1.startHeartbeat)({
       maxRun: 900,
       shutdown: { signals: [] },
       ...options,

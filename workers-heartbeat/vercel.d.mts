@@ -13,9 +13,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 /** What `withHeartbeat` accepts: the options of the heartbeat, and when the function is due. */
 export interface FunctionOptions extends Omit<HeartbeatOptions, 'kind' | 'pollInterval'> {
   /** When it runs, as in vercel.json: a cron expression of five fields, in UTC. */
-  schedule?: string;
+  schedule?: string | undefined;
   /** Or, for another scheduler, the seconds between the beginnings of two runs: over 0. */
-  every?: number;
+  every?: number | undefined;
   /** Seconds that a run may last. @default 900: no function of Vercel's lasts for longer than 800 */
   maxRun?: number;
 }

@@ -7,15 +7,15 @@
  * A function lives from one invocation to the next at the platform's pleasure: it is frozen when it has answered, and ends
  * without a word. So the last beat of a run is sent before the answer ends, which it delays by 1.5 seconds at most.
  */
-import { startHeartbeat, type Heartbeat, type HeartbeatOptions } from './heartbeat.mjs';
+import { startHeartbeat, type Heartbeat, type HeartbeatOptions } from './heartbeat.js';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** What `withHeartbeat` accepts: the options of the heartbeat, and when the function is due. */
 export interface FunctionOptions extends Omit<HeartbeatOptions, 'kind' | 'pollInterval'> {
   /** When it runs, as in vercel.json: a cron expression of five fields, in UTC. */
-  schedule?: string;
+  schedule?: string | undefined;
   /** Or, for another scheduler, the seconds between the beginnings of two runs: over 0. */
-  every?: number;
+  every?: number | undefined;
   /** Seconds that a run may last. @default 900: no function of Vercel's lasts for longer than 800 */
   maxRun?: number;
 }

@@ -215,8 +215,8 @@ describe('activity', () => {
     await last({ current_status: 'the last page' });
     const [, first, second, third, ...rest] = world.recorder.requests.map((request) => request.at - began);
     expect(first).toBeLessThan(200);
-    expect(second! - first!).toBeGreaterThan(950);
-    expect(third! - second!).toBeGreaterThan(950);
+    expect(second! - first!).toBeGreaterThan(900);
+    expect(third! - second!).toBeGreaterThan(900);
     expect(rest).toEqual([]);
   });
 

@@ -131,6 +131,22 @@ describe('the messenger, which sends the exit report of a crash,', () => {
     expect(worker.output()).not.toContain('[heartbeat]');
   });
 
+  it('reports a crash of the very start, before the first beat', async () => {
+    const script = new URL('./fixtures/workers/early.cjs', import.meta.url).pathname;
+    expect(await fleet.start(script).exited).toEqual({ code: 1, signal: null });
+    await exitReport('crashed');
+    expect(fleet.recorder.last()).toMatchObject({
+      worker_name: 'early',
+      status_reason: 'uncaughtException: no DATABASE_URL',
+    });
+  });
+
+  it('reports many workers, also where their reports are larger than an environment takes', async () => {
+    await fleet.start('many').exited;
+    const crashed = () => fleet.recorder.beats().filter(({ status }) => status === 'crashed');
+    await until(() => new Set(crashed().map((beat) => beat.worker_name)).size === 25);
+  });
+
   it('reports every worker of the process', async () => {
     const worker = fleet.start('two', { env: { CRASH_MS: '700' } });
     expect(await worker.exited).toEqual({ code: 5, signal: null });

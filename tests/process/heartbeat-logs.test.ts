@@ -153,7 +153,7 @@ describe('the log of a worker', () => {
 
 describe('what looks like a key', () => {
   const jwt = `eyJ${'hbGciOiJIUzI1NiJ9'}.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ`;
-  const own = 'a key that looks like nothing';
+  const own = 'a-key-that-looks-like-nothing';
   it.each([
     ['our key is sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz', 'our key is sb_secret_***'],
     ['token hbt_0123456789012345678901234567890123456789012', 'token hbt_***'],

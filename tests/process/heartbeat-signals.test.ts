@@ -6,6 +6,11 @@ let fleet: TestFleet;
 beforeEach(async () => void (fleet = await createFleet()));
 afterEach(() => fleet.end());
 
+/** No beat is on its way, behind which the next one would have to wait. */
+const quiet = () =>
+  until(
+    () => performance.now() - fleet.recorder.requests.at(-1)!.at > 200 && fleet.recorder.beats().length > 1,
+  );
 const reported = (status: string) =>
   until(() => fleet.recorder.last()?.status === status, { what: `a beat that says ${status}` });
 
@@ -13,6 +18,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   it('is answered with stopping, then stopped, and ends the process as it always has', async () => {
     const worker = fleet.start('idle');
     await reported('idle');
+    await quiet();
     const { took, ...exit } = await worker.end(signal);
     expect(exit).toEqual({ code: null, signal });
     expect(took).toBeLessThan(1_000);
@@ -26,11 +32,15 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
 
 describe('a running job', () => {
   it('is waited for, and how long that took is reported', async () => {
-    const worker = fleet.start('job', { env: { JOB_MS: '1200' } });
+    const worker = fleet.start('job', { env: { UNTIL: 'SIGUSR2' } });
     await worker.wrote('started');
     await reported('processing');
-    const { signal } = await worker.end('SIGTERM');
-    expect(signal).toBe('SIGTERM');
+    worker.child.kill('SIGTERM');
+    await reported('stopping');
+    const began = performance.now();
+    await until(() => performance.now() - began > 500);
+    worker.child.kill('SIGUSR2');
+    expect(await worker.exited).toMatchObject({ signal: 'SIGTERM' });
     expect(worker.output()).toContain('finished');
     const last = fleet.recorder.last();
     expect(last).toMatchObject({ status: 'stopped', jobs_total: 1, jobs_active: 0 });
