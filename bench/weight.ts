@@ -3,7 +3,7 @@ import type { Figure, Measure } from './figure.ts';
 import { openBrowser, openFleet, serveDashboard, untilLive } from './parts/fleet-page.ts';
 import { startBenchStack } from './parts/stack.ts';
 
-/** Measured on its own dashboard page, gzipped. */
+/** The peer that the page is compared with: the figure is taken over, not measured here. */
 const PEER_KB = 650;
 
 /** What a browser loads, from the production build, before the fleet page is live. */

@@ -1,5 +1,5 @@
 -- What a worker's row means at an instant: derived, never stored. The page derives the same from its own copy of the row
--- (src/lib/fleet/health.ts), in the same order and with the same texts; a test holds the two equal.
+-- (src/lib/rules/health.ts), in the same order and with the same texts; a test holds the two equal.
 
 -- Times are compared as a browser knows them: whole milliseconds, and "infinity" as the last instant that it can name.
 -- note: plpgsql, for a function in sql that names its search_path is not inlined, and this one is called ten times a row.
@@ -300,7 +300,7 @@ grant select on table hp_private.surely_fine to authenticated, service_role;
 comment on view hp_private.surely_fine is 'Each worker, and until when it is alive and healthy whatever else its row holds.';
 
 -- How the groups are as a whole: how many of their workers are alive, against how many people want. The page reckons the
--- same (src/lib/fleet/group.ts, tally.ts); a test holds the two equal.
+-- same (src/lib/rules/group-health.ts, tally.ts); a test holds the two equal.
 create or replace function hp_private.group_health(at timestamptz)
 returns table (
   worker_type text, desired integer, minimum integer, alive bigint, expected bigint, level text, rule text, reason text

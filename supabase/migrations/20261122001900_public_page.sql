@@ -112,7 +112,7 @@ comment on column public.hp_embed_key.label is 'Where it is used.';
 comment on column public.hp_embed_key.created_at is 'When it was made.';
 comment on column public.hp_embed_key.last_used_at is 'When it was last used, to the minute.';
 
--- What the status line is computed from: rules and texts are the page's own (src/lib/fleet). No text of a worker, no host,
+-- What the status line is computed from: rules and texts are the page's own (src/lib/public/bar.ts). No text of a worker, no host,
 -- no job: nothing that the line doesn't show.
 create or replace function hp_private.bar(at timestamptz) returns jsonb
 language sql stable set search_path = ''

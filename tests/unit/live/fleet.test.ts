@@ -132,3 +132,15 @@ describe('the watch', () => {
     stop();
   });
 });
+
+describe('a digest that brings nothing new', () => {
+  it('leaves the list and its tally as they are, so that nothing is sorted or counted again', async () => {
+    const { fleet, digest, stop } = await live({});
+    const { rows, tallyByType } = fleet;
+    digest(1);
+    expect(fleet.heardUntil).toEqual(new Date(before(-1)));
+    expect(fleet.rows).toBe(rows);
+    expect(fleet.tallyByType).toBe(tallyByType);
+    stop();
+  });
+});

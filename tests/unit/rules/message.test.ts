@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readMessage, readSnapshot } from '../../../src/lib/rules/message.ts';
-import { header, workerRow } from '../../support/fleet.ts';
+import { readMessage, readSnapshot, readSnapshotInSlices } from '../../../src/lib/rules/message.ts';
+import { groupRow, header, workerRow } from '../../support/fleet.ts';
 
 describe('what comes over the wire', () => {
   it('is read with null or missing values, and with unknown fields', () => {
@@ -8,6 +8,17 @@ describe('what comes over the wire', () => {
     const [worker] = readSnapshot({ header: header([row]), workers: [row] }).workers;
     expect(worker).toMatchObject({ name: row.worker_name, description: null, hostname: null });
     expect(worker).not.toHaveProperty('colour');
+  });
+
+  it('is the same snapshot where a large one is read in slices, with pauses between them', async () => {
+    const rows = Array.from({ length: 600 }, () => workerRow());
+    const wire = { header: header(rows), workers: rows, groups: [groupRow()] };
+    let pauses = 0;
+    const sliced = await readSnapshotInSlices(wire, async () => void pauses++);
+    expect(sliced).toEqual(readSnapshot(wire));
+    expect(pauses).toBe(2);
+    const wrong = { ...wire, workers: [...rows, { ...workerRow(), revision: 'x' }] };
+    await expect(readSnapshotInSlices(wrong, async () => {})).rejects.toThrow(/revision is "x"/);
   });
 
   it.each([
