@@ -9,8 +9,10 @@ export function safePath(wished: string | null): string {
   const base = 'http://here.invalid';
   try {
     const url = new URL(wished, base);
-    // "//elsewhere", "/\elsewhere" and similar paths resolve to another origin.
-    return url.origin === base ? url.pathname + url.search : '/';
+    const path = url.pathname + url.search;
+    // "//elsewhere", "/\elsewhere" and similar paths resolve to another origin. So may what is left of "/.//elsewhere" once
+    // its dots are resolved, so the path is checked in the form in which it is sent.
+    return url.origin === base && new URL(path, base).origin === base ? path : '/';
   } catch {
     return '/';
   }

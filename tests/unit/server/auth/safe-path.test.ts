@@ -14,6 +14,11 @@ describe('where to go after signing in', () => {
     '//evil.example/',
     '/\\evil.example/',
     '/\t/evil.example/',
+    '/.//evil.example/x',
+    '/x/..//evil.example',
+    '/%2e//evil.example',
+    '/./\\evil.example',
+    '/..//evil.example:443/?next=/',
     '\\\\evil.example',
     'javascript:alert(1)',
   ])('is never another site: %j', (wished) => {
