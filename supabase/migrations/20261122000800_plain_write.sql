@@ -3,23 +3,42 @@
 -- application_name that they have done all this themselves: a setting that ends with the function, and the only free
 -- text that somebody who is no superuser may put on one (the owner on a hosted project may not name one of our own).
 
--- How long a report of a time vouches for a worker; run_until where it only goes on with a run that it began before.
+-- Until when a report vouches for a worker whose process needs not stay: between its runs until the next one and its grace,
+-- in a run as long as that may last. run_until: where the report only goes on with a run that began before. lasts_s: the lease
+-- that a resident would have, for a run may be shorter than that. No report of such a worker's crash vouches for it.
+create or replace function hp_private.scheduled_lease(
+  status text, heard timestamptz, next_run_at timestamptz, grace_s double precision, max_run_s double precision,
+  lasts_s double precision, run_until timestamptz
+) returns timestamptz
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return case
+    when status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
+    when status in ('unknown', 'crashed') then null
+    -- Between its runs after one that failed.
+    when status = 'error' then greatest(heard + make_interval(secs => greatest(lasts_s, max_run_s)),
+      next_run_at + make_interval(secs => grace_s))
+    else coalesce(run_until, heard + make_interval(secs => greatest(lasts_s, max_run_s)))
+  end;
+end
+$$;
+
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
-language sql stable set search_path = ''
-return case
-  when worker.kind = 'scheduled' and worker.status in ('idle', 'stopped') then
-    worker.next_run_at + make_interval(secs => worker.grace_s)
-  when worker.status in ('unknown', 'stopped', 'crashed') then null
-  else coalesce(run_until, greatest(
-    heard + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s),
-    case when worker.kind = 'scheduled' then heard + make_interval(secs => worker.max_run_s) end,
-    case
-      when worker.kind = 'scheduled' and worker.status = 'error' then
-        worker.next_run_at + make_interval(secs => worker.grace_s)
-    end))
-end;
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_lasts_s constant double precision := worker.lost_after_intervals * worker.heartbeat_interval_s;
+begin
+  return case
+    when worker.kind = 'scheduled' then hp_private.scheduled_lease(worker.status, heard, worker.next_run_at, worker.grace_s,
+      worker.max_run_s, v_lasts_s, run_until)
+    when worker.status not in ('unknown', 'stopped', 'crashed') then heard + make_interval(secs => v_lasts_s)
+  end;
+end
+$$;
 
 -- A total at or above the lifetime stored is as written. One below it means a restart: what has come since is added.
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
@@ -112,7 +131,7 @@ begin
     new.current_job_type := null;
   end if;
   new.lease_expires_at := hp_private.plain_lease(new, now(), case
-    when new.kind = 'scheduled' and new.status <> 'error' and new.last_run_at is not distinct from old.last_run_at
+    when new.last_run_at is not distinct from old.last_run_at
       and old.status in ('starting', 'processing', 'running', 'stopping') then old.lease_expires_at
   end);
 
@@ -188,12 +207,13 @@ create or replace trigger _140_plain_schedule before update of kind, next_run_at
   execute function hp_private.tg_hp_worker_status__plain_schedule();
 
 revoke all on function
-  hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
+  hp_private.scheduled_lease, hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
   hp_private.tg_hp_worker_status__plain_insert,
   hp_private.tg_hp_worker_status__plain_beat, hp_private.tg_hp_worker_status__plain_schedule,
   hp_private.tg_hp_worker_status__plain_breaker
 from public;
 
+comment on function hp_private.scheduled_lease is 'Until when a report vouches for a scheduled worker.';
 comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
 comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
 comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';

@@ -41,7 +41,7 @@ $$;
 -- The way of most beats: still alive, and nothing new but time, counters and resources. One set-based update, HOT, no matter
 -- how many beats; of few columns and past all triggers, for each of them costs (one beat a call: 317 us of CPU for the whole
 -- row, 161 so). It takes the beats that it is sure of, of which hp_private.apply_beats() would make the same row; the others
--- are left. Returns the answers by place.
+-- are left. Returns the answers by place. One statement: as long as its columns and conditions are many.
 create or replace function hp_private.apply_steady(
   beats hp_private.beat[], answers jsonb[], at timestamptz, stretch double precision, group_intervals jsonb, names_like text
 )
@@ -125,7 +125,7 @@ begin
 end
 $$;
 
--- What else a beat may say: the whole row. From the instance that holds it, newer than the last beat that was applied; the
+-- What else a beat may say: the whole row, hence so long. From the instance that holds it, newer than the last beat that was applied; the
 -- others are for hp_private.admit_beat(). Returns places and answers.
 --
 -- heartbeat_interval_s is the longer one of what the worker states that it holds to and what it is answered: a shorter
@@ -150,40 +150,28 @@ begin
     status_since = case when w.status = b.status then w.status_since else apply_beats.at end,
     status_reason = b.status_reason,
     last_heartbeat = greatest(w.last_heartbeat, apply_beats.at),
-    heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-      b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
+    (heartbeat_interval_s, next_run_at, lease_expires_at) = (
+      select n.interval_s, n.run_at, case
+        when coalesce(b.kind, w.kind) = 'scheduled' then hp_private.scheduled_lease(b.status, apply_beats.at, n.run_at,
+          coalesce(b.grace_s, w.grace_s), coalesce(b.max_run_s, w.max_run_s), w.lost_after_intervals * n.interval_s, case
+            -- A run's time counts from its first beat, until one tells of a run that has ended since.
+            when w.status in ('starting', 'processing', 'running', 'stopping') and (b.last_run_age_ms is null
+              or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at) then w.lease_expires_at
+          end)
+        when b.status not in ('stopped', 'crashed') then
+          apply_beats.at + make_interval(secs => w.lost_after_intervals * n.interval_s)
+      end
+      from (select
+        greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
+          w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
+          b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))) as interval_s,
+        case
+          -- 0: due now, or since it was.
+          when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
+          else coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
+        end as run_at) n),
     -- What it held to first is what it wants, where it never says: later on it holds to what it was answered.
     requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
-    lease_expires_at = case
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status in ('idle', 'stopped') then
-        case
-          when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-          when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-          else w.next_run_at
-        end + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-      when b.status in ('stopped', 'crashed') then null
-      -- A run's time counts from its first beat, until one tells of a run that has ended since.
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status <> 'error'
-        and w.status in ('starting', 'processing', 'running', 'stopping') and w.lease_expires_at is not null
-        and (b.last_run_age_ms is null or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at)
-        then w.lease_expires_at
-      else greatest(
-        apply_beats.at + make_interval(secs => w.lost_after_intervals
-          * greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-            w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-            b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s)))),
-        case
-          when coalesce(b.kind, w.kind) = 'scheduled' then greatest(
-            apply_beats.at + make_interval(secs => coalesce(b.max_run_s, w.max_run_s)),
-            -- Between its runs after one that failed.
-            case
-              when b.status = 'error' then
-                coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
-                  + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-            end)
-        end)
-    end,
     clock_skew_ms = coalesce(round(b.sent_at_ms - extract(epoch from apply_beats.at)::double precision * 1000), w.clock_skew_ms),
     worker_type = coalesce(b.worker_type, w.worker_type),
     description = coalesce(b.description, w.description),
@@ -219,12 +207,6 @@ begin
     last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
     processed_count = coalesce(b.processed_count, w.processed_count),
     last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
-    -- 0: due now, or since it was.
-    next_run_at = case
-      when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-      when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-      else w.next_run_at
-    end,
     grace_s = coalesce(b.grace_s, w.grace_s),
     max_run_s = coalesce(b.max_run_s, w.max_run_s),
     schedule = coalesce(b.schedule, w.schedule),
@@ -381,6 +363,52 @@ begin
 end
 $$;
 
+-- Whether an instance that does not hold its worker's row takes it with this beat. A late goodbye does not: it is refused here.
+-- held: whether the row's own instance is alive.
+create or replace function hp_private.may_take_row(
+  worker public.hp_worker_status, held boolean, instance public.hp_worker_instance, beat hp_private.beat, at timestamptz
+) returns boolean
+language plpgsql stable set search_path = ''
+as $$
+begin
+  -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again: one that has
+  -- heard its epoch, not a process that died before it heard anything. A goodbye may be what presents the epoch, where
+  -- the process before it was killed.
+  return beat.sequence > instance.sequence and (
+    (instance.epoch > coalesce(worker.epoch, 0) and (not held or beat.epoch = instance.epoch))
+    or (beat.epoch = instance.epoch and not held and beat.status not in ('stopping', 'stopped', 'crashed'))
+    -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
+    -- keeps several warm and calls them in turn.)
+    or (beat.epoch = instance.epoch and worker.kind = 'scheduled' and worker.status in ('idle', 'error') and (
+      beat.status in ('starting', 'processing', 'running', 'error')
+      or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > worker.last_run_at, false))));
+end
+$$;
+
+-- An instance that is first heard of, or was forgotten since: it is credited with what the table has not counted yet.
+create or replace function hp_private.register(beat hp_private.beat, lease_until timestamptz, at timestamptz)
+returns public.hp_worker_instance
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_instance public.hp_worker_instance;
+  v_jobs constant bigint := coalesce(beat.jobs_total, 0);
+  v_errors constant bigint := coalesce(beat.errors_total, 0);
+begin
+  perform hp_private.credit(beat.worker_name,
+    v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
+  insert into public.hp_worker_instance (
+    instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
+    counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
+  values (
+    beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
+    at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
+    beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, register.lease_until, at)
+  returning * into v_instance;
+  return v_instance;
+end
+$$;
+
 -- Returns the answer of one beat (docs/wire.md, without activity_every_s and again_ms).
 create or replace function hp_private.admit_beat(
   beat hp_private.beat, at timestamptz, stretch double precision, group_intervals jsonb
@@ -434,30 +462,10 @@ begin
   else
     select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
     if not found then
-      -- First heard of, or forgotten since: it is credited with what the table has not counted yet.
-      perform hp_private.credit(beat.worker_name,
-        v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
-      insert into public.hp_worker_instance (
-        instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
-        counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
-      values (
-        beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
-        at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
-        beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, v_lease_until, at)
-      returning * into v_instance;
+      v_instance := hp_private.register(beat, v_lease_until, at);
       v_current := not v_held;
     else
-      -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again: one that has
-      -- heard its epoch, not a process that died before it heard anything. A goodbye may be what presents the epoch, where
-      -- the process before it was killed.
-      v_current := beat.sequence > v_instance.sequence and (
-        (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
-        or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
-        -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
-        -- keeps several warm and calls them in turn.)
-        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
-          beat.status in ('starting', 'processing', 'running', 'error')
-          or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > v_worker.last_run_at, false))));
+      v_current := hp_private.may_take_row(v_worker, v_held, v_instance, beat, at);
       perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
       perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
       v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);
@@ -480,7 +488,7 @@ $$;
 
 revoke all on function
   hp_private.stretch_step, hp_private.pace_fleet, hp_private.apply_steady, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
-  hp_private.note_superseded, hp_private.admit_beat
+  hp_private.note_superseded, hp_private.may_take_row, hp_private.register, hp_private.admit_beat
 from public;
 
 comment on function hp_private.stretch_step is 'By how much to stretch intervals where so much is needed and so much is in force.';
@@ -490,4 +498,6 @@ comment on function hp_private.apply_beats is 'Applies the beats of instances th
 comment on function hp_private.credit is 'Adds to a worker''s lifetime counts what one of its instances did.';
 comment on function hp_private.hand_over is 'Moves a worker''s row to another instance.';
 comment on function hp_private.note_superseded is 'Records a beat of an instance that does not hold the row.';
+comment on function hp_private.may_take_row is 'Whether an instance takes its worker''s row with a beat.';
+comment on function hp_private.register is 'Gives a new instance its epoch, and counts what it has done.';
 comment on function hp_private.admit_beat is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';
