@@ -695,7 +695,7 @@ comment on column public.hp_worker_status.hostname is 'Machine or container that
 comment on column public.hp_worker_status.pid is 'Its process id there.';
 comment on column public.hp_worker_status.version is 'Build of the worker.';
 comment on column public.hp_worker_status.runtime is 'Runtime and version, such as node 24.21.0.';
-comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker reports none.';
+comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: resources, logs, commands, drain, breaker, leases; null where the worker reports none.';
 comment on column public.hp_worker_status.sequence is 'Number of the last beat that was applied; older ones change nothing.';
 comment on column public.hp_worker_status.last_exit is 'Exit report: code, signal, drain_ms, abandoned_job, error.';
 comment on column public.hp_worker_status.name_conflict_since is 'Since when two live processes report under this name; null while one does.';
@@ -1945,22 +1945,38 @@ comment on function hp_private.tg_hp_worker_group__send is 'Sends open pages gro
 comment on function hp_private.tg_hp_worker_status__plain_send is 'Sends open pages a plain write that changed a worker''s state or activity.';
 
 -- 20261122000800_plain_write.sql
+create or replace function hp_private.scheduled_lease(
+  status text, heard timestamptz, next_run_at timestamptz, grace_s double precision, max_run_s double precision,
+  lasts_s double precision, run_until timestamptz
+) returns timestamptz
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return case
+    when status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
+    when status in ('unknown', 'crashed') then null
+    when status = 'error' then greatest(heard + make_interval(secs => greatest(lasts_s, max_run_s)),
+      next_run_at + make_interval(secs => grace_s))
+    else coalesce(run_until, heard + make_interval(secs => greatest(lasts_s, max_run_s)))
+  end;
+end
+$$;
+
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
-language sql stable set search_path = ''
-return case
-  when worker.kind = 'scheduled' and worker.status in ('idle', 'stopped') then
-    worker.next_run_at + make_interval(secs => worker.grace_s)
-  when worker.status in ('unknown', 'stopped', 'crashed') then null
-  else coalesce(run_until, greatest(
-    heard + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s),
-    case when worker.kind = 'scheduled' then heard + make_interval(secs => worker.max_run_s) end,
-    case
-      when worker.kind = 'scheduled' and worker.status = 'error' then
-        worker.next_run_at + make_interval(secs => worker.grace_s)
-    end))
-end;
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_lasts_s constant double precision := worker.lost_after_intervals * worker.heartbeat_interval_s;
+begin
+  return case
+    when worker.kind = 'scheduled' then hp_private.scheduled_lease(worker.status, heard, worker.next_run_at, worker.grace_s,
+      worker.max_run_s, v_lasts_s, run_until)
+    when worker.status not in ('unknown', 'stopped', 'crashed') then heard + make_interval(secs => v_lasts_s)
+  end;
+end
+$$;
 
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
 language sql immutable set search_path = ''
@@ -2048,7 +2064,7 @@ begin
     new.current_job_type := null;
   end if;
   new.lease_expires_at := hp_private.plain_lease(new, now(), case
-    when new.kind = 'scheduled' and new.status <> 'error' and new.last_run_at is not distinct from old.last_run_at
+    when new.last_run_at is not distinct from old.last_run_at
       and old.status in ('starting', 'processing', 'running', 'stopping') then old.lease_expires_at
   end);
 
@@ -2119,12 +2135,13 @@ create or replace trigger _140_plain_schedule before update of kind, next_run_at
   execute function hp_private.tg_hp_worker_status__plain_schedule();
 
 revoke all on function
-  hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
+  hp_private.scheduled_lease, hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
   hp_private.tg_hp_worker_status__plain_insert,
   hp_private.tg_hp_worker_status__plain_beat, hp_private.tg_hp_worker_status__plain_schedule,
   hp_private.tg_hp_worker_status__plain_breaker
 from public;
 
+comment on function hp_private.scheduled_lease is 'Until when a report vouches for a scheduled worker.';
 comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
 comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
 comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';
@@ -2359,6 +2376,34 @@ begin
 end
 $$;
 
+create or replace function hp_private.refuse_unknown(given text, at timestamptz) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_like constant bigint := (select t.token_id from public.hp_worker_token t where t.token_start = left(given, 10) limit 1);
+begin
+  return hp_private.refuse(401, case
+      when given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
+      else 'the worker token is none: it must be hbt_ and 43 characters'
+    end, 'Make one in Settings, Worker tokens.', case
+      when v_like is null then hp_private.count_unknown(at)
+      else hp_private.count_refused(v_like, 'one that begins like it, but is another or not all of it', at)
+    end);
+end
+$$;
+
+create or replace function hp_private.refuse_ended(token public.hp_worker_token, at timestamptz) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_why constant text := 'the worker token ' || case when token.revoked_at is not null then 'was revoked' else 'expired' end
+    || to_char(coalesce(token.revoked_at, token.expires_at) at time zone 'UTC', ' "at" YYYY-MM-DD HH24:MI "UTC"');
+begin
+  return hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
+    hp_private.count_refused(token.token_id, v_why, at));
+end
+$$;
+
 create or replace function hp_private.count_added(
   token_id bigint, at timestamptz, inout names integer, inout processes integer
 )
@@ -2405,7 +2450,6 @@ as $$
 declare
   v_role text := current_setting('role');
   v_given text;
-  v_why text;
   v_token public.hp_worker_token;
 begin
   if v_role = 'none' then
@@ -2423,25 +2467,11 @@ begin
   end if;
 
   select * into v_token from public.hp_worker_token t where t.token_hash = sha256(convert_to(v_given, 'UTF8'));
-  if not found then
-    v_why := case when v_given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
-      else 'the worker token is none: it must be hbt_ and 43 characters' end;
-    select t.token_id into v_token.token_id from public.hp_worker_token t where t.token_start = left(v_given, 10) limit 1;
-    refused := hp_private.refuse(401, v_why, 'Make one in Settings, Worker tokens.', case
-      when v_token.token_id is null then hp_private.count_unknown(at)
-      else hp_private.count_refused(v_token.token_id, 'one that begins like it, but is another or not all of it', at)
-    end);
-    return;
-  end if;
-
-  v_why := case
-    when v_token.revoked_at is not null then 'was revoked at ' || to_char(v_token.revoked_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
-    when v_token.expires_at <= at then 'expired at ' || to_char(v_token.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+  refused := case
+    when not found then hp_private.refuse_unknown(v_given, at)
+    when v_token.revoked_at is not null or v_token.expires_at <= at then hp_private.refuse_ended(v_token, at)
   end;
-  if v_why is not null then
-    v_why := 'the worker token ' || v_why;
-    refused := hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
-      hp_private.count_refused(v_token.token_id, v_why, at));
+  if refused is not null then
     return;
   end if;
 
@@ -2460,8 +2490,8 @@ end
 $$;
 
 revoke all on function
-  hp_private.count_refused, hp_private.count_unknown, hp_private.refuse_name, hp_private.count_added,
-  hp_private.admit_worker
+  hp_private.count_refused, hp_private.count_unknown, hp_private.refuse_name, hp_private.refuse_unknown, hp_private.refuse_ended,
+  hp_private.count_added, hp_private.admit_worker
 from public;
 revoke all on function
   public.hp_create_worker_token, public.hp_revoke_worker_token, public.hp_list_worker_tokens
@@ -2476,6 +2506,8 @@ comment on function public.hp_list_worker_tokens is 'Every worker token, without
 comment on function hp_private.count_refused is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
 comment on function hp_private.count_unknown is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
 comment on function hp_private.refuse_name is 'Refuses a name that a token is not for.';
+comment on function hp_private.refuse_unknown is 'Refuses a token that is none of ours.';
+comment on function hp_private.refuse_ended is 'Refuses a token that was revoked or has expired.';
 comment on function hp_private.count_added is 'Counts workers and processes that a token is about to add; returns how many of each it may not.';
 comment on function hp_private.admit_worker is 'Whether the caller may report, and under which names.';
 
@@ -2513,11 +2545,8 @@ create or replace function hp_private.beat_problem(b hp_private.beat) returns js
 language plpgsql immutable set search_path = ''
 as $$
 declare
-  c_ten_years constant bigint := 315360000000;
-  c_most_jobs constant bigint := 1000000000000000;
+  c_statuses constant text[] := array_remove(hp_private.statuses(), 'unknown');
   v_field text;
-  v_length integer;
-  v_limit integer;
 begin
   if b.worker_name is null then
     return hp_private.beat_error('worker_name', 'is missing');
@@ -2528,11 +2557,8 @@ begin
     return hp_private.beat_error('instance_id', 'is missing');
   elsif b.sequence is null or b.sequence < 1 then
     return hp_private.beat_error('sequence', 'must be a whole number from 1 up');
-  elsif b.status is null
-    or b.status not in ('starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed')
-  then
-    return hp_private.beat_error('status',
-      'must be one of starting, idle, processing, running, error, stopping, stopped, crashed');
+  elsif b.status is null or b.status <> all (c_statuses) then
+    return hp_private.beat_error('status', 'must be one of ' || array_to_string(c_statuses, ', '));
   elsif b.kind not in ('resident', 'scheduled') then
     return hp_private.beat_error('kind', 'must be resident or scheduled');
   elsif b.circuit_breaker_state not in ('closed', 'open', 'half_open') then
@@ -2573,7 +2599,20 @@ begin
   elsif octet_length(b.last_exit::text) > 4096 then
     return hp_private.beat_error('last_exit', format('is %s bytes long; at most 4096', octet_length(b.last_exit::text)));
   end if;
+  return hp_private.beat_excess(b);
+end
+$$;
 
+create or replace function hp_private.beat_excess(b hp_private.beat) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  c_ten_years constant bigint := 315360000000;
+  c_most_jobs constant bigint := 1000000000000000;
+  v_field text;
+  v_length integer;
+  v_limit integer;
+begin
   if char_length(b.status_reason) > 500 or char_length(b.worker_type) > 128 or char_length(b.description) > 500
     or char_length(b.version) > 128 or char_length(b.hostname) > 255 or char_length(b.runtime) > 128
     or char_length(b.current_status) > 500 or char_length(b.current_job_id) > 255
@@ -2677,10 +2716,17 @@ create or replace function hp_private.read_beats(
 language plpgsql set search_path = ''
 as $$
 declare
+  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
   v_beat hp_private.beat;
 begin
+  if v_count is null then
+    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
+      using errcode = 'PT400';
+  elsif v_count not between 1 and 1000 then
+    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
+  end if;
   begin
-    if jsonb_array_length(raw) = 1 then
+    if v_count = 1 then
       v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
       beats := array[v_beat];
       repeats := false;
@@ -2744,12 +2790,13 @@ end
 $$;
 
 revoke all on function
-  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
+  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_excess, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
   hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
 from public;
 
 comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
 comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
+comment on function hp_private.beat_excess is 'Which text of a beat is too long or which number out of range, or null.';
 comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
 comment on function hp_private.refusal is 'The answer of a beat that is refused.';
 comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';
@@ -3069,6 +3116,36 @@ comment on column public.hp_worker_event.instance_id is 'The process concerned.'
 comment on column public.hp_worker_event.epoch is 'Its epoch.';
 comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
 
+create or replace function hp_private.silence_reason(
+  kind text, status text, heard_at timestamptz, due_at timestamptz, longest_run interval, at timestamptz
+) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(at - heard_at)
+    when status in ('idle', 'stopped', 'error') and due_at is not null then format('overdue: due %s UTC, not begun %s later',
+      to_char(due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), hp_private.in_words(at - due_at))
+    else 'its run has lasted longer than ' || hp_private.in_words(longest_run)
+  end;
+end
+$$;
+
+create or replace function hp_private.monitor_reason(
+  what text, lasting interval default null, workers integer default null, of_workers integer default null
+) returns text
+language sql immutable set search_path = ''
+return case what
+  when 'no tick' then 'the tick did not run'
+  when 'tick again' then format('the tick runs again, after %s: silence counts from now', hp_private.in_words(lasting))
+  when 'mass silence' then format('%s of %s workers reported within %s: the fault may be ours, so no worker is marked as crashed',
+    workers, of_workers, hp_private.in_words(lasting))
+  when 'silent too long' then case workers when 1 then 'one worker has been' else workers || ' workers have been' end
+    || ' silent for three leases more: marked as crashed'
+  when 'reports again' then 'workers report again'
+  when 'no doubt' then 'no worker is in doubt any more'
+end;
+
 create or replace function hp_private.monitor_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
 returns bigint
 language plpgsql set search_path = ''
@@ -3205,11 +3282,14 @@ end
 $$;
 
 revoke all on function
-  hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
+  hp_private.silence_reason, hp_private.monitor_reason, hp_private.monitor_event, hp_private.status_event,
+  hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
+comment on function hp_private.silence_reason is 'Why a worker is marked as crashed, as text.';
+comment on function hp_private.monitor_reason is 'Why the state of the monitor changed, as text.';
 comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
 comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
@@ -3788,6 +3868,24 @@ begin
 end
 $$;
 
+create or replace function hp_private.find_pause(
+  worker_name text, worker_type text, out known boolean, out paused_until timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+begin
+  if find_pause.worker_name is not null then
+    select true, w.paused_until into find_pause.known, find_pause.paused_until from public.hp_worker_status w
+    where w.worker_name = find_pause.worker_name for no key update;
+  else
+    select true, g.paused_until into find_pause.known, find_pause.paused_until
+    from (select) one left join public.hp_worker_group g on g.worker_type = find_pause.worker_type
+    where g.worker_type is not null
+      or exists (select from public.hp_worker_status w where w.worker_type = nullif(find_pause.worker_type, ''));
+  end if;
+end
+$$;
+
 create or replace function hp_private.set_pause(
   command text, worker_name text, worker_type text, until timestamptz, reason text
 ) returns jsonb
@@ -3797,8 +3895,7 @@ declare
   v_began constant timestamptz := clock_timestamp();
   v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
   v_reason constant text := nullif(btrim(set_pause.reason), '');
-  v_found boolean;
-  v_paused_until timestamptz;
+  v_pause record;
   v_status integer := 400;
   v_problem text;
 begin
@@ -3814,19 +3911,11 @@ begin
   end if;
 
   if v_problem is null then
-    if set_pause.worker_name is not null then
-      select true, w.paused_until into v_found, v_paused_until from public.hp_worker_status w
-      where w.worker_name = set_pause.worker_name for no key update;
-    else
-      select true, g.paused_until into v_found, v_paused_until
-      from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
-      where g.worker_type is not null
-        or exists (select from public.hp_worker_status w where w.worker_type = nullif(set_pause.worker_type, ''));
-    end if;
-    if v_found is null then
+    v_pause := hp_private.find_pause(set_pause.worker_name, set_pause.worker_type);
+    if v_pause.known is null then
       v_status := 404;
       v_problem := format('there is no %s', left(coalesce('worker named ' || set_pause.worker_name, 'group named ' || set_pause.worker_type), 150));
-    elsif command = 'unpause' and coalesce(v_paused_until, '-infinity') <= now() then
+    elsif command = 'unpause' and coalesce(v_pause.paused_until, '-infinity') <= now() then
       v_status := 409;
       v_problem := 'it is not paused';
     end if;
@@ -3939,7 +4028,7 @@ begin
 end
 $$;
 
-revoke all on function hp_private.record_done, hp_private.set_pause, hp_private.forget_seen from public;
+revoke all on function hp_private.record_done, hp_private.find_pause, hp_private.set_pause, hp_private.forget_seen from public;
 revoke all on function
   public.hp_pause, public.hp_unpause, public.hp_mark_seen, public.hp_stop_worker
 from public, anon, authenticated, service_role;
@@ -3948,6 +4037,7 @@ grant execute on function
 to authenticated, service_role;
 
 comment on function hp_private.record_done is 'Writes down what the database has done for somebody; returns it as a command.';
+comment on function hp_private.find_pause is 'Until when a worker or a group is paused; known: whether there is such a one.';
 comment on function hp_private.set_pause is 'hp_pause and hp_unpause.';
 comment on function public.hp_pause is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
 comment on function public.hp_unpause is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';
@@ -5698,37 +5788,25 @@ begin
     status_since = case when w.status = b.status then w.status_since else apply_beats.at end,
     status_reason = b.status_reason,
     last_heartbeat = greatest(w.last_heartbeat, apply_beats.at),
-    heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-      b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
-    requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
-    lease_expires_at = case
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status in ('idle', 'stopped') then
+    (heartbeat_interval_s, next_run_at, lease_expires_at) = (
+      select n.interval_s, n.run_at, case
+        when coalesce(b.kind, w.kind) = 'scheduled' then hp_private.scheduled_lease(b.status, apply_beats.at, n.run_at,
+          coalesce(b.grace_s, w.grace_s), coalesce(b.max_run_s, w.max_run_s), w.lost_after_intervals * n.interval_s, case
+            when w.status in ('starting', 'processing', 'running', 'stopping') and (b.last_run_age_ms is null
+              or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at) then w.lease_expires_at
+          end)
+        when b.status not in ('stopped', 'crashed') then
+          apply_beats.at + make_interval(secs => w.lost_after_intervals * n.interval_s)
+      end
+      from (select
+        greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
+          w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
+          b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))) as interval_s,
         case
-          when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
           when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-          else w.next_run_at
-        end + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-      when b.status in ('stopped', 'crashed') then null
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status <> 'error'
-        and w.status in ('starting', 'processing', 'running', 'stopping') and w.lease_expires_at is not null
-        and (b.last_run_age_ms is null or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at)
-        then w.lease_expires_at
-      else greatest(
-        apply_beats.at + make_interval(secs => w.lost_after_intervals
-          * greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-            w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-            b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s)))),
-        case
-          when coalesce(b.kind, w.kind) = 'scheduled' then greatest(
-            apply_beats.at + make_interval(secs => coalesce(b.max_run_s, w.max_run_s)),
-            case
-              when b.status = 'error' then
-                coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
-                  + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-            end)
-        end)
-    end,
+          else coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
+        end as run_at) n),
+    requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
     clock_skew_ms = coalesce(round(b.sent_at_ms - extract(epoch from apply_beats.at)::double precision * 1000), w.clock_skew_ms),
     worker_type = coalesce(b.worker_type, w.worker_type),
     description = coalesce(b.description, w.description),
@@ -5764,11 +5842,6 @@ begin
     last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
     processed_count = coalesce(b.processed_count, w.processed_count),
     last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
-    next_run_at = case
-      when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-      when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-      else w.next_run_at
-    end,
     grace_s = coalesce(b.grace_s, w.grace_s),
     max_run_s = coalesce(b.max_run_s, w.max_run_s),
     schedule = coalesce(b.schedule, w.schedule),
@@ -5905,6 +5978,44 @@ begin
 end
 $$;
 
+create or replace function hp_private.may_take_row(
+  worker public.hp_worker_status, held boolean, instance public.hp_worker_instance, beat hp_private.beat, at timestamptz
+) returns boolean
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return beat.sequence > instance.sequence and (
+    (instance.epoch > coalesce(worker.epoch, 0) and (not held or beat.epoch = instance.epoch))
+    or (beat.epoch = instance.epoch and not held and beat.status not in ('stopping', 'stopped', 'crashed'))
+    or (beat.epoch = instance.epoch and worker.kind = 'scheduled' and worker.status in ('idle', 'error') and (
+      beat.status in ('starting', 'processing', 'running', 'error')
+      or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > worker.last_run_at, false))));
+end
+$$;
+
+create or replace function hp_private.register(beat hp_private.beat, lease_until timestamptz, at timestamptz)
+returns public.hp_worker_instance
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_instance public.hp_worker_instance;
+  v_jobs constant bigint := coalesce(beat.jobs_total, 0);
+  v_errors constant bigint := coalesce(beat.errors_total, 0);
+begin
+  perform hp_private.credit(beat.worker_name,
+    v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
+  insert into public.hp_worker_instance (
+    instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
+    counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
+  values (
+    beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
+    at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
+    beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, register.lease_until, at)
+  returning * into v_instance;
+  return v_instance;
+end
+$$;
+
 create or replace function hp_private.admit_beat(
   beat hp_private.beat, at timestamptz, stretch double precision, group_intervals jsonb
 ) returns jsonb
@@ -5954,24 +6065,10 @@ begin
   else
     select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
     if not found then
-      perform hp_private.credit(beat.worker_name,
-        v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
-      insert into public.hp_worker_instance (
-        instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
-        counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
-      values (
-        beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
-        at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
-        beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, v_lease_until, at)
-      returning * into v_instance;
+      v_instance := hp_private.register(beat, v_lease_until, at);
       v_current := not v_held;
     else
-      v_current := beat.sequence > v_instance.sequence and (
-        (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
-        or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
-        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
-          beat.status in ('starting', 'processing', 'running', 'error')
-          or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > v_worker.last_run_at, false))));
+      v_current := hp_private.may_take_row(v_worker, v_held, v_instance, beat, at);
       perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
       perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
       v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);
@@ -5994,7 +6091,7 @@ $$;
 
 revoke all on function
   hp_private.stretch_step, hp_private.pace_fleet, hp_private.apply_steady, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
-  hp_private.note_superseded, hp_private.admit_beat
+  hp_private.note_superseded, hp_private.may_take_row, hp_private.register, hp_private.admit_beat
 from public;
 
 comment on function hp_private.stretch_step is 'By how much to stretch intervals where so much is needed and so much is in force.';
@@ -6004,6 +6101,8 @@ comment on function hp_private.apply_beats is 'Applies the beats of instances th
 comment on function hp_private.credit is 'Adds to a worker''s lifetime counts what one of its instances did.';
 comment on function hp_private.hand_over is 'Moves a worker''s row to another instance.';
 comment on function hp_private.note_superseded is 'Records a beat of an instance that does not hold the row.';
+comment on function hp_private.may_take_row is 'Whether an instance takes its worker''s row with a beat.';
+comment on function hp_private.register is 'Gives a new instance its epoch, and counts what it has done.';
 comment on function hp_private.admit_beat is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';
 
 -- 20261122002100_silence.sql
@@ -6111,24 +6210,14 @@ begin
 end
 $$;
 
-create or replace function hp_private.judge_silence(
-  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
-  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+create or replace function hp_private.find_silent(
+  monitor hp_private.monitor, tick_every interval, at timestamptz,
+  out doubt_since timestamptz, out doubt_lasts boolean,
+  out names text[], out leases timestamptz[], out deadlines timestamptz[], out reasons text[], out doubted text[]
 )
-language plpgsql set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-declare
-  v_found record;
-  v_given_up text[];
-  v_event bigint;
 begin
-  impaired_since := monitor.impaired_since;
-  watching_since := monitor.watching_since;
-  if not silent and impaired_since is null then
-    return;
-  end if;
-  perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
-
   with overdue as materialized (
     select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
       w.max_run_s, w.lost_after_intervals,
@@ -6151,7 +6240,7 @@ begin
         else w.last_heartbeat
       end as due_at
     from public.hp_worker_status w
-    where w.lease_expires_at <= judge_silence.at
+    where w.lease_expires_at <= find_silent.at
       and (w.status not in ('unknown', 'stopped', 'crashed') or (w.kind = 'scheduled' and w.status = 'stopped'))
   ),
   monitored as (
@@ -6169,78 +6258,103 @@ begin
         when w.due_at <= monitor.watching_since then least(monitor.watching_since + w.patience, w.deadline + 3 * w.lease)
       end) as excused_until,
       make_interval(secs => hp_private.doubt_window_s(w.heartbeat_interval_s, w.lost_after_intervals)) as doubt_window,
-      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
+      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > find_silent.at, false) as in_doubt
     from monitored w left join hp_private.mass_silence m
       on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
   ),
   due as (
     select e.*,
-      e.kind = 'scheduled' or e.excused_until <= least(monitor.tick_at, judge_silence.at - tick_every)
+      e.kind = 'scheduled' or e.excused_until <= least(monitor.tick_at, find_silent.at - tick_every)
         or e.lease - e.doubt_window >= 1.5 * tick_every as certain
-    from excused e where e.excused_until <= judge_silence.at
+    from excused e where e.excused_until <= find_silent.at
   ),
   spread as (
     select a.*,
-      min(a.latest) filter (where a.in_doubt and a.latest <= judge_silence.at) over alike as first_latest,
-      min(a.latest) filter (where a.in_doubt and a.latest > judge_silence.at) over alike as next_latest
+      min(a.latest) filter (where a.in_doubt and a.latest <= find_silent.at) over alike as first_latest,
+      min(a.latest) filter (where a.in_doubt and a.latest > find_silent.at) over alike as next_latest
     from due a window alike as (partition by a.kind, a.heartbeat_interval_s, a.lost_after_intervals)
   ),
   silent as materialized (
-    select s.*, s.in_doubt and (s.latest > judge_silence.at
+    select s.*, s.in_doubt and (s.latest > find_silent.at
       or coalesce(s.next_latest <= s.first_latest + (s.lease - s.doubt_window), false)) as held
     from spread s
   ),
   doubt as (
     select min(s.excused_until) filter (where s.held) as since,
-      coalesce(bool_or(s.doubted_at = judge_silence.at) filter (where s.held), false) as lasts
+      coalesce(bool_or(s.doubted_at = find_silent.at) filter (where s.held), false) as lasts
     from silent s
   ),
   accused as (
     select s.worker_name, s.lease_expires_at, s.excused_until, s.in_doubt,
-      case
-        when s.kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(s.excused_until - s.last_heartbeat)
-        when s.status in ('idle', 'stopped', 'error') and s.next_run_at is not null then format(
-          'overdue: due %s UTC, not begun %s later', to_char(s.next_run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
-          hp_private.in_words(s.excused_until - s.next_run_at))
-        else 'its run has lasted longer than '
-          || hp_private.in_words(make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)))
-      end as reason
+      hp_private.silence_reason(s.kind, s.status, s.last_heartbeat, s.next_run_at,
+        make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)), s.excused_until) as reason
     from silent s cross join doubt d
     where s.certain and not s.held and not (
-      s.kind = 'scheduled' and s.latest > judge_silence.at and (d.since is not null or monitor.impaired_since is not null))
+      s.kind = 'scheduled' and s.latest > find_silent.at and (d.since is not null or monitor.impaired_since is not null))
   )
-  select d.since, d.lasts,
-    array_agg(a.worker_name) as names, array_agg(a.lease_expires_at) as leases,
-    array_agg(a.excused_until) as deadlines, array_agg(a.reason) as reasons,
-    array_agg(a.worker_name) filter (where a.in_doubt) as doubted
-  into v_found
+  select d.since, d.lasts, array_agg(a.worker_name), array_agg(a.lease_expires_at), array_agg(a.excused_until),
+    array_agg(a.reason), array_agg(a.worker_name) filter (where a.in_doubt)
+  into doubt_since, doubt_lasts, names, leases, deadlines, reasons, doubted
   from doubt d left join accused a on true group by d.since, d.lasts;
+end
+$$;
 
-  if v_found.since is not null and impaired_since is null then
-    impaired_since := v_found.since;
-    perform hp_private.monitor_event(v_found.since, 'monitoring', 'impaired',
-      format('%s of %s workers reported within %s: the fault may be ours, so no worker is marked as crashed', m.reporting, round(m.expected),
-        hp_private.in_words(make_interval(secs => m.window_s))),
+create or replace function hp_private.give_up(
+  names text[], leases timestamptz[], deadlines timestamptz[], reasons text[], doubted text[], at timestamptz,
+  out crashed text[], out given_up text[]
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_event bigint;
+begin
+  crashed := hp_private.mark_crashed(names, leases, deadlines, reasons);
+  select array_agg(n.name order by n.name) into given_up from unnest(doubted) n (name) where n.name = any (crashed);
+  if given_up is null then
+    return;
+  end if;
+  v_event := hp_private.monitor_event(at, 'impaired', 'lost',
+    hp_private.monitor_reason('silent too long', workers => cardinality(given_up)),
+    jsonb_build_object('workers', cardinality(given_up), 'names', to_jsonb(given_up[1:100])));
+  update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
+  where e.worker_name = any (given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
+end
+$$;
+
+create or replace function hp_private.judge_silence(
+  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
+  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_found record;
+  v_given_up text[];
+begin
+  impaired_since := monitor.impaired_since;
+  watching_since := monitor.watching_since;
+  if not silent and impaired_since is null then
+    return;
+  end if;
+  perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
+  v_found := hp_private.find_silent(monitor, tick_every, at);
+
+  if v_found.doubt_since is not null and impaired_since is null then
+    impaired_since := v_found.doubt_since;
+    perform hp_private.monitor_event(v_found.doubt_since, 'monitoring', 'impaired',
+      hp_private.monitor_reason('mass silence', make_interval(secs => m.window_s), m.reporting, round(m.expected)::integer),
       jsonb_build_object('reporting', m.reporting, 'expected', round(m.expected), 'window_s', m.window_s))
     from hp_private.mass_silence m order by m.seen_at desc, m.window_s limit 1;
   end if;
 
   if v_found.names[1] is not null then
-    crashed := hp_private.mark_crashed(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons);
-    select array_agg(n.name order by n.name) into v_given_up from unnest(v_found.doubted) n (name) where n.name = any (crashed);
-    if v_given_up is not null then
-      v_event := hp_private.monitor_event(at, 'impaired', 'lost',
-        format('%s silent for three leases more: marked as crashed', case cardinality(v_given_up)
-          when 1 then 'one worker has been' else cardinality(v_given_up) || ' workers have been' end),
-        jsonb_build_object('workers', cardinality(v_given_up), 'names', to_jsonb(v_given_up[1:100])));
-      update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
-      where e.worker_name = any (v_given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
-    end if;
+    select g.crashed, g.given_up into judge_silence.crashed, v_given_up
+    from hp_private.give_up(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons, v_found.doubted, at) g;
   end if;
 
-  if impaired_since is not null and not v_found.lasts then
+  if impaired_since is not null and not v_found.doubt_lasts then
     perform hp_private.monitor_event(at, 'impaired', 'monitoring',
-      case when v_given_up is null then 'workers report again' else 'no worker is in doubt any more' end,
+      hp_private.monitor_reason(case when v_given_up is null then 'reports again' else 'no doubt' end),
       jsonb_build_object('impaired_s', round(extract(epoch from at - impaired_since))));
     impaired_since := null;
     if v_given_up is null then
@@ -6252,13 +6366,15 @@ $$;
 
 revoke all on function
   hp_private.doubt_window_s, hp_private.patience, hp_private.note_mass_silence, hp_private.mark_crashed,
-  hp_private.judge_silence
+  hp_private.find_silent, hp_private.give_up, hp_private.judge_silence
 from public;
 
 comment on function hp_private.doubt_window_s is 'Seconds within which the others should have reported before one with such a lease is marked as crashed.';
 comment on function hp_private.patience is 'How long after an outage of ours a resident has to report again.';
 comment on function hp_private.note_mass_silence is 'Records where much of the fleet has fallen silent together.';
 comment on function hp_private.mark_crashed is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
+comment on function hp_private.find_silent is 'Whose time has run out, and since when the monitor is in doubt, if it is.';
+comment on function hp_private.give_up is 'Marks workers as crashed, and speaks for those that fell silent together in one event.';
 comment on function hp_private.judge_silence is 'Marks those whose time has run out, and returns whether the monitor is in doubt.';
 
 -- 20261122002200_clean_up.sql
@@ -6391,10 +6507,10 @@ begin
     monitor.watching_since := at;
     if monitor.tick_at is not null then
       if monitor.impaired_since is null then
-        perform hp_private.monitor_event(monitor.tick_at, 'monitoring', 'impaired', 'the tick did not run', '{}');
+        perform hp_private.monitor_event(monitor.tick_at, 'monitoring', 'impaired', hp_private.monitor_reason('no tick'), '{}');
       end if;
-      perform hp_private.monitor_event(at, 'impaired', 'monitoring', format('the tick runs again, after %s: silence counts from now',
-        hp_private.in_words(at - monitor.tick_at)),
+      perform hp_private.monitor_event(at, 'impaired', 'monitoring',
+        hp_private.monitor_reason('tick again', at - monitor.tick_at),
         jsonb_build_object('impaired_s', round(extract(epoch from at - coalesce(monitor.impaired_since, monitor.tick_at)))));
       monitor.impaired_since := null;
     end if;
@@ -6405,18 +6521,56 @@ begin
 end
 $$;
 
+create or replace function hp_private.tidy(monitor hp_private.monitor, conflicts boolean, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if conflicts then
+    perform hp_private.settle_conflicts(at);
+  end if;
+  perform hp_private.release_leases(at);
+  perform hp_private.follow_commands(at);
+  if monitor.followed_until > at then
+    perform hp_private.follow_workers(at);
+  end if;
+  perform hp_private.forget_seen(at);
+  perform hp_private.prune(at);
+  perform hp_private.prune_large_logs(monitor.logs_pruned_at, at);
+end
+$$;
+
+create or replace function hp_private.note_tick(
+  monitor hp_private.monitor, judged record, look record, tick_every interval, at timestamptz
+) returns boolean
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
+  v_viewed constant boolean := coalesce(monitor.viewed_until > at, false);
+  v_digest constant boolean := v_viewed and (hp_private.digest_due(monitor.digest_at, tick_every, at)
+    or judged.impaired_since is distinct from monitor.impaired_since or judged.watching_since > monitor.watching_since);
+  v_pace constant record := hp_private.pace_fleet(monitor.stretch, look.live_workers, look.load);
+begin
+  update hp_private.monitor p set
+    tick_at = note_tick.at,
+    overdue_after = least(2 * tick_every, case when v_viewed then v_digest_every end),
+    ticking_since = monitor.ticking_since, watching_since = judged.watching_since,
+    impaired_since = judged.impaired_since, gap_ended_at = monitor.gap_ended_at, gap_s = monitor.gap_s,
+    digest_at = case when v_digest then note_tick.at else p.digest_at end,
+    live_workers = look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
+  where p.id;
+  return v_digest;
+end
+$$;
+
 create or replace function hp_private.tick(at timestamptz) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
+  v_tick_every constant interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
   v_monitor hp_private.monitor;
-  v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
-  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
-  v_viewed boolean;
-  v_digest boolean;
   v_look record;
   v_judged record;
-  v_pace record;
 begin
   if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
     return jsonb_build_object('ran', false);
@@ -6426,39 +6580,15 @@ begin
   v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
   v_look := hp_private.look(at);
   v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  perform hp_private.tidy(v_monitor, v_look.conflicts, at);
 
-  if v_look.conflicts then
-    perform hp_private.settle_conflicts(at);
-  end if;
-  perform hp_private.release_leases(at);
-  perform hp_private.follow_commands(at);
-  if v_monitor.followed_until > at then
-    perform hp_private.follow_workers(at);
-  end if;
-  perform hp_private.forget_seen(at);
-  perform hp_private.prune(at);
-  perform hp_private.prune_large_logs(v_monitor.logs_pruned_at, at);
-
-  v_viewed := coalesce(v_monitor.viewed_until > at, false);
-  v_digest := v_viewed and (hp_private.digest_due(v_monitor.digest_at, v_tick_every, at)
-    or v_judged.impaired_since is distinct from v_monitor.impaired_since or v_judged.watching_since > v_monitor.watching_since);
   if v_judged.crashed is not null then
     v_look := hp_private.look(at);
   end if;
-  v_pace := hp_private.pace_fleet(v_monitor.stretch, v_look.live_workers, v_look.load);
-  update hp_private.monitor p set
-    tick_at = tick.at,
-    overdue_after = least(2 * v_tick_every, case when v_viewed then v_digest_every end),
-    ticking_since = v_monitor.ticking_since, watching_since = v_judged.watching_since,
-    impaired_since = v_judged.impaired_since, gap_ended_at = v_monitor.gap_ended_at, gap_s = v_monitor.gap_s,
-    digest_at = case when v_digest then tick.at else p.digest_at end,
-    live_workers = v_look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
-  where p.id;
-
-  if v_digest then
+  if hp_private.note_tick(v_monitor, v_judged, v_look, v_tick_every, at) then
     perform hp_private.send_digest('digest',
       greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
-  elsif v_viewed and v_judged.crashed is not null then
+  elsif v_judged.crashed is not null and v_monitor.viewed_until > at then
     perform hp_private.send_transition(v_judged.crashed);
   end if;
   perform hp_private.keep_history(at);
@@ -6553,7 +6683,9 @@ end
 $$;
 
 revoke all on function
-  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
+  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tidy, hp_private.note_tick,
+  hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick
+from public;
 revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
 grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
@@ -6561,6 +6693,8 @@ grant execute on function public.hp_watch to authenticated, service_role;
 comment on function hp_private.look is 'What the tick has to do, and how much the fleet beats.';
 comment on function hp_private.settle_conflicts is 'Ends the conflicts of names that are over.';
 comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
+comment on function hp_private.tidy is 'Ends what is over, and removes what is too old.';
+comment on function hp_private.note_tick is 'Writes down the state of the monitor after a tick; returns whether a digest is due.';
 comment on function hp_private.tick is 'hp_tick at a given time.';
 comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
 comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
@@ -6711,6 +6845,37 @@ begin
 end
 $$;
 
+create or replace function hp_private.call_state(
+  at timestamptz, out overdue boolean, out viewed boolean, out followed boolean, out commands_open boolean,
+  out stretch double precision, out activity_every_s double precision, out group_intervals jsonb
+)
+language plpgsql stable set search_path = ''
+as $$
+begin
+  select (p.tick_at + p.overdue_after > call_state.at) is not true, coalesce(p.viewed_until > call_state.at, false),
+    coalesce(p.followed_until > call_state.at, false),
+    exists (select from public.hp_worker_command c where c.open),
+    coalesce(p.stretch, 1), p.activity_every_s,
+    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
+      where g.heartbeat_interval_s is not null)
+  into overdue, viewed, followed, commands_open, stretch, activity_every_s, group_intervals
+  from hp_private.monitor p;
+end
+$$;
+
+create or replace function hp_private.answer_pacing(answers jsonb[], pacing jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if pacing is null then
+    return to_jsonb(answers);
+  end if;
+  return (
+    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || pacing else u.answer end order by u.place)
+    from unnest(answers) with ordinality u (answer, place));
+end
+$$;
+
 create or replace function hp_private.heartbeat(
   raw jsonb, at timestamptz, names_like text default null, token_id bigint default null
 ) returns jsonb
@@ -6718,66 +6883,41 @@ language plpgsql set search_path = '' set application_name = 'lastseen own write
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
-  v_read record;
-  v_beats hp_private.beat[];
-  v_answers jsonb[];
-  v_monitor record;
+  v_read constant record := hp_private.read_beats(raw);
+  v_state constant record := hp_private.call_state(at);
+  v_beats hp_private.beat[] := v_read.beats;
+  v_answers jsonb[] := v_read.answers;
   v_pacing jsonb;
 begin
-  if v_count is null then
-    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
-      using errcode = 'PT400';
-  elsif v_count not between 1 and 1000 then
-    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
-  end if;
-
-  select (p.tick_at + p.overdue_after > heartbeat.at) is not true as overdue, coalesce(p.viewed_until > heartbeat.at, false) as viewed, p.activity_every_s, p.stretch,
-    coalesce(p.followed_until > heartbeat.at, false) as followed,
-    exists (select from public.hp_worker_command c where c.open) as commands_open,
-    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
-      where g.heartbeat_interval_s is not null) as group_intervals
-  into v_monitor
-  from hp_private.monitor p;
-  v_read := hp_private.read_beats(raw);
-  v_beats := v_read.beats;
-  v_answers := v_read.answers;
   if names_like is not null and hp_private.all_foreign(v_beats, names_like) then
     return null;
   end if;
 
-  if v_count > 1 then
+  if cardinality(v_beats) > 1 then
     select l.beats, l.answers into v_beats, v_answers
     from hp_private.lock_workers(v_beats, v_answers, at, names_like, token_id) l;
   end if;
   if not v_read.repeats then
-    v_answers := hp_private.apply_steady(
-      v_beats, v_answers, at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like);
+    v_answers := hp_private.apply_steady(v_beats, v_answers, at, v_state.stretch, v_state.group_intervals, names_like);
   end if;
   if v_read.repeats or array_position(v_answers, null) is not null then
     select o.beats, o.answers into v_beats, v_answers
-    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[v_count])), v_read.repeats, at,
-      coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like, token_id) o;
+    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[cardinality(v_beats)])),
+      v_read.repeats, at, v_state.stretch, v_state.group_intervals, names_like, token_id) o;
   end if;
 
-  if v_read.leases or v_read.more or v_monitor.commands_open or v_monitor.followed then
-    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_monitor.commands_open,
-      v_monitor.followed, v_monitor.activity_every_s, at);
+  if v_read.leases or v_read.more or v_state.commands_open or v_state.followed then
+    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_state.commands_open,
+      v_state.followed, v_state.activity_every_s, at);
   end if;
-  if v_monitor.viewed then
+  if v_state.viewed then
     v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
-      v_began, v_monitor.activity_every_s);
+      v_began, v_state.activity_every_s);
   end if;
-  if v_monitor.overdue then
+  if v_state.overdue then
     perform hp_private.tick_if_overdue(at);
   end if;
-
-  if v_pacing is null then
-    return to_jsonb(v_answers);
-  end if;
-  return (
-    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
-    from unnest(v_answers) with ordinality u (answer, place));
+  return hp_private.answer_pacing(v_answers, v_pacing);
 end
 $$;
 
@@ -6802,7 +6942,8 @@ end
 $$;
 
 revoke all on function
-  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.heartbeat
+  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.call_state,
+  hp_private.answer_pacing, hp_private.heartbeat
 from public;
 revoke all on function public.hp_heartbeat from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat to anon, service_role;
@@ -6811,6 +6952,8 @@ comment on function hp_private.refuse_added is 'Refuses beats that would add mor
 comment on function hp_private.lock_workers is 'Makes the workers of new names and locks all workers of a request, in the order of their names.';
 comment on function hp_private.apply_others is 'Applies the beats that apply_steady() left, or refuses them.';
 comment on function hp_private.answer_more is 'Takes what beats bring besides, and adds to the answers what waits for their workers.';
+comment on function hp_private.call_state is 'What a call of workers needs to know of the monitor and the settings.';
+comment on function hp_private.answer_pacing is 'The answers as JSON, with how often activity may change.';
 comment on function hp_private.heartbeat is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 

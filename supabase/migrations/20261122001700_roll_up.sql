@@ -162,6 +162,7 @@ $$;
 
 -- One minute of all workers. known: the part of it in which the monitor worked. counted_to: as of when history_total
 -- counts; until: as of when the workers' rows do. What came between them is spread over the time between them.
+-- note: one statement, left whole: apart, each step of it would read ten thousand workers anew.
 create or replace function hp_private.roll_minute(minute timestamptz, known tstzmultirange, counted_to timestamptz, until timestamptz)
 returns void
 language plpgsql set search_path = ''
