@@ -1,7 +1,7 @@
 -- Lastseen in one paste: for the SQL editor of a Supabase project (or psql). Safe to run again: that brings an older
 -- installation up to date, and puts back grants, policies and functions that somebody changed; no row is lost.
 -- Written by `npm run setup-sql`, never by hand. The source is supabase/migrations: the same statements, one concept a
--- file, with the comments for maintainers, which are left out here.
+-- file, with the comments for maintainers, which are left out here, as are those on what is in hp_private.
 begin;
 -- Workers beat meanwhile; rather than keep them waiting behind somebody's long query, this fails, and can be run again.
 set local lock_timeout = '10s';
@@ -9,7 +9,6 @@ set local lock_timeout = '10s';
 -- 20261122000100_member.sql
 create schema if not exists hp_private;
 
-comment on schema hp_private is 'Lastseen''s inner functions and state; not exposed by the Data API.';
 
 revoke all on schema hp_private from public;
 grant usage on schema hp_private to authenticated, service_role;
@@ -339,9 +338,6 @@ alter table hp_private.sign_in_salt enable row level security;
 
 revoke all on table hp_private.sign_in_salt from public, anon, authenticated, service_role;
 
-comment on table hp_private.sign_in_salt is 'One row: the secret of this installation by which tries to sign in find their places.';
-comment on column hp_private.sign_in_salt.id is 'Always true.';
-comment on column hp_private.sign_in_salt.salt is 'Goes before what is hashed. Made once; a new one forgets all counts.';
 
 insert into hp_private.sign_in_salt (id) values (true) on conflict (id) do nothing;
 
@@ -358,11 +354,6 @@ alter table hp_private.sign_in_try enable row level security;
 
 revoke all on table hp_private.sign_in_try from public, anon, authenticated, service_role;
 
-comment on table hp_private.sign_in_try is 'Tries to sign in within the last minutes, in a fixed number of places. Unlogged: a crash may forget them.';
-comment on column hp_private.sign_in_try.place is 'Out of the hash; who comes later takes it over.';
-comment on column hp_private.sign_in_try.who is 'SHA-256 of the salt and where the tries come from, or of that and the account.';
-comment on column hp_private.sign_in_try.tries is 'How many since then.';
-comment on column hp_private.sign_in_try.began_at is 'When the first one was.';
 
 create or replace function hp_private.sign_in_hash(what text) returns bytea
 language sql stable set search_path = ''
@@ -427,13 +418,6 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id,
-  hp_private.may_operate, hp_private.require_member, hp_private.require_operator, hp_private.require_owner,
-  hp_private.refuse, hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
-  hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
-  hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
-from public;
-revoke all on function
   public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
   public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
 from public, anon, authenticated, service_role;
@@ -446,22 +430,6 @@ grant execute on function
 to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 
-comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
-comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
-comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
-comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
-comment on function hp_private.caller_id is 'The Auth user who is asking, or null.';
-comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
-comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
-comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
-comment on function hp_private.require_owner is 'Refuses the action to everybody but owners and the secret key. Error: PT403.';
-comment on function hp_private.refuse is 'Sets the status of the response and returns its body, with the reason.';
-comment on function hp_private.require_signed_in_owner is 'Refuses everybody but owners who are signed in. Error: PT403.';
-comment on function hp_private.lock_members is 'Lets one change of members at a time go ahead, until its transaction ends.';
-comment on function hp_private.require_role_name is 'Refuses what is no role. Error: PT400.';
-comment on function hp_private.tg_hp_member__one_at_a_time is 'Lets one change of members at a time go ahead.';
-comment on function hp_private.tg_hp_member__keep_an_owner is 'Refuses to leave no owner. Error: PT409.';
-comment on function hp_private.tg_hp_member__settle_invite is 'Removes the invite of somebody who has become a member.';
 comment on function public.hp_add_member is 'Makes the Auth user with this address a member, or changes the role. Errors: PT400 role, PT404 no such user.';
 comment on function public.hp_claim_invite is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null. Errors: PT401 signed out.';
 comment on function public.hp_members is 'Members and pending invites, with addresses. Errors: PT403 not an owner.';
@@ -469,9 +437,6 @@ comment on function public.hp_invite_member is 'Invites an address, or changes w
 comment on function public.hp_withdraw_invite is 'Takes a pending invite back. Errors: PT403 not an owner; PT404 no such invite.';
 comment on function public.hp_set_member_role is 'Changes a member''s role. Errors: PT400 role; PT403 not an owner; PT404 no such member; PT409 the last owner.';
 comment on function public.hp_remove_member is 'Removes a member. Errors: PT403 not an owner; PT404 no such member; PT409 the last owner.';
-comment on function hp_private.sign_in_hash is 'Who tries, as it is kept.';
-comment on function hp_private.count_try is 'Counts a try; gives the seconds to wait where there were more than so many in a span.';
-comment on function hp_private.sign_in_limits is 'How often something may be tried within ten minutes; null for what there is not.';
 comment on function public.hp_admit_sign_in is 'Counts a try to sign in, to sign up, to have a link mailed or to use one: 0, or how many seconds to wait. Errors: PT400 network, email, kind.';
 comment on function public.hp_forget_sign_in is 'Forgets the tries for the caller''s own account from this network, after signing in.';
 
@@ -509,10 +474,6 @@ return (
   select case when jsonb_typeof(s.value) = 'number' then least(greatest(s.value::numeric, 0), 1e9) end
   from public.hp_setting s where s.key = setting.key
 );
-
-revoke all on function hp_private.setting from public;
-
-comment on function hp_private.setting is 'The number stored under a key of hp_setting, or null.';
 
 -- 20261122000300_worker.sql
 create or replace function hp_private.statuses() returns text[]
@@ -757,9 +718,6 @@ create sequence if not exists hp_private.worker_id_seq;
 create sequence if not exists hp_private.revision_seq;
 create sequence if not exists hp_private.epoch_seq;
 
-comment on sequence hp_private.worker_id_seq is 'Numbers for hp_worker_status.worker_id.';
-comment on sequence hp_private.revision_seq is 'Numbers for hp_worker_status.revision.';
-comment on sequence hp_private.epoch_seq is 'Numbers for the epochs of instances.';
 
 create or replace function hp_private.tg_hp_worker_status__number() returns trigger
 language plpgsql security definer set search_path = ''
@@ -924,15 +882,7 @@ comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
 comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
-revoke all on function
-  hp_private.statuses, hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
-from public;
 grant execute on function hp_private.statuses to authenticated, service_role;
-
-comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
-comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
-comment on function hp_private.revise is 'The new row, with a new revision where its state differs from the old one.';
-comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
 
 -- 20261122000400_group.sql
 create table if not exists public.hp_worker_group (
@@ -1018,10 +968,6 @@ create or replace trigger _500_first_revision before insert on public.hp_worker_
 create or replace trigger _500_revision before update on public.hp_worker_group
   for each row when (old.* is distinct from new.*) execute function hp_private.tg_hp_worker_group__revision();
 
-revoke all on function hp_private.tg_hp_worker_group__revision from public;
-
-comment on function hp_private.tg_hp_worker_group__revision is 'Moves the revision of a group that is new or was edited.';
-
 -- 20261122000500_monitor.sql
 create table if not exists hp_private.monitor (
   id boolean not null default true
@@ -1058,24 +1004,6 @@ create policy "members see the state of the monitor" on hp_private.monitor
 revoke all on table hp_private.monitor from public, anon, authenticated, service_role;
 grant select on table hp_private.monitor to authenticated, service_role;
 
-comment on table hp_private.monitor is 'State of the monitor, one row.';
-comment on column hp_private.monitor.id is 'Always true: there is one row.';
-comment on column hp_private.monitor.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
-comment on column hp_private.monitor.tick_at is 'When the tick last ran.';
-comment on column hp_private.monitor.overdue_after is 'How long after it beats and open pages run the next one, where nobody else has: as of its settings.';
-comment on column hp_private.monitor.ticking_since is 'Since when the tick has run without a gap.';
-comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet reported again after it fell silent together; workers are not blamed for silence before it.';
-comment on column hp_private.monitor.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
-comment on column hp_private.monitor.gap_s is 'Seconds for which it had not run then.';
-comment on column hp_private.monitor.impaired_since is 'Since when no worker is marked as crashed because the monitor itself is in doubt; null normally.';
-comment on column hp_private.monitor.digest_at is 'When the last digest was sent.';
-comment on column hp_private.monitor.viewed_until is 'Until when there is a viewer: an open page.';
-comment on column hp_private.monitor.followed_until is 'Until when a viewer follows any one worker (hp_watch_worker).';
-comment on column hp_private.monitor.logs_pruned_at is 'When old lines of logs were last removed.';
-comment on column hp_private.monitor.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
-comment on column hp_private.monitor.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
-comment on column hp_private.monitor.activity_every_s is 'Seconds between two beats with which a worker may report changed activity, so that these stay below it too.';
-comment on column hp_private.monitor.pruned_at is 'When old events and instances were last removed.';
 
 insert into public.hp_setting (key, value, description) values
   ('tick_every_s', '5', 'Seconds between two ticks; whoever schedules hp_tick() sets it to its own period.'),
@@ -1353,7 +1281,6 @@ from public.hp_worker_status w left join public.hp_worker_group g on g.worker_ty
 revoke all on table hp_private.surely_fine from public, anon, authenticated, service_role;
 grant select on table hp_private.surely_fine to authenticated, service_role;
 
-comment on view hp_private.surely_fine is 'Each worker, and until when it is alive and healthy whatever else its row holds.';
 
 create or replace function hp_private.group_health(at timestamptz)
 returns table (
@@ -1453,7 +1380,6 @@ from hp_private.surely_fine f
 revoke all on table hp_private.judged_worker from public, anon, authenticated, service_role;
 grant select on table hp_private.judged_worker to authenticated, service_role;
 
-comment on view hp_private.judged_worker is 'Each worker with its health now, and whether it is alive.';
 
 create or replace view public.hp_active_workers with (security_invoker = true) as
 select (j.worker).worker_name, (j.worker).worker_type, (j.worker).status, j.level, j.reason,
@@ -1500,11 +1426,6 @@ comment on view public.hp_active_workers is 'Workers that the last beat vouches 
 comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; paused workers and those that are not monitored are not among them.';
 comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
 
-revoke all on function
-  hp_private.epoch_ms, hp_private.words_count, hp_private.words_lasting, hp_private.words_span,
-  hp_private.words_instant, hp_private.in_words, hp_private.monitored_ms, hp_private.is_overdue, hp_private.is_alive,
-  hp_private.worker_health, hp_private.group_health
-from public;
 revoke all on function public.hp_worker_health from public, anon, authenticated, service_role;
 grant execute on function
   hp_private.epoch_ms, hp_private.words_count, hp_private.words_lasting, hp_private.words_span,
@@ -1512,18 +1433,7 @@ grant execute on function
   hp_private.worker_health, public.hp_worker_health, hp_private.group_health
 to authenticated, service_role;
 
-comment on function hp_private.epoch_ms is 'A time as JavaScript has it: whole milliseconds since 1970.';
-comment on function hp_private.words_count is '"1 minute", "2 minutes".';
-comment on function hp_private.words_lasting is 'How long something has lasted, as text, rounded down.';
-comment on function hp_private.words_span is 'How many seconds something is meant to last, as text, exactly; the second is a duration that stands beside it.';
-comment on function hp_private.words_instant is 'An instant for people.';
-comment on function hp_private.in_words is 'How long an interval lasts, as text, rounded down.';
-comment on function hp_private.monitored_ms is 'Since when a resident''s silence counts, in milliseconds since 1970.';
-comment on function hp_private.is_overdue is 'Whether a scheduled worker should have begun, or ended, its run by now.';
-comment on function hp_private.is_alive is 'Whether the last beat still vouches for a worker.';
-comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the monitor, the pause of the group.';
 comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
-comment on function hp_private.group_health is 'hp_worker_group_health at a given time.';
 
 -- 20261122000700_message.sql
 insert into public.hp_setting (key, value, description) values
@@ -1554,12 +1464,6 @@ alter table hp_private.message_budget enable row level security;
 
 revoke all on table hp_private.message_budget from public, anon, authenticated, service_role;
 
-comment on table hp_private.message_budget is 'How many messages of a kind may still be sent at once.';
-comment on column hp_private.message_budget.kind is 'Kind of message.';
-comment on column hp_private.message_budget.stored is 'Messages in store at filled_at.';
-comment on column hp_private.message_budget.filled_at is 'When stored was last worked out; -infinity before the first message, when the store is full.';
-comment on column hp_private.message_budget.sent_at is 'When the last message of the kind was sent.';
-comment on column hp_private.message_budget.bytes is 'How large the last digest or activity message was in memory.';
 
 create or replace function hp_private.take_message(
   kind text, capacity double precision, per_second double precision, spacing interval, at timestamptz
@@ -1639,7 +1543,6 @@ from public.hp_worker_status;
 revoke all on table hp_private.worker_state from public, anon, authenticated, service_role;
 grant select on table hp_private.worker_state to authenticated, service_role;
 
-comment on view hp_private.worker_state is 'The columns of a worker that snapshots and messages carry.';
 
 create or replace view hp_private.group_state with (security_invoker = true) as
 select
@@ -1650,7 +1553,6 @@ from public.hp_worker_group;
 revoke all on table hp_private.group_state from public, anon, authenticated, service_role;
 grant select on table hp_private.group_state to authenticated, service_role;
 
-comment on view hp_private.group_state is 'The columns of a group that snapshots and messages carry.';
 
 create or replace function hp_private.fleet_header(at timestamptz) returns jsonb
 language sql stable set search_path = ''
@@ -1921,28 +1823,7 @@ create policy "workers listen for their wake-up" on realtime.messages
     and (select realtime.topic()) like 'hp:wake-up:%'
   );
 
-revoke all on function
-  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
-  hp_private.count_message, hp_private.fleet_header, hp_private.fleet_chunks, hp_private.send_fleet, hp_private.send_transition,
-  hp_private.send_digest, hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
-  hp_private.tg_hp_worker_status__plain_send
-from public;
 grant execute on function hp_private.fleet_header to authenticated, service_role;
-
-comment on function hp_private.take_message is 'Takes one message of a kind out of its store; false when there is none, when the last was too recent, or when another transaction is taking one.';
-comment on function hp_private.take_transition is 'Takes one transition message out of its store, by the settings.';
-comment on function hp_private.message_every_s is 'Seconds between two messages of that size.';
-comment on function hp_private.digest_due is 'Whether it is time for a digest.';
-comment on function hp_private.count_message is 'Keeps account of a message that was sent.';
-comment on function hp_private.fleet_header is 'Head of a snapshot and of a digest.';
-comment on function hp_private.fleet_chunks is 'The lists of a message as text, in chunks.';
-comment on function hp_private.send_fleet is 'Sends one message of docs/wire.md, in chunks. Returns their size in memory, without the header.';
-comment on function hp_private.send_transition is 'Sends open pages the full state of these workers.';
-comment on function hp_private.send_digest is 'Sends open pages what happened since a time; event is digest or activity.';
-comment on function hp_private.send_changes is 'Sends what has changed of these workers, and returns how soon they may send more.';
-comment on function hp_private.send_edit is 'Sends open pages a worker that was edited.';
-comment on function hp_private.tg_hp_worker_group__send is 'Sends open pages groups that were added, edited or removed.';
-comment on function hp_private.tg_hp_worker_status__plain_send is 'Sends open pages a plain write that changed a worker''s state or activity.';
 
 -- 20261122000800_plain_write.sql
 create or replace function hp_private.scheduled_lease(
@@ -2134,22 +2015,6 @@ create or replace trigger _140_plain_schedule before update of kind, next_run_at
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_schedule();
 
-revoke all on function
-  hp_private.scheduled_lease, hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
-  hp_private.tg_hp_worker_status__plain_insert,
-  hp_private.tg_hp_worker_status__plain_beat, hp_private.tg_hp_worker_status__plain_schedule,
-  hp_private.tg_hp_worker_status__plain_breaker
-from public;
-
-comment on function hp_private.scheduled_lease is 'Until when a report vouches for a scheduled worker.';
-comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
-comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
-comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';
-comment on function hp_private.tg_hp_worker_status__plain_insert is 'A plain insert as a first beat.';
-comment on function hp_private.tg_hp_worker_status__plain_beat is 'A plain update of status or last_heartbeat as a beat.';
-comment on function hp_private.tg_hp_worker_status__plain_schedule is 'Keeps the lease of a scheduled worker in step with its schedule.';
-comment on function hp_private.tg_hp_worker_status__plain_breaker is 'Keeps circuit_breaker_open and circuit_breaker_state in step.';
-
 -- 20261122000900_worker_token.sql
 create table if not exists public.hp_worker_token (
   token_hash bytea
@@ -2215,10 +2080,6 @@ alter table hp_private.unknown_token_rate enable row level security;
 
 revoke all on table hp_private.unknown_token_rate from anon, authenticated, service_role;
 
-comment on table hp_private.unknown_token_rate is 'One row: how often unknown tokens are tried.';
-comment on column hp_private.unknown_token_rate.id is 'Always true.';
-comment on column hp_private.unknown_token_rate.since is 'When the minute began whose tries are counted; near the last try therefore.';
-comment on column hp_private.unknown_token_rate.before is 'Tries before it.';
 
 insert into hp_private.unknown_token_rate (id) values (true) on conflict (id) do nothing;
 
@@ -2242,11 +2103,6 @@ alter table hp_private.worker_token_added enable row level security;
 
 revoke all on table hp_private.worker_token_added from public, anon, authenticated, service_role;
 
-comment on table hp_private.worker_token_added is 'How many workers and processes each token has added lately.';
-comment on column hp_private.worker_token_added.token_id is 'The token.';
-comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
-comment on column hp_private.worker_token_added.names is 'Workers added since then.';
-comment on column hp_private.worker_token_added.processes is 'Processes that reported first since then.';
 
 create or replace function public.hp_create_worker_token(
   label text, name_pattern text, expires_in interval default null
@@ -2490,10 +2346,6 @@ end
 $$;
 
 revoke all on function
-  hp_private.count_refused, hp_private.count_unknown, hp_private.refuse_name, hp_private.refuse_unknown, hp_private.refuse_ended,
-  hp_private.count_added, hp_private.admit_worker
-from public;
-revoke all on function
   public.hp_create_worker_token, public.hp_revoke_worker_token, public.hp_list_worker_tokens
 from public, anon, authenticated, service_role;
 grant execute on function
@@ -2503,13 +2355,6 @@ to authenticated, service_role;
 comment on function public.hp_create_worker_token is 'Makes a worker token and returns it, this once. Errors: PT400 label, name_pattern or expires_in, PT403 not an owner.';
 comment on function public.hp_revoke_worker_token is 'Refuses a worker token from now on. Errors: PT403 not an owner, PT404 no such token.';
 comment on function public.hp_list_worker_tokens is 'Every worker token, without its hash, and how many tries there were with unknown ones. Errors: PT403 not an owner.';
-comment on function hp_private.count_refused is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
-comment on function hp_private.count_unknown is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
-comment on function hp_private.refuse_name is 'Refuses a name that a token is not for.';
-comment on function hp_private.refuse_unknown is 'Refuses a token that is none of ours.';
-comment on function hp_private.refuse_ended is 'Refuses a token that was revoked or has expired.';
-comment on function hp_private.count_added is 'Counts workers and processes that a token is about to add; returns how many of each it may not.';
-comment on function hp_private.admit_worker is 'Whether the caller may report, and under which names.';
 
 -- 20261122001000_beat.sql
 do $$
@@ -2535,7 +2380,6 @@ begin
 end
 $$;
 
-comment on type hp_private.beat is 'One beat; the fields are those of docs/wire.md.';
 
 create or replace function hp_private.beat_error(field text, problem text) returns jsonb
 language sql immutable set search_path = ''
@@ -2789,21 +2633,6 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_excess, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
-  hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
-from public;
-
-comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
-comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
-comment on function hp_private.beat_excess is 'Which text of a beat is too long or which number out of range, or null.';
-comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
-comment on function hp_private.refusal is 'The answer of a beat that is refused.';
-comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';
-comment on function hp_private.read_beats is 'Beats of a request, the answers of those that can''t be read, and what they bring besides.';
-comment on function hp_private.refuse_beats is 'Refuses the beats that are out of range or of foreign names.';
-comment on function hp_private.all_foreign is 'Whether no beat is of a name that the caller may speak for.';
-
 -- 20261122001100_job_lease.sql
 create table if not exists public.hp_job_lease (
   key text
@@ -2858,7 +2687,6 @@ where i.ended_at is null and w.instance_id is distinct from i.instance_id;
 
 revoke all on table hp_private.process_lease from public, anon, authenticated, service_role;
 
-comment on view hp_private.process_lease is 'Until when the last beat of each process vouches for it; null where it has ended.';
 
 create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
 language sql stable set search_path = ''
@@ -3048,22 +2876,11 @@ end
 $$;
 
 revoke all on function
-  hp_private.instance_lease, hp_private.release_leases_of, hp_private.dead_leases, hp_private.release_leases,
-  hp_private.claim_lease, hp_private.answer_leases, hp_private.has_enough_leases
-from public;
-revoke all on function
   public.hp_claim_lease, public.hp_release_lease, public.hp_release_dead_worker_leases
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_claim_lease, public.hp_release_lease to anon, service_role;
 grant execute on function public.hp_release_dead_worker_leases to authenticated, service_role;
 
-comment on function hp_private.instance_lease is 'Until when an instance is vouched for; null when it has ended or is not known.';
-comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has ended.';
-comment on function hp_private.dead_leases is 'The job leases of instances that are dead.';
-comment on function hp_private.release_leases is 'Releases the job leases of instances that are dead; returns how many.';
-comment on function hp_private.claim_lease is 'hp_claim_lease at a given time.';
-comment on function hp_private.answer_leases is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
-comment on function hp_private.has_enough_leases is 'Whether a worker holds so many job leases besides that of a key.';
 comment on function public.hp_claim_lease is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters, 401 and 403 by response.status.';
 comment on function public.hp_release_lease is 'Gives a job lease back; false where it was lost before. Errors: 401 and 403 by response.status.';
 comment on function public.hp_release_dead_worker_leases is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';
@@ -3281,18 +3098,9 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.silence_reason, hp_private.monitor_reason, hp_private.monitor_event, hp_private.status_event,
-  hp_private.tg_hp_worker_status__event
-from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
-comment on function hp_private.silence_reason is 'Why a worker is marked as crashed, as text.';
-comment on function hp_private.monitor_reason is 'Why the state of the monitor changed, as text.';
-comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
-comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
-comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
 comment on function public.hp_worker_events is 'Events of a worker and of the monitor, the latest first; before and before_id continue after the last one read. Errors: PT403 not a member.';
 
 -- 20261122001300_command.sql
@@ -3820,34 +3628,13 @@ end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command,
-  hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem, hp_private.reports_problem,
-  hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
-  hp_private.answer_commands, hp_private.follow_commands
-from public;
-revoke all on function
   public.hp_request_command, public.hp_worker_commands
 from public, anon, authenticated, service_role;
 grant execute on function hp_private.log_levels to authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
-comment on function hp_private.commands is 'Every command that a worker may get.';
-comment on function hp_private.log_levels is 'Levels of log lines, the worst last.';
-comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
-comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
-comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
-comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
-comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
-comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
 comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
-comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
-comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
-comment on function hp_private.command_message is 'What happened to a command, as text.';
-comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
-comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
-comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
-comment on function hp_private.follow_commands is 'Expires commands that no process took, and settles those of processes that have ended.';
 
 -- 20261122001400_action.sql
 create or replace function hp_private.record_done(
@@ -4028,7 +3815,6 @@ begin
 end
 $$;
 
-revoke all on function hp_private.record_done, hp_private.find_pause, hp_private.set_pause, hp_private.forget_seen from public;
 revoke all on function
   public.hp_pause, public.hp_unpause, public.hp_mark_seen, public.hp_stop_worker
 from public, anon, authenticated, service_role;
@@ -4036,12 +3822,8 @@ grant execute on function
   public.hp_pause, public.hp_unpause, public.hp_mark_seen, public.hp_stop_worker
 to authenticated, service_role;
 
-comment on function hp_private.record_done is 'Writes down what the database has done for somebody; returns it as a command.';
-comment on function hp_private.find_pause is 'Until when a worker or a group is paused; known: whether there is such a one.';
-comment on function hp_private.set_pause is 'hp_pause and hp_unpause.';
 comment on function public.hp_pause is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
 comment on function public.hp_unpause is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';
-comment on function hp_private.forget_seen is 'Forgets the marks of workers that are well again.';
 comment on function public.hp_mark_seen is 'Marks a worker''s trouble as seen, until its next transition. Refusals by response.status: 400, 403 not an operator, 404, 409 no trouble.';
 comment on function public.hp_stop_worker is 'Marks a worker as stopped. Errors: PT400 reason too long, PT403 not an operator, PT404 no such worker.';
 
@@ -4259,17 +4041,10 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.read_logs, hp_private.store_logs, hp_private.prune_logs, hp_private.prune_large_logs
-from public;
 revoke all on function public.hp_worker_logs from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_logs to authenticated, service_role;
 
-comment on function hp_private.read_logs is 'The lines of a beat after one, how far they go, and what is wrong with the first that can''t be read.';
-comment on function hp_private.store_logs is 'Keeps the lines that beats bring; adds to the answers how far.';
 comment on function public.hp_worker_logs is 'Last lines of a worker''s log, oldest first: {lines, more}. level: that and worse. before: an id. Errors: PT400 level, PT403 not a member.';
-comment on function hp_private.prune_logs is 'Removes lines that are too old, or too many.';
-comment on function hp_private.prune_large_logs is 'prune_logs() where the table has grown large since it last ran.';
 
 -- 20261122001600_history.sql
 create table if not exists public.hp_worker_bucket (
@@ -4345,16 +4120,6 @@ create policy "members see where the history stands" on hp_private.history
 revoke all on table hp_private.history from public, anon, authenticated, service_role;
 grant select on table hp_private.history to authenticated, service_role;
 
-comment on table hp_private.history is 'Where the roll-up of the history stands, one row.';
-comment on column hp_private.history.id is 'Always true: there is one row.';
-comment on column hp_private.history.kept_since is 'When it began: the first tick.';
-comment on column hp_private.history.minutes_to is 'The end of the last minute that was rolled up.';
-comment on column hp_private.history.counted_to is 'As of when the totals in history_total count.';
-comment on column hp_private.history.hours_to is 'The end of the last hour that was made of its minutes.';
-comment on column hp_private.history.days_to is 'The end of the last day that was made of its hours.';
-comment on column hp_private.history.swept_at is 'When what is too old or too much was last removed.';
-comment on column hp_private.history.failed_at is 'Since when the roll-up fails; null normally.';
-comment on column hp_private.history.failure is 'What it failed with last.';
 
 create table if not exists hp_private.history_total (
   block bigint
@@ -4367,10 +4132,6 @@ alter table hp_private.history_total enable row level security;
 
 revoke all on table hp_private.history_total from public, anon, authenticated, service_role;
 
-comment on table hp_private.history_total is 'Lifetime totals that the history holds already, 128 workers to a row.';
-comment on column hp_private.history_total.block is 'Which 128 workers: worker_id / 128.';
-comment on column hp_private.history_total.jobs is 'Of jobs_processed.';
-comment on column hp_private.history_total.errors is 'Of error_count.';
 
 create table if not exists hp_private.history_sample (
   at timestamptz
@@ -4386,13 +4147,6 @@ alter table hp_private.history_sample enable row level security;
 
 revoke all on table hp_private.history_sample from public, anon, authenticated, service_role;
 
-comment on table hp_private.history_sample is 'The load that beats reported since the tick before, for the minutes that are not rolled up yet.';
-comment on column hp_private.history_sample.at is 'The tick.';
-comment on column hp_private.history_sample.worker_ids is 'Workers that reported.';
-comment on column hp_private.history_sample.minutes is 'In which minute, counted since the epoch.';
-comment on column hp_private.history_sample.cpu is 'cpu_percent.';
-comment on column hp_private.history_sample.memory is 'memory_percent.';
-comment on column hp_private.history_sample.lag is 'event_loop_lag_ms.';
 
 insert into public.hp_setting (key, value, description) values
   ('history_minutes_hours', '48', 'Hours for which the history is kept by the minute.'),
@@ -4425,7 +4179,6 @@ alter table hp_private.worker_bucket_86400 enable row level security;
 
 revoke all on table hp_private.worker_bucket_86400 from public, anon, authenticated, service_role;
 
-comment on table hp_private.worker_bucket_86400 is 'Days of hp_worker_bucket.';
 
 create or replace function hp_private.block_ends(block bigint, out hours_to timestamptz, out days_to timestamptz)
 language plpgsql stable set search_path = ''
@@ -4651,10 +4404,6 @@ language sql stable set search_path = ''
 return hp_private.throughput(now());
 
 revoke all on function
-  hp_private.history_partition, hp_private.block_ends, hp_private.worker_steps, hp_private.worker_days,
-  hp_private.uptime, hp_private.history_ends, hp_private.worker_history, hp_private.sparks, hp_private.throughput
-from public;
-revoke all on function
   public.hp_worker_history, public.hp_sparks, public.hp_throughput
 from public, anon, authenticated, service_role;
 grant execute on function
@@ -4663,15 +4412,6 @@ grant execute on function
   public.hp_throughput
 to authenticated, service_role;
 
-comment on function hp_private.history_partition is 'Name and bounds of the partition for a step of so many seconds at a time.';
-comment on function hp_private.block_ends is 'Up to where the hours and days of a block are made.';
-comment on function hp_private.worker_steps is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet. 300: minutes, and where they are gone hours, spread.';
-comment on function hp_private.worker_days is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
-comment on function hp_private.uptime is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known, of the whole also where less than three hours are.';
-comment on function hp_private.history_ends is 'The end of the last minute that can be expected in the history.';
-comment on function hp_private.worker_history is 'hp_worker_history at a given time.';
-comment on function hp_private.sparks is 'hp_sparks at a given time.';
-comment on function hp_private.throughput is 'hp_throughput at a given time.';
 comment on function public.hp_worker_history is 'One worker''s history over 1h, 24h, 7d or 90d, in columns, and its uptime on each of 90 days. Null where nothing is known. Errors: PT400 range, PT403 not a member, PT404 no such worker.';
 comment on function public.hp_sparks is 'Jobs a minute of up to 200 workers, by worker_id, over the last hour. Errors: PT400 too many, PT403 not a member.';
 comment on function public.hp_throughput is 'Jobs a minute of the whole fleet over the last hour. Errors: PT403 not a member.';
@@ -5070,25 +4810,6 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.make_history_room, hp_private.sweep_history, hp_private.monitored, hp_private.seconds_of,
-  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes, hp_private.pack_history,
-  hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
-from public;
-
-comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';
-comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings allow.';
-comment on function hp_private.monitored is 'When the monitor worked, within a stretch of time.';
-comment on function hp_private.seconds_of is 'How long stretches of time are together.';
-comment on function hp_private.phases is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
-comment on function hp_private.sample_load is 'Stores the load that beats reported since the last tick.';
-comment on function hp_private.roll_minute is 'Writes one minute of all workers.';
-comment on function hp_private.roll_minutes is 'Writes the minutes that are over and not written yet, five at the most.';
-comment on function hp_private.pack_history is 'Makes a longer step of a block out of shorter ones.';
-comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; returns whether all are done.';
-comment on function hp_private.pack_steps is 'Makes the hours and days that are over.';
-comment on function hp_private.keep_history is 'Rolls up what is over and removes what is old; whatever happens, it never fails.';
-
 -- 20261122001800_page.sql
 create or replace function public.hp_fleet() returns jsonb
 language plpgsql stable set search_path = ''
@@ -5177,11 +4898,6 @@ alter table hp_private.followed_worker enable row level security;
 
 revoke all on table hp_private.followed_worker from public, anon, authenticated, service_role;
 
-comment on table hp_private.followed_worker is 'Workers with an open page of their own.';
-comment on column hp_private.followed_worker.worker_name is 'The worker.';
-comment on column hp_private.followed_worker.until is 'Until when the page is taken for open.';
-comment on column hp_private.followed_worker.log_id is 'Last line of its log that was sent.';
-comment on column hp_private.followed_worker.sent_at is 'When lines were last sent.';
 
 create or replace function public.hp_watch_worker(worker_name text) returns jsonb
 language plpgsql security definer set search_path = ''
@@ -5413,11 +5129,6 @@ end
 $$;
 
 revoke all on function
-  hp_private.send_logs, hp_private.send_to_followers, hp_private.tg_hp_worker_event__send,
-  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job,
-  hp_private.object_rights
-from public;
-revoke all on function
   public.hp_fleet, public.hp_worker_page, public.hp_watch_worker, public.hp_diagnosis
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_fleet, public.hp_worker_page, public.hp_watch_worker to authenticated, service_role;
@@ -5426,14 +5137,6 @@ grant execute on function public.hp_diagnosis to service_role;
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
 comment on function public.hp_worker_page is 'One worker at one instant: header, it and those of its group, and what only its own page shows. Errors: PT403 not a member.';
 comment on function public.hp_watch_worker is 'Follows a worker for 150 s: messages on its channel flow only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
-comment on function hp_private.send_logs is 'Sends new lines of these workers, or of all, to their followers.';
-comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where it has followers.';
-comment on function hp_private.tg_hp_worker_event__send is 'Sends a worker''s new event to its followers.';
-comment on function hp_private.tg_hp_worker_command__send is 'Sends a worker''s command that is new or has moved on to its followers.';
-comment on function hp_private.answer_followed is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
-comment on function hp_private.follow_workers is 'Sends lines that were not sent yet; forgets followers that are gone.';
-comment on function hp_private.cron_job is 'The job of pg_cron that runs the tick, or null.';
-comment on function hp_private.object_rights is 'Roles that may use each of our functions, tables and views.';
 comment on function public.hp_diagnosis is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
 
 -- 20261122001900_public_page.sql
@@ -5646,7 +5349,6 @@ begin
 end
 $$;
 
-revoke all on function hp_private.public_words, hp_private.bar from public;
 revoke all on function
   public.hp_public_status, public.hp_set_public_page, public.hp_bar, public.hp_create_embed_key,
   public.hp_revoke_embed_key, public.hp_set_frame_ancestors
@@ -5656,10 +5358,8 @@ grant execute on function
   public.hp_set_public_page, public.hp_create_embed_key, public.hp_revoke_embed_key, public.hp_set_frame_ancestors
 to authenticated, service_role;
 
-comment on function hp_private.public_words is 'A rule of hp_worker_health as a text for the public.';
 comment on function public.hp_public_status is 'Name, level, words, last_seen and uptime of the workers marked public; null while the public page is off. Anyone may ask.';
 comment on function public.hp_set_public_page is 'Shows or hides the public page, and marks exactly these workers public. Errors: PT400 null, PT403 not an owner.';
-comment on function hp_private.bar is 'What the status line is computed from, at a time.';
 comment on function public.hp_bar is 'What the status line is computed from, for a member or the holder of an embed key. Errors: PT401 no such key, PT403 not a member.';
 comment on function public.hp_create_embed_key is 'Makes a key for the status line and returns it, this once. Errors: PT400 label, PT403 not an owner.';
 comment on function public.hp_revoke_embed_key is 'Removes a key for the status line; whether there was one. Errors: PT403 not an owner.';
@@ -6089,22 +5789,6 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.stretch_step, hp_private.pace_fleet, hp_private.apply_steady, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
-  hp_private.note_superseded, hp_private.may_take_row, hp_private.register, hp_private.admit_beat
-from public;
-
-comment on function hp_private.stretch_step is 'By how much to stretch intervals where so much is needed and so much is in force.';
-comment on function hp_private.pace_fleet is 'By how much the intervals of so many workers are to be stretched, and how often one may report changed activity. load: beats a second without any stretch.';
-comment on function hp_private.apply_steady is 'Applies the beats that say nothing new, of instances that hold their worker''s row; one beat per worker. Returns the answers, null at the places of the others.';
-comment on function hp_private.apply_beats is 'Applies the beats of instances that hold their worker''s row; one beat per worker. group_intervals: seconds by worker_type, or null. Returns their places in the array, and their answers.';
-comment on function hp_private.credit is 'Adds to a worker''s lifetime counts what one of its instances did.';
-comment on function hp_private.hand_over is 'Moves a worker''s row to another instance.';
-comment on function hp_private.note_superseded is 'Records a beat of an instance that does not hold the row.';
-comment on function hp_private.may_take_row is 'Whether an instance takes its worker''s row with a beat.';
-comment on function hp_private.register is 'Gives a new instance its epoch, and counts what it has done.';
-comment on function hp_private.admit_beat is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';
-
 -- 20261122002100_silence.sql
 create table if not exists hp_private.mass_silence (
   heartbeat_interval_s double precision,
@@ -6120,13 +5804,6 @@ alter table hp_private.mass_silence enable row level security;
 
 revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
 
-comment on table hp_private.mass_silence is 'Workers of a like lease of which none is marked as crashed, for less than half of all that should have reported did.';
-comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
-comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
-comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
-comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have reported.';
-comment on column hp_private.mass_silence.expected is 'How many should have been.';
-comment on column hp_private.mass_silence.reporting is 'How many were.';
 
 create or replace function hp_private.doubt_window_s(heartbeat_interval_s double precision, lost_after_intervals double precision)
 returns double precision
@@ -6364,19 +6041,6 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.doubt_window_s, hp_private.patience, hp_private.note_mass_silence, hp_private.mark_crashed,
-  hp_private.find_silent, hp_private.give_up, hp_private.judge_silence
-from public;
-
-comment on function hp_private.doubt_window_s is 'Seconds within which the others should have reported before one with such a lease is marked as crashed.';
-comment on function hp_private.patience is 'How long after an outage of ours a resident has to report again.';
-comment on function hp_private.note_mass_silence is 'Records where much of the fleet has fallen silent together.';
-comment on function hp_private.mark_crashed is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
-comment on function hp_private.find_silent is 'Whose time has run out, and since when the monitor is in doubt, if it is.';
-comment on function hp_private.give_up is 'Marks workers as crashed, and speaks for those that fell silent together in one event.';
-comment on function hp_private.judge_silence is 'Marks those whose time has run out, and returns whether the monitor is in doubt.';
-
 -- 20261122002200_clean_up.sql
 insert into public.hp_setting (key, value, description) values
   ('cleanup_after_s', '86400', 'Seconds after which stopped and crashed workers that are not expected are removed; 0: never.'),
@@ -6453,12 +6117,9 @@ begin
 end
 $$;
 
-revoke all on function hp_private.cleanup_stale_workers, hp_private.prune from public;
 revoke all on function public.hp_cleanup_stale_workers from public, anon, authenticated, service_role;
 grant execute on function public.hp_cleanup_stale_workers to authenticated, service_role;
 
-comment on function hp_private.cleanup_stale_workers is 'Removes workers that ended long ago and are not expected; returns their names or null.';
-comment on function hp_private.prune is 'Removes old events, ended instances, stale workers and tokens that ended long ago, once an hour.';
 comment on function public.hp_cleanup_stale_workers is 'Removes stopped and crashed workers that are not expected and have been so for older_than. Returns {removed, names}. Errors: PT400 older_than, PT403 not an operator.';
 
 -- 20261122002300_tick.sql
@@ -6682,24 +6343,12 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tidy, hp_private.note_tick,
-  hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick
-from public;
 revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
 grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
 
-comment on function hp_private.look is 'What the tick has to do, and how much the fleet beats.';
-comment on function hp_private.settle_conflicts is 'Ends the conflicts of names that are over.';
-comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
-comment on function hp_private.tidy is 'Ends what is over, and removes what is too old.';
-comment on function hp_private.note_tick is 'Writes down the state of the monitor after a tick; returns whether a digest is due.';
-comment on function hp_private.tick is 'hp_tick at a given time.';
-comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
 comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
 comment on function public.hp_watch is 'Announces a viewer for 150 s: messages flow only then. Call once a minute. Errors: PT403 not a member.';
-comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns the outcome as text. Safe to run again.';
 
 -- 20261122002400_heartbeat.sql
 create or replace function hp_private.refuse_added(
@@ -6941,22 +6590,12 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.call_state,
-  hp_private.answer_pacing, hp_private.heartbeat
-from public;
 revoke all on function public.hp_heartbeat from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat to anon, service_role;
 
-comment on function hp_private.refuse_added is 'Refuses beats that would add more than their token may.';
-comment on function hp_private.lock_workers is 'Makes the workers of new names and locks all workers of a request, in the order of their names.';
-comment on function hp_private.apply_others is 'Applies the beats that apply_steady() left, or refuses them.';
-comment on function hp_private.answer_more is 'Takes what beats bring besides, and adds to the answers what waits for their workers.';
-comment on function hp_private.call_state is 'What a call of workers needs to know of the monitor and the settings.';
-comment on function hp_private.answer_pacing is 'The answers as JSON, with how often activity may change.';
-comment on function hp_private.heartbeat is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
+revoke all on all functions in schema hp_private from public;
 commit;
 
 select 'Lastseen is set up. hp_tick() is ' || hp_private.schedule_tick() || '.' as done,
