@@ -882,6 +882,23 @@ comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
 comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
+create or replace function hp_private.scheduled_lease(
+  status text, heard timestamptz, next_run_at timestamptz, grace_s double precision, max_run_s double precision,
+  lasts_s double precision, run_until timestamptz
+) returns timestamptz
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return case
+    when status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
+    when status in ('unknown', 'crashed') then null
+    when status = 'error' then greatest(heard + make_interval(secs => greatest(lasts_s, max_run_s)),
+      next_run_at + make_interval(secs => grace_s))
+    else coalesce(run_until, heard + make_interval(secs => greatest(lasts_s, max_run_s)))
+  end;
+end
+$$;
+
 grant execute on function hp_private.statuses to authenticated, service_role;
 
 -- 20261122000400_group.sql
@@ -1826,23 +1843,6 @@ create policy "workers listen for their wake-up" on realtime.messages
 grant execute on function hp_private.fleet_header to authenticated, service_role;
 
 -- 20261122000800_plain_write.sql
-create or replace function hp_private.scheduled_lease(
-  status text, heard timestamptz, next_run_at timestamptz, grace_s double precision, max_run_s double precision,
-  lasts_s double precision, run_until timestamptz
-) returns timestamptz
-language plpgsql stable set search_path = ''
-as $$
-begin
-  return case
-    when status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
-    when status in ('unknown', 'crashed') then null
-    when status = 'error' then greatest(heard + make_interval(secs => greatest(lasts_s, max_run_s)),
-      next_run_at + make_interval(secs => grace_s))
-    else coalesce(run_until, heard + make_interval(secs => greatest(lasts_s, max_run_s)))
-  end;
-end
-$$;
-
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz

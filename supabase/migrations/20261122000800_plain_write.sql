@@ -3,27 +3,7 @@
 -- application_name that they have done all this themselves: a setting that ends with the function, and the only free
 -- text that somebody who is no superuser may put on one (the owner on a hosted project may not name one of our own).
 
--- Until when a report vouches for a worker whose process needs not stay: between its runs until the next one and its grace,
--- in a run as long as that may last. run_until: where the report only goes on with a run that began before. lasts_s: the lease
--- that a resident would have, for a run may be shorter than that. No report of such a worker's crash vouches for it.
-create or replace function hp_private.scheduled_lease(
-  status text, heard timestamptz, next_run_at timestamptz, grace_s double precision, max_run_s double precision,
-  lasts_s double precision, run_until timestamptz
-) returns timestamptz
-language plpgsql stable set search_path = ''
-as $$
-begin
-  return case
-    when status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
-    when status in ('unknown', 'crashed') then null
-    -- Between its runs after one that failed.
-    when status = 'error' then greatest(heard + make_interval(secs => greatest(lasts_s, max_run_s)),
-      next_run_at + make_interval(secs => grace_s))
-    else coalesce(run_until, heard + make_interval(secs => greatest(lasts_s, max_run_s)))
-  end;
-end
-$$;
-
+-- How long a report of a time vouches for a worker; run_until where it only goes on with a run that it began before.
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
@@ -207,13 +187,12 @@ create or replace trigger _140_plain_schedule before update of kind, next_run_at
   execute function hp_private.tg_hp_worker_status__plain_schedule();
 
 revoke all on function
-  hp_private.scheduled_lease, hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
+  hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
   hp_private.tg_hp_worker_status__plain_insert,
   hp_private.tg_hp_worker_status__plain_beat, hp_private.tg_hp_worker_status__plain_schedule,
   hp_private.tg_hp_worker_status__plain_breaker
 from public;
 
-comment on function hp_private.scheduled_lease is 'Until when a report vouches for a scheduled worker.';
 comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
 comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
 comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';

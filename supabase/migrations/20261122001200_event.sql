@@ -1,4 +1,4 @@
--- What changed: the revision of a worker moves when its state changes, and every transition leaves an event.
+-- What changed: every transition of a worker or of the monitor leaves an event.
 
 insert into public.hp_setting (key, value, description) values
   ('event_days', '90', 'Days for which events are kept.'),
