@@ -882,16 +882,17 @@ comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
 comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
-create or replace function hp_private.scheduled_lease(
-  status text, heard timestamptz, next_run_at timestamptz, grace_s double precision, max_run_s double precision,
-  lasts_s double precision, run_until timestamptz
+create or replace function hp_private.lease_end(
+  kind text, status text, heard timestamptz, lasts_s double precision, next_run_at timestamptz, grace_s double precision,
+  max_run_s double precision, run_until timestamptz
 ) returns timestamptz
 language plpgsql stable set search_path = ''
 as $$
 begin
   return case
-    when status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
-    when status in ('unknown', 'crashed') then null
+    when kind = 'scheduled' and status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
+    when status in ('unknown', 'stopped', 'crashed') then null
+    when kind = 'resident' then heard + make_interval(secs => lasts_s)
     when status = 'error' then greatest(heard + make_interval(secs => greatest(lasts_s, max_run_s)),
       next_run_at + make_interval(secs => grace_s))
     else coalesce(run_until, heard + make_interval(secs => greatest(lasts_s, max_run_s)))
@@ -1846,18 +1847,9 @@ grant execute on function hp_private.fleet_header to authenticated, service_role
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
-language plpgsql stable set search_path = ''
-as $$
-declare
-  v_lasts_s constant double precision := worker.lost_after_intervals * worker.heartbeat_interval_s;
-begin
-  return case
-    when worker.kind = 'scheduled' then hp_private.scheduled_lease(worker.status, heard, worker.next_run_at, worker.grace_s,
-      worker.max_run_s, v_lasts_s, run_until)
-    when worker.status not in ('unknown', 'stopped', 'crashed') then heard + make_interval(secs => v_lasts_s)
-  end;
-end
-$$;
+language sql stable set search_path = ''
+return hp_private.lease_end(worker.kind, worker.status, heard, worker.lost_after_intervals * worker.heartbeat_interval_s,
+  worker.next_run_at, worker.grace_s, worker.max_run_s, run_until);
 
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
 language sql immutable set search_path = ''
@@ -5395,6 +5387,24 @@ begin
 end
 $$;
 
+create or replace function hp_private.answered_interval(
+  stretch double precision, override_s double precision, group_intervals jsonb, worker_type text, wanted_s double precision
+) returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return least(3600, stretch * coalesce(override_s, (group_intervals ->> worker_type)::double precision, wanted_s));
+end
+$$;
+
+create or replace function hp_private.next_due(before timestamptz, in_ms bigint, at timestamptz) returns timestamptz
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return case in_ms when 0 then least(before, at) else coalesce(at + make_interval(secs => in_ms / 1000.0), before) end;
+end
+$$;
+
 create or replace function hp_private.apply_steady(
   beats hp_private.beat[], answers jsonb[], at timestamptz, stretch double precision, group_intervals jsonb, names_like text
 )
@@ -5488,25 +5498,19 @@ begin
     status_since = case when w.status = b.status then w.status_since else apply_beats.at end,
     status_reason = b.status_reason,
     last_heartbeat = greatest(w.last_heartbeat, apply_beats.at),
-    (heartbeat_interval_s, next_run_at, lease_expires_at) = (
-      select n.interval_s, n.run_at, case
-        when coalesce(b.kind, w.kind) = 'scheduled' then hp_private.scheduled_lease(b.status, apply_beats.at, n.run_at,
-          coalesce(b.grace_s, w.grace_s), coalesce(b.max_run_s, w.max_run_s), w.lost_after_intervals * n.interval_s, case
-            when w.status in ('starting', 'processing', 'running', 'stopping') and (b.last_run_age_ms is null
-              or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at) then w.lease_expires_at
-          end)
-        when b.status not in ('stopped', 'crashed') then
-          apply_beats.at + make_interval(secs => w.lost_after_intervals * n.interval_s)
-      end
-      from (select
-        greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-          w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-          b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))) as interval_s,
-        case
-          when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-          else coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
-        end as run_at) n),
+    heartbeat_interval_s = greatest(b.heartbeat_interval_s, hp_private.answered_interval(apply_beats.stretch, w.interval_override_s,
+      apply_beats.group_intervals, coalesce(b.worker_type, w.worker_type),
+      coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
     requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
+    lease_expires_at = hp_private.lease_end(coalesce(b.kind, w.kind), b.status, apply_beats.at,
+      w.lost_after_intervals * greatest(b.heartbeat_interval_s, hp_private.answered_interval(apply_beats.stretch,
+        w.interval_override_s, apply_beats.group_intervals, coalesce(b.worker_type, w.worker_type),
+        coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
+      hp_private.next_due(w.next_run_at, b.next_run_in_ms, apply_beats.at),
+      coalesce(b.grace_s, w.grace_s), coalesce(b.max_run_s, w.max_run_s), case
+        when w.status in ('starting', 'processing', 'running', 'stopping') and (b.last_run_age_ms is null
+          or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at) then w.lease_expires_at
+      end),
     clock_skew_ms = coalesce(round(b.sent_at_ms - extract(epoch from apply_beats.at)::double precision * 1000), w.clock_skew_ms),
     worker_type = coalesce(b.worker_type, w.worker_type),
     description = coalesce(b.description, w.description),
@@ -5542,6 +5546,7 @@ begin
     last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
     processed_count = coalesce(b.processed_count, w.processed_count),
     last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
+    next_run_at = hp_private.next_due(w.next_run_at, b.next_run_in_ms, apply_beats.at),
     grace_s = coalesce(b.grace_s, w.grace_s),
     max_run_s = coalesce(b.max_run_s, w.max_run_s),
     schedule = coalesce(b.schedule, w.schedule),
@@ -5585,8 +5590,8 @@ begin
   where w.worker_name = b.worker_name and w.instance_id = b.instance_id and b.sequence > w.sequence
   returning b.ordinality, jsonb_build_object(
     'worker_name', w.worker_name, 'ok', true, 'epoch', w.epoch, 'current', true, 'sequence', w.sequence,
-    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)));
+    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', hp_private.answered_interval(
+      apply_beats.stretch, w.interval_override_s, apply_beats.group_intervals, w.worker_type, w.requested_interval_s));
 end
 $$;
 
@@ -5743,9 +5748,9 @@ begin
   select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
   v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
     and v_worker.status not in ('unknown', 'stopped', 'crashed');
-  v_interval := least(3600, stretch * coalesce(
-    v_worker.interval_override_s, (group_intervals ->> coalesce(beat.worker_type, v_worker.worker_type))::double precision,
-    beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
+  v_interval := hp_private.answered_interval(stretch, v_worker.interval_override_s,
+    group_intervals, coalesce(beat.worker_type, v_worker.worker_type),
+    coalesce(beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
   v_lease_until := case
     when beat.status not in ('stopped', 'crashed') then
       at + make_interval(secs => v_worker.lost_after_intervals * greatest(v_interval, beat.heartbeat_interval_s))

@@ -443,19 +443,20 @@ comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
 comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
--- Until when a report vouches for a worker whose process needs not stay: between its runs until the next one and its grace,
--- in a run as long as that may last. run_until: where the report only goes on with a run that began before. lasts_s: the lease
--- that a resident would have, for a run may be shorter than that. No report of such a worker's crash vouches for it.
-create or replace function hp_private.scheduled_lease(
-  status text, heard timestamptz, next_run_at timestamptz, grace_s double precision, max_run_s double precision,
-  lasts_s double precision, run_until timestamptz
+-- Until when a report vouches for a worker. A resident: for lasts_s, its lease. A scheduled worker needs not stay: between its
+-- runs until the next one and its grace; in a run for as long as that may last, and no shorter than its lease. run_until:
+-- where the report only goes on with a run that began before.
+create or replace function hp_private.lease_end(
+  kind text, status text, heard timestamptz, lasts_s double precision, next_run_at timestamptz, grace_s double precision,
+  max_run_s double precision, run_until timestamptz
 ) returns timestamptz
 language plpgsql stable set search_path = ''
 as $$
 begin
   return case
-    when status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
-    when status in ('unknown', 'crashed') then null
+    when kind = 'scheduled' and status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
+    when status in ('unknown', 'stopped', 'crashed') then null
+    when kind = 'resident' then heard + make_interval(secs => lasts_s)
     -- Between its runs after one that failed.
     when status = 'error' then greatest(heard + make_interval(secs => greatest(lasts_s, max_run_s)),
       next_run_at + make_interval(secs => grace_s))
@@ -465,12 +466,12 @@ end
 $$;
 
 revoke all on function
-  hp_private.scheduled_lease, hp_private.statuses, hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
+  hp_private.lease_end, hp_private.statuses, hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
 from public;
 grant execute on function hp_private.statuses to authenticated, service_role;
 
 comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
-comment on function hp_private.scheduled_lease is 'Until when a report vouches for a scheduled worker.';
+comment on function hp_private.lease_end is 'Until when a report vouches for a worker.';
 comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
 comment on function hp_private.revise is 'The new row, with a new revision where its state differs from the old one.';
 comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';

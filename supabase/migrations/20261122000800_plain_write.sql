@@ -7,18 +7,9 @@
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
-language plpgsql stable set search_path = ''
-as $$
-declare
-  v_lasts_s constant double precision := worker.lost_after_intervals * worker.heartbeat_interval_s;
-begin
-  return case
-    when worker.kind = 'scheduled' then hp_private.scheduled_lease(worker.status, heard, worker.next_run_at, worker.grace_s,
-      worker.max_run_s, v_lasts_s, run_until)
-    when worker.status not in ('unknown', 'stopped', 'crashed') then heard + make_interval(secs => v_lasts_s)
-  end;
-end
-$$;
+language sql stable set search_path = ''
+return hp_private.lease_end(worker.kind, worker.status, heard, worker.lost_after_intervals * worker.heartbeat_interval_s,
+  worker.next_run_at, worker.grace_s, worker.max_run_s, run_until);
 
 -- A total at or above the lifetime stored is as written. One below it means a restart: what has come since is added.
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
