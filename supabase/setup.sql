@@ -902,7 +902,7 @@ $$;
 
 grant execute on function hp_private.statuses to authenticated, service_role;
 
--- 20261122000400_group.sql
+
 create table if not exists public.hp_worker_group (
   worker_type text
     constraint hp_worker_group_pkey primary key
@@ -4408,7 +4408,6 @@ comment on function public.hp_worker_history is 'One worker''s history over 1h, 
 comment on function public.hp_sparks is 'Jobs a minute of up to 200 workers, by worker_id, over the last hour. Errors: PT400 too many, PT403 not a member.';
 comment on function public.hp_throughput is 'Jobs a minute of the whole fleet over the last hour. Errors: PT403 not a member.';
 
--- 20261122001700_roll_up.sql
 create or replace function hp_private.make_history_room(step_s integer, at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
