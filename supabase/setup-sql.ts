@@ -10,7 +10,7 @@ export const setupFile = join(import.meta.dirname, 'setup.sql');
 const before = `-- Lastseen in one paste: for the SQL editor of a Supabase project (or psql). Safe to run again: that brings an older
 -- installation up to date, and puts back grants, policies and functions that somebody changed; no row is lost.
 -- Written by \`npm run setup-sql\`, never by hand. The source is supabase/migrations: the same statements, one concept a
--- file, with the comments for maintainers, which are left out here.
+-- file, with the comments for maintainers, which are left out here, as are those on what is in hp_private.
 begin;
 -- Workers beat meanwhile; rather than keep them waiting behind somebody's long query, this fails, and can be run again.
 set local lock_timeout = '10s';
@@ -18,6 +18,7 @@ set local lock_timeout = '10s';
 
 // The SQL editor shows what the last statement gives.
 const after = `
+revoke all on all functions in schema hp_private from public;
 commit;
 
 select 'Lastseen is set up. hp_tick() is ' || hp_private.schedule_tick() || '.' as done,
@@ -34,13 +35,24 @@ export function withoutComments(sql: string): string {
     .replaceAll(/\n{3,}/g, '\n\n');
 }
 
+/**
+ * SQL without what a paste in one transaction can do without: the comments on what is in hp_private, which only maintainers
+ * look at, and the lists of its functions that nobody may call, for which one statement at the end does.
+ */
+function withoutInnerParts(sql: string): string {
+  return sql
+    .replaceAll(/^comment on \w+ hp_private\b\S* is '(?:[^']|'')*';\n/gm, '')
+    .replaceAll(/^revoke all on function\s+(?:hp_private\.\w+,?\s+)+from public;\n/gm, '');
+}
+
 /** The text of setup.sql, as it should be. */
 export function setupSql(): string {
   const files = readdirSync(folder)
     .filter((file) => /^\d+_.+\.sql$/.test(file))
     .sort();
   const texts = files.map(
-    (file) => `\n-- ${file}\n${withoutComments(readFileSync(join(folder, file), 'utf8')).trim()}\n`,
+    (file) =>
+      `\n-- ${file}\n${withoutInnerParts(withoutComments(readFileSync(join(folder, file), 'utf8'))).trim()}\n`,
   );
   return before + texts.join('') + after;
 }

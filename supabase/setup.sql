@@ -1,7 +1,7 @@
 -- Lastseen in one paste: for the SQL editor of a Supabase project (or psql). Safe to run again: that brings an older
 -- installation up to date, and puts back grants, policies and functions that somebody changed; no row is lost.
 -- Written by `npm run setup-sql`, never by hand. The source is supabase/migrations: the same statements, one concept a
--- file, with the comments for maintainers, which are left out here.
+-- file, with the comments for maintainers, which are left out here, as are those on what is in hp_private.
 begin;
 -- Workers beat meanwhile; rather than keep them waiting behind somebody's long query, this fails, and can be run again.
 set local lock_timeout = '10s';
@@ -9,7 +9,6 @@ set local lock_timeout = '10s';
 -- 20261122000100_member.sql
 create schema if not exists hp_private;
 
-comment on schema hp_private is 'Lastseen''s inner functions and state; not exposed by the Data API.';
 
 revoke all on schema hp_private from public;
 grant usage on schema hp_private to authenticated, service_role;
@@ -339,9 +338,6 @@ alter table hp_private.sign_in_salt enable row level security;
 
 revoke all on table hp_private.sign_in_salt from public, anon, authenticated, service_role;
 
-comment on table hp_private.sign_in_salt is 'One row: the secret of this installation by which tries to sign in find their places.';
-comment on column hp_private.sign_in_salt.id is 'Always true.';
-comment on column hp_private.sign_in_salt.salt is 'Goes before what is hashed. Made once; a new one forgets all counts.';
 
 insert into hp_private.sign_in_salt (id) values (true) on conflict (id) do nothing;
 
@@ -358,11 +354,6 @@ alter table hp_private.sign_in_try enable row level security;
 
 revoke all on table hp_private.sign_in_try from public, anon, authenticated, service_role;
 
-comment on table hp_private.sign_in_try is 'Tries to sign in within the last minutes, in a fixed number of places. Unlogged: a crash may forget them.';
-comment on column hp_private.sign_in_try.place is 'Out of the hash; who comes later takes it over.';
-comment on column hp_private.sign_in_try.who is 'SHA-256 of the salt and where the tries come from, or of that and the account.';
-comment on column hp_private.sign_in_try.tries is 'How many since then.';
-comment on column hp_private.sign_in_try.began_at is 'When the first one was.';
 
 create or replace function hp_private.sign_in_hash(what text) returns bytea
 language sql stable set search_path = ''
@@ -427,13 +418,6 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id,
-  hp_private.may_operate, hp_private.require_member, hp_private.require_operator, hp_private.require_owner,
-  hp_private.refuse, hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
-  hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
-  hp_private.tg_hp_member__settle_invite, hp_private.sign_in_hash, hp_private.count_try, hp_private.sign_in_limits
-from public;
-revoke all on function
   public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
   public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
 from public, anon, authenticated, service_role;
@@ -446,22 +430,6 @@ grant execute on function
 to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 
-comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
-comment on function hp_private.member_role is 'The caller''s role, or null for somebody who is no member or was signed out.';
-comment on function hp_private.is_member is 'Whether the caller is a member, in any role, and not signed out.';
-comment on function hp_private.caller_role is 'Who is asking: owner, operator, viewer, stranger or secret key.';
-comment on function hp_private.caller_id is 'The Auth user who is asking, or null.';
-comment on function hp_private.may_operate is 'Whether the caller is an operator, an owner or the secret key.';
-comment on function hp_private.require_member is 'Refuses strangers. Error: PT403.';
-comment on function hp_private.require_operator is 'Refuses the action to viewers and strangers. Error: PT403.';
-comment on function hp_private.require_owner is 'Refuses the action to everybody but owners and the secret key. Error: PT403.';
-comment on function hp_private.refuse is 'Sets the status of the response and returns its body, with the reason.';
-comment on function hp_private.require_signed_in_owner is 'Refuses everybody but owners who are signed in. Error: PT403.';
-comment on function hp_private.lock_members is 'Lets one change of members at a time go ahead, until its transaction ends.';
-comment on function hp_private.require_role_name is 'Refuses what is no role. Error: PT400.';
-comment on function hp_private.tg_hp_member__one_at_a_time is 'Lets one change of members at a time go ahead.';
-comment on function hp_private.tg_hp_member__keep_an_owner is 'Refuses to leave no owner. Error: PT409.';
-comment on function hp_private.tg_hp_member__settle_invite is 'Removes the invite of somebody who has become a member.';
 comment on function public.hp_add_member is 'Makes the Auth user with this address a member, or changes the role. Errors: PT400 role, PT404 no such user.';
 comment on function public.hp_claim_invite is 'Makes the caller a member where their confirmed address has been invited. Returns their role, or null. Errors: PT401 signed out.';
 comment on function public.hp_members is 'Members and pending invites, with addresses. Errors: PT403 not an owner.';
@@ -469,9 +437,6 @@ comment on function public.hp_invite_member is 'Invites an address, or changes w
 comment on function public.hp_withdraw_invite is 'Takes a pending invite back. Errors: PT403 not an owner; PT404 no such invite.';
 comment on function public.hp_set_member_role is 'Changes a member''s role. Errors: PT400 role; PT403 not an owner; PT404 no such member; PT409 the last owner.';
 comment on function public.hp_remove_member is 'Removes a member. Errors: PT403 not an owner; PT404 no such member; PT409 the last owner.';
-comment on function hp_private.sign_in_hash is 'Who tries, as it is kept.';
-comment on function hp_private.count_try is 'Counts a try; gives the seconds to wait where there were more than so many in a span.';
-comment on function hp_private.sign_in_limits is 'How often something may be tried within ten minutes; null for what there is not.';
 comment on function public.hp_admit_sign_in is 'Counts a try to sign in, to sign up, to have a link mailed or to use one: 0, or how many seconds to wait. Errors: PT400 network, email, kind.';
 comment on function public.hp_forget_sign_in is 'Forgets the tries for the caller''s own account from this network, after signing in.';
 
@@ -509,10 +474,6 @@ return (
   select case when jsonb_typeof(s.value) = 'number' then least(greatest(s.value::numeric, 0), 1e9) end
   from public.hp_setting s where s.key = setting.key
 );
-
-revoke all on function hp_private.setting from public;
-
-comment on function hp_private.setting is 'The number stored under a key of hp_setting, or null.';
 
 -- 20261122000300_worker.sql
 create or replace function hp_private.statuses() returns text[]
@@ -695,7 +656,7 @@ comment on column public.hp_worker_status.hostname is 'Machine or container that
 comment on column public.hp_worker_status.pid is 'Its process id there.';
 comment on column public.hp_worker_status.version is 'Build of the worker.';
 comment on column public.hp_worker_status.runtime is 'Runtime and version, such as node 24.21.0.';
-comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: logs, commands, leases, guard; null where the worker reports none.';
+comment on column public.hp_worker_status.parts is 'Optional files of the heartbeat module that it carries: resources, logs, commands, drain, breaker, leases; null where the worker reports none.';
 comment on column public.hp_worker_status.sequence is 'Number of the last beat that was applied; older ones change nothing.';
 comment on column public.hp_worker_status.last_exit is 'Exit report: code, signal, drain_ms, abandoned_job, error.';
 comment on column public.hp_worker_status.name_conflict_since is 'Since when two live processes report under this name; null while one does.';
@@ -757,9 +718,6 @@ create sequence if not exists hp_private.worker_id_seq;
 create sequence if not exists hp_private.revision_seq;
 create sequence if not exists hp_private.epoch_seq;
 
-comment on sequence hp_private.worker_id_seq is 'Numbers for hp_worker_status.worker_id.';
-comment on sequence hp_private.revision_seq is 'Numbers for hp_worker_status.revision.';
-comment on sequence hp_private.epoch_seq is 'Numbers for the epochs of instances.';
 
 create or replace function hp_private.tg_hp_worker_status__number() returns trigger
 language plpgsql security definer set search_path = ''
@@ -924,17 +882,27 @@ comment on column public.hp_worker_instance.last_exit is 'Its exit report.';
 comment on column public.hp_worker_instance.log_line is 'Number of the last line of its log that was received; a line that is sent again is recognised by it.';
 comment on column public.hp_worker_instance.logs_dropped is 'How many lines of its log it has dropped since its start, by its own report.';
 
-revoke all on function
-  hp_private.statuses, hp_private.tg_hp_worker_status__number, hp_private.revise, hp_private.tg_hp_worker_status__revision
-from public;
+create or replace function hp_private.lease_end(
+  kind text, status text, heard timestamptz, lasts_s double precision, next_run_at timestamptz, grace_s double precision,
+  max_run_s double precision, run_until timestamptz
+) returns timestamptz
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return case
+    when kind = 'scheduled' and status in ('idle', 'stopped') then next_run_at + make_interval(secs => grace_s)
+    when status in ('unknown', 'stopped', 'crashed') then null
+    when kind = 'resident' then heard + make_interval(secs => lasts_s)
+    when status = 'error' then greatest(heard + make_interval(secs => greatest(lasts_s, max_run_s)),
+      next_run_at + make_interval(secs => grace_s))
+    else coalesce(run_until, heard + make_interval(secs => greatest(lasts_s, max_run_s)))
+  end;
+end
+$$;
+
 grant execute on function hp_private.statuses to authenticated, service_role;
 
-comment on function hp_private.statuses is 'Every status of hp_worker_status, in the order of their codes in messages.';
-comment on function hp_private.tg_hp_worker_status__number is 'Gives a new worker its number.';
-comment on function hp_private.revise is 'The new row, with a new revision where its state differs from the old one.';
-comment on function hp_private.tg_hp_worker_status__revision is 'Moves the revision of a worker whose state changed.';
 
--- 20261122000400_group.sql
 create table if not exists public.hp_worker_group (
   worker_type text
     constraint hp_worker_group_pkey primary key
@@ -1018,10 +986,6 @@ create or replace trigger _500_first_revision before insert on public.hp_worker_
 create or replace trigger _500_revision before update on public.hp_worker_group
   for each row when (old.* is distinct from new.*) execute function hp_private.tg_hp_worker_group__revision();
 
-revoke all on function hp_private.tg_hp_worker_group__revision from public;
-
-comment on function hp_private.tg_hp_worker_group__revision is 'Moves the revision of a group that is new or was edited.';
-
 -- 20261122000500_monitor.sql
 create table if not exists hp_private.monitor (
   id boolean not null default true
@@ -1058,24 +1022,6 @@ create policy "members see the state of the monitor" on hp_private.monitor
 revoke all on table hp_private.monitor from public, anon, authenticated, service_role;
 grant select on table hp_private.monitor to authenticated, service_role;
 
-comment on table hp_private.monitor is 'State of the monitor, one row.';
-comment on column hp_private.monitor.id is 'Always true: there is one row.';
-comment on column hp_private.monitor.generation is 'Identity of this database; a viewer that meets another one starts afresh.';
-comment on column hp_private.monitor.tick_at is 'When the tick last ran.';
-comment on column hp_private.monitor.overdue_after is 'How long after it beats and open pages run the next one, where nobody else has: as of its settings.';
-comment on column hp_private.monitor.ticking_since is 'Since when the tick has run without a gap.';
-comment on column hp_private.monitor.watching_since is 'Since then, or since the fleet reported again after it fell silent together; workers are not blamed for silence before it.';
-comment on column hp_private.monitor.gap_ended_at is 'When the tick last came late, by more than three of its periods.';
-comment on column hp_private.monitor.gap_s is 'Seconds for which it had not run then.';
-comment on column hp_private.monitor.impaired_since is 'Since when no worker is marked as crashed because the monitor itself is in doubt; null normally.';
-comment on column hp_private.monitor.digest_at is 'When the last digest was sent.';
-comment on column hp_private.monitor.viewed_until is 'Until when there is a viewer: an open page.';
-comment on column hp_private.monitor.followed_until is 'Until when a viewer follows any one worker (hp_watch_worker).';
-comment on column hp_private.monitor.logs_pruned_at is 'When old lines of logs were last removed.';
-comment on column hp_private.monitor.live_workers is 'Workers with a valid lease at the last tick that have to beat.';
-comment on column hp_private.monitor.stretch is 'By how much the intervals of all workers are stretched, so that the fleet stays below beats_per_second; 1: not.';
-comment on column hp_private.monitor.activity_every_s is 'Seconds between two beats with which a worker may report changed activity, so that these stay below it too.';
-comment on column hp_private.monitor.pruned_at is 'When old events and instances were last removed.';
 
 insert into public.hp_setting (key, value, description) values
   ('tick_every_s', '5', 'Seconds between two ticks; whoever schedules hp_tick() sets it to its own period.'),
@@ -1353,7 +1299,6 @@ from public.hp_worker_status w left join public.hp_worker_group g on g.worker_ty
 revoke all on table hp_private.surely_fine from public, anon, authenticated, service_role;
 grant select on table hp_private.surely_fine to authenticated, service_role;
 
-comment on view hp_private.surely_fine is 'Each worker, and until when it is alive and healthy whatever else its row holds.';
 
 create or replace function hp_private.group_health(at timestamptz)
 returns table (
@@ -1453,7 +1398,6 @@ from hp_private.surely_fine f
 revoke all on table hp_private.judged_worker from public, anon, authenticated, service_role;
 grant select on table hp_private.judged_worker to authenticated, service_role;
 
-comment on view hp_private.judged_worker is 'Each worker with its health now, and whether it is alive.';
 
 create or replace view public.hp_active_workers with (security_invoker = true) as
 select (j.worker).worker_name, (j.worker).worker_type, (j.worker).status, j.level, j.reason,
@@ -1500,11 +1444,6 @@ comment on view public.hp_active_workers is 'Workers that the last beat vouches 
 comment on view public.hp_dead_workers is 'Workers that crashed, fell silent or are overdue, since when and why; paused workers and those that are not monitored are not among them.';
 comment on view public.hp_worker_stats is 'Figures of each worker_type: how many there are, live and are in trouble, and what they have done.';
 
-revoke all on function
-  hp_private.epoch_ms, hp_private.words_count, hp_private.words_lasting, hp_private.words_span,
-  hp_private.words_instant, hp_private.in_words, hp_private.monitored_ms, hp_private.is_overdue, hp_private.is_alive,
-  hp_private.worker_health, hp_private.group_health
-from public;
 revoke all on function public.hp_worker_health from public, anon, authenticated, service_role;
 grant execute on function
   hp_private.epoch_ms, hp_private.words_count, hp_private.words_lasting, hp_private.words_span,
@@ -1512,18 +1451,7 @@ grant execute on function
   hp_private.worker_health, public.hp_worker_health, hp_private.group_health
 to authenticated, service_role;
 
-comment on function hp_private.epoch_ms is 'A time as JavaScript has it: whole milliseconds since 1970.';
-comment on function hp_private.words_count is '"1 minute", "2 minutes".';
-comment on function hp_private.words_lasting is 'How long something has lasted, as text, rounded down.';
-comment on function hp_private.words_span is 'How many seconds something is meant to last, as text, exactly; the second is a duration that stands beside it.';
-comment on function hp_private.words_instant is 'An instant for people.';
-comment on function hp_private.in_words is 'How long an interval lasts, as text, rounded down.';
-comment on function hp_private.monitored_ms is 'Since when a resident''s silence counts, in milliseconds since 1970.';
-comment on function hp_private.is_overdue is 'Whether a scheduled worker should have begun, or ended, its run by now.';
-comment on function hp_private.is_alive is 'Whether the last beat still vouches for a worker.';
-comment on function hp_private.worker_health is 'hp_worker_health from nothing but its arguments: the row, the time, the state of the monitor, the pause of the group.';
 comment on function public.hp_worker_health is 'What a worker''s row means at a time: level (healthy, warning, critical, inactive, unknown), rule and reason. select w.worker_name, h.* from hp_worker_status w, hp_worker_health(w) h;';
-comment on function hp_private.group_health is 'hp_worker_group_health at a given time.';
 
 -- 20261122000700_message.sql
 insert into public.hp_setting (key, value, description) values
@@ -1554,12 +1482,6 @@ alter table hp_private.message_budget enable row level security;
 
 revoke all on table hp_private.message_budget from public, anon, authenticated, service_role;
 
-comment on table hp_private.message_budget is 'How many messages of a kind may still be sent at once.';
-comment on column hp_private.message_budget.kind is 'Kind of message.';
-comment on column hp_private.message_budget.stored is 'Messages in store at filled_at.';
-comment on column hp_private.message_budget.filled_at is 'When stored was last worked out; -infinity before the first message, when the store is full.';
-comment on column hp_private.message_budget.sent_at is 'When the last message of the kind was sent.';
-comment on column hp_private.message_budget.bytes is 'How large the last digest or activity message was in memory.';
 
 create or replace function hp_private.take_message(
   kind text, capacity double precision, per_second double precision, spacing interval, at timestamptz
@@ -1639,7 +1561,6 @@ from public.hp_worker_status;
 revoke all on table hp_private.worker_state from public, anon, authenticated, service_role;
 grant select on table hp_private.worker_state to authenticated, service_role;
 
-comment on view hp_private.worker_state is 'The columns of a worker that snapshots and messages carry.';
 
 create or replace view hp_private.group_state with (security_invoker = true) as
 select
@@ -1650,7 +1571,6 @@ from public.hp_worker_group;
 revoke all on table hp_private.group_state from public, anon, authenticated, service_role;
 grant select on table hp_private.group_state to authenticated, service_role;
 
-comment on view hp_private.group_state is 'The columns of a group that snapshots and messages carry.';
 
 create or replace function hp_private.fleet_header(at timestamptz) returns jsonb
 language sql stable set search_path = ''
@@ -1921,46 +1841,15 @@ create policy "workers listen for their wake-up" on realtime.messages
     and (select realtime.topic()) like 'hp:wake-up:%'
   );
 
-revoke all on function
-  hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
-  hp_private.count_message, hp_private.fleet_header, hp_private.fleet_chunks, hp_private.send_fleet, hp_private.send_transition,
-  hp_private.send_digest, hp_private.send_changes, hp_private.send_edit, hp_private.tg_hp_worker_group__send,
-  hp_private.tg_hp_worker_status__plain_send
-from public;
 grant execute on function hp_private.fleet_header to authenticated, service_role;
-
-comment on function hp_private.take_message is 'Takes one message of a kind out of its store; false when there is none, when the last was too recent, or when another transaction is taking one.';
-comment on function hp_private.take_transition is 'Takes one transition message out of its store, by the settings.';
-comment on function hp_private.message_every_s is 'Seconds between two messages of that size.';
-comment on function hp_private.digest_due is 'Whether it is time for a digest.';
-comment on function hp_private.count_message is 'Keeps account of a message that was sent.';
-comment on function hp_private.fleet_header is 'Head of a snapshot and of a digest.';
-comment on function hp_private.fleet_chunks is 'The lists of a message as text, in chunks.';
-comment on function hp_private.send_fleet is 'Sends one message of docs/wire.md, in chunks. Returns their size in memory, without the header.';
-comment on function hp_private.send_transition is 'Sends open pages the full state of these workers.';
-comment on function hp_private.send_digest is 'Sends open pages what happened since a time; event is digest or activity.';
-comment on function hp_private.send_changes is 'Sends what has changed of these workers, and returns how soon they may send more.';
-comment on function hp_private.send_edit is 'Sends open pages a worker that was edited.';
-comment on function hp_private.tg_hp_worker_group__send is 'Sends open pages groups that were added, edited or removed.';
-comment on function hp_private.tg_hp_worker_status__plain_send is 'Sends open pages a plain write that changed a worker''s state or activity.';
 
 -- 20261122000800_plain_write.sql
 create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
 language sql stable set search_path = ''
-return case
-  when worker.kind = 'scheduled' and worker.status in ('idle', 'stopped') then
-    worker.next_run_at + make_interval(secs => worker.grace_s)
-  when worker.status in ('unknown', 'stopped', 'crashed') then null
-  else coalesce(run_until, greatest(
-    heard + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s),
-    case when worker.kind = 'scheduled' then heard + make_interval(secs => worker.max_run_s) end,
-    case
-      when worker.kind = 'scheduled' and worker.status = 'error' then
-        worker.next_run_at + make_interval(secs => worker.grace_s)
-    end))
-end;
+return hp_private.lease_end(worker.kind, worker.status, heard, worker.lost_after_intervals * worker.heartbeat_interval_s,
+  worker.next_run_at, worker.grace_s, worker.max_run_s, run_until);
 
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
 language sql immutable set search_path = ''
@@ -2048,7 +1937,7 @@ begin
     new.current_job_type := null;
   end if;
   new.lease_expires_at := hp_private.plain_lease(new, now(), case
-    when new.kind = 'scheduled' and new.status <> 'error' and new.last_run_at is not distinct from old.last_run_at
+    when new.last_run_at is not distinct from old.last_run_at
       and old.status in ('starting', 'processing', 'running', 'stopping') then old.lease_expires_at
   end);
 
@@ -2118,21 +2007,6 @@ create or replace trigger _140_plain_schedule before update of kind, next_run_at
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_schedule();
 
-revoke all on function
-  hp_private.plain_lease, hp_private.lifetime, hp_private.tg_hp_worker_status__plain_limits,
-  hp_private.tg_hp_worker_status__plain_insert,
-  hp_private.tg_hp_worker_status__plain_beat, hp_private.tg_hp_worker_status__plain_schedule,
-  hp_private.tg_hp_worker_status__plain_breaker
-from public;
-
-comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
-comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
-comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';
-comment on function hp_private.tg_hp_worker_status__plain_insert is 'A plain insert as a first beat.';
-comment on function hp_private.tg_hp_worker_status__plain_beat is 'A plain update of status or last_heartbeat as a beat.';
-comment on function hp_private.tg_hp_worker_status__plain_schedule is 'Keeps the lease of a scheduled worker in step with its schedule.';
-comment on function hp_private.tg_hp_worker_status__plain_breaker is 'Keeps circuit_breaker_open and circuit_breaker_state in step.';
-
 -- 20261122000900_worker_token.sql
 create table if not exists public.hp_worker_token (
   token_hash bytea
@@ -2198,10 +2072,6 @@ alter table hp_private.unknown_token_rate enable row level security;
 
 revoke all on table hp_private.unknown_token_rate from anon, authenticated, service_role;
 
-comment on table hp_private.unknown_token_rate is 'One row: how often unknown tokens are tried.';
-comment on column hp_private.unknown_token_rate.id is 'Always true.';
-comment on column hp_private.unknown_token_rate.since is 'When the minute began whose tries are counted; near the last try therefore.';
-comment on column hp_private.unknown_token_rate.before is 'Tries before it.';
 
 insert into hp_private.unknown_token_rate (id) values (true) on conflict (id) do nothing;
 
@@ -2225,11 +2095,6 @@ alter table hp_private.worker_token_added enable row level security;
 
 revoke all on table hp_private.worker_token_added from public, anon, authenticated, service_role;
 
-comment on table hp_private.worker_token_added is 'How many workers and processes each token has added lately.';
-comment on column hp_private.worker_token_added.token_id is 'The token.';
-comment on column hp_private.worker_token_added.since is 'When the hour began that is counted.';
-comment on column hp_private.worker_token_added.names is 'Workers added since then.';
-comment on column hp_private.worker_token_added.processes is 'Processes that reported first since then.';
 
 create or replace function public.hp_create_worker_token(
   label text, name_pattern text, expires_in interval default null
@@ -2359,6 +2224,34 @@ begin
 end
 $$;
 
+create or replace function hp_private.refuse_unknown(given text, at timestamptz) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_like constant bigint := (select t.token_id from public.hp_worker_token t where t.token_start = left(given, 10) limit 1);
+begin
+  return hp_private.refuse(401, case
+      when given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
+      else 'the worker token is none: it must be hbt_ and 43 characters'
+    end, 'Make one in Settings, Worker tokens.', case
+      when v_like is null then hp_private.count_unknown(at)
+      else hp_private.count_refused(v_like, 'one that begins like it, but is another or not all of it', at)
+    end);
+end
+$$;
+
+create or replace function hp_private.refuse_ended(token public.hp_worker_token, at timestamptz) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_why constant text := 'the worker token ' || case when token.revoked_at is not null then 'was revoked' else 'expired' end
+    || to_char(coalesce(token.revoked_at, token.expires_at) at time zone 'UTC', ' "at" YYYY-MM-DD HH24:MI "UTC"');
+begin
+  return hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
+    hp_private.count_refused(token.token_id, v_why, at));
+end
+$$;
+
 create or replace function hp_private.count_added(
   token_id bigint, at timestamptz, inout names integer, inout processes integer
 )
@@ -2405,7 +2298,6 @@ as $$
 declare
   v_role text := current_setting('role');
   v_given text;
-  v_why text;
   v_token public.hp_worker_token;
 begin
   if v_role = 'none' then
@@ -2423,25 +2315,11 @@ begin
   end if;
 
   select * into v_token from public.hp_worker_token t where t.token_hash = sha256(convert_to(v_given, 'UTF8'));
-  if not found then
-    v_why := case when v_given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
-      else 'the worker token is none: it must be hbt_ and 43 characters' end;
-    select t.token_id into v_token.token_id from public.hp_worker_token t where t.token_start = left(v_given, 10) limit 1;
-    refused := hp_private.refuse(401, v_why, 'Make one in Settings, Worker tokens.', case
-      when v_token.token_id is null then hp_private.count_unknown(at)
-      else hp_private.count_refused(v_token.token_id, 'one that begins like it, but is another or not all of it', at)
-    end);
-    return;
-  end if;
-
-  v_why := case
-    when v_token.revoked_at is not null then 'was revoked at ' || to_char(v_token.revoked_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
-    when v_token.expires_at <= at then 'expired at ' || to_char(v_token.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+  refused := case
+    when not found then hp_private.refuse_unknown(v_given, at)
+    when v_token.revoked_at is not null or v_token.expires_at <= at then hp_private.refuse_ended(v_token, at)
   end;
-  if v_why is not null then
-    v_why := 'the worker token ' || v_why;
-    refused := hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
-      hp_private.count_refused(v_token.token_id, v_why, at));
+  if refused is not null then
     return;
   end if;
 
@@ -2460,10 +2338,6 @@ end
 $$;
 
 revoke all on function
-  hp_private.count_refused, hp_private.count_unknown, hp_private.refuse_name, hp_private.count_added,
-  hp_private.admit_worker
-from public;
-revoke all on function
   public.hp_create_worker_token, public.hp_revoke_worker_token, public.hp_list_worker_tokens
 from public, anon, authenticated, service_role;
 grant execute on function
@@ -2473,11 +2347,6 @@ to authenticated, service_role;
 comment on function public.hp_create_worker_token is 'Makes a worker token and returns it, this once. Errors: PT400 label, name_pattern or expires_in, PT403 not an owner.';
 comment on function public.hp_revoke_worker_token is 'Refuses a worker token from now on. Errors: PT403 not an owner, PT404 no such token.';
 comment on function public.hp_list_worker_tokens is 'Every worker token, without its hash, and how many tries there were with unknown ones. Errors: PT403 not an owner.';
-comment on function hp_private.count_refused is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
-comment on function hp_private.count_unknown is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
-comment on function hp_private.refuse_name is 'Refuses a name that a token is not for.';
-comment on function hp_private.count_added is 'Counts workers and processes that a token is about to add; returns how many of each it may not.';
-comment on function hp_private.admit_worker is 'Whether the caller may report, and under which names.';
 
 -- 20261122001000_beat.sql
 do $$
@@ -2503,7 +2372,6 @@ begin
 end
 $$;
 
-comment on type hp_private.beat is 'One beat; the fields are those of docs/wire.md.';
 
 create or replace function hp_private.beat_error(field text, problem text) returns jsonb
 language sql immutable set search_path = ''
@@ -2513,11 +2381,8 @@ create or replace function hp_private.beat_problem(b hp_private.beat) returns js
 language plpgsql immutable set search_path = ''
 as $$
 declare
-  c_ten_years constant bigint := 315360000000;
-  c_most_jobs constant bigint := 1000000000000000;
+  c_statuses constant text[] := array_remove(hp_private.statuses(), 'unknown');
   v_field text;
-  v_length integer;
-  v_limit integer;
 begin
   if b.worker_name is null then
     return hp_private.beat_error('worker_name', 'is missing');
@@ -2528,11 +2393,8 @@ begin
     return hp_private.beat_error('instance_id', 'is missing');
   elsif b.sequence is null or b.sequence < 1 then
     return hp_private.beat_error('sequence', 'must be a whole number from 1 up');
-  elsif b.status is null
-    or b.status not in ('starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed')
-  then
-    return hp_private.beat_error('status',
-      'must be one of starting, idle, processing, running, error, stopping, stopped, crashed');
+  elsif b.status is null or b.status <> all (c_statuses) then
+    return hp_private.beat_error('status', 'must be one of ' || array_to_string(c_statuses, ', '));
   elsif b.kind not in ('resident', 'scheduled') then
     return hp_private.beat_error('kind', 'must be resident or scheduled');
   elsif b.circuit_breaker_state not in ('closed', 'open', 'half_open') then
@@ -2573,7 +2435,20 @@ begin
   elsif octet_length(b.last_exit::text) > 4096 then
     return hp_private.beat_error('last_exit', format('is %s bytes long; at most 4096', octet_length(b.last_exit::text)));
   end if;
+  return hp_private.beat_excess(b);
+end
+$$;
 
+create or replace function hp_private.beat_excess(b hp_private.beat) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  c_ten_years constant bigint := 315360000000;
+  c_most_jobs constant bigint := 1000000000000000;
+  v_field text;
+  v_length integer;
+  v_limit integer;
+begin
   if char_length(b.status_reason) > 500 or char_length(b.worker_type) > 128 or char_length(b.description) > 500
     or char_length(b.version) > 128 or char_length(b.hostname) > 255 or char_length(b.runtime) > 128
     or char_length(b.current_status) > 500 or char_length(b.current_job_id) > 255
@@ -2677,10 +2552,17 @@ create or replace function hp_private.read_beats(
 language plpgsql set search_path = ''
 as $$
 declare
+  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
   v_beat hp_private.beat;
 begin
+  if v_count is null then
+    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
+      using errcode = 'PT400';
+  elsif v_count not between 1 and 1000 then
+    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
+  end if;
   begin
-    if jsonb_array_length(raw) = 1 then
+    if v_count = 1 then
       v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
       beats := array[v_beat];
       repeats := false;
@@ -2743,20 +2625,6 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
-  hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
-from public;
-
-comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
-comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
-comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
-comment on function hp_private.refusal is 'The answer of a beat that is refused.';
-comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';
-comment on function hp_private.read_beats is 'Beats of a request, the answers of those that can''t be read, and what they bring besides.';
-comment on function hp_private.refuse_beats is 'Refuses the beats that are out of range or of foreign names.';
-comment on function hp_private.all_foreign is 'Whether no beat is of a name that the caller may speak for.';
-
 -- 20261122001100_job_lease.sql
 create table if not exists public.hp_job_lease (
   key text
@@ -2811,7 +2679,6 @@ where i.ended_at is null and w.instance_id is distinct from i.instance_id;
 
 revoke all on table hp_private.process_lease from public, anon, authenticated, service_role;
 
-comment on view hp_private.process_lease is 'Until when the last beat of each process vouches for it; null where it has ended.';
 
 create or replace function hp_private.instance_lease(worker_name text, instance_id uuid) returns timestamptz
 language sql stable set search_path = ''
@@ -3001,22 +2868,11 @@ end
 $$;
 
 revoke all on function
-  hp_private.instance_lease, hp_private.release_leases_of, hp_private.dead_leases, hp_private.release_leases,
-  hp_private.claim_lease, hp_private.answer_leases, hp_private.has_enough_leases
-from public;
-revoke all on function
   public.hp_claim_lease, public.hp_release_lease, public.hp_release_dead_worker_leases
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_claim_lease, public.hp_release_lease to anon, service_role;
 grant execute on function public.hp_release_dead_worker_leases to authenticated, service_role;
 
-comment on function hp_private.instance_lease is 'Until when an instance is vouched for; null when it has ended or is not known.';
-comment on function hp_private.release_leases_of is 'Releases the job leases of an instance that has ended.';
-comment on function hp_private.dead_leases is 'The job leases of instances that are dead.';
-comment on function hp_private.release_leases is 'Releases the job leases of instances that are dead; returns how many.';
-comment on function hp_private.claim_lease is 'hp_claim_lease at a given time.';
-comment on function hp_private.answer_leases is 'Adds to the answers of beats that carry leases how long these are good for and which are lost.';
-comment on function hp_private.has_enough_leases is 'Whether a worker holds so many job leases besides that of a key.';
 comment on function public.hp_claim_lease is 'Claims a job lease for an instance: {ok, token}, or {ok, holder, held_until}. Errors: PT400 key not of 1 to 255 characters, 401 and 403 by response.status.';
 comment on function public.hp_release_lease is 'Gives a job lease back; false where it was lost before. Errors: 401 and 403 by response.status.';
 comment on function public.hp_release_dead_worker_leases is 'Releases the job leases of processes that are dead; returns how many. Errors: PT403 not an operator.';
@@ -3068,6 +2924,36 @@ comment on column public.hp_worker_event.reason is 'The reason, as text.';
 comment on column public.hp_worker_event.instance_id is 'The process concerned.';
 comment on column public.hp_worker_event.epoch is 'Its epoch.';
 comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
+
+create or replace function hp_private.silence_reason(
+  kind text, status text, heard_at timestamptz, due_at timestamptz, longest_run interval, at timestamptz
+) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(at - heard_at)
+    when status in ('idle', 'stopped', 'error') and due_at is not null then format('overdue: due %s UTC, not begun %s later',
+      to_char(due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), hp_private.in_words(at - due_at))
+    else 'its run has lasted longer than ' || hp_private.in_words(longest_run)
+  end;
+end
+$$;
+
+create or replace function hp_private.monitor_reason(
+  what text, lasting interval default null, workers integer default null, of_workers integer default null
+) returns text
+language sql immutable set search_path = ''
+return case what
+  when 'no tick' then 'the tick did not run'
+  when 'tick again' then format('the tick runs again, after %s: silence counts from now', hp_private.in_words(lasting))
+  when 'mass silence' then format('%s of %s workers reported within %s: the fault may be ours, so no worker is marked as crashed',
+    workers, of_workers, hp_private.in_words(lasting))
+  when 'silent too long' then case workers when 1 then 'one worker has been' else workers || ' workers have been' end
+    || ' silent for three leases more: marked as crashed'
+  when 'reports again' then 'workers report again'
+  when 'no doubt' then 'no worker is in doubt any more'
+end;
 
 create or replace function hp_private.monitor_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
 returns bigint
@@ -3204,15 +3090,9 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
-from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
-comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
-comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
-comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
 comment on function public.hp_worker_events is 'Events of a worker and of the monitor, the latest first; before and before_id continue after the last one read. Errors: PT403 not a member.';
 
 -- 20261122001300_command.sql
@@ -3740,34 +3620,13 @@ end
 $$;
 
 revoke all on function
-  hp_private.commands, hp_private.log_levels, hp_private.requester, hp_private.command_state, hp_private.refuse_command,
-  hp_private.request_problem, hp_private.target_problem, hp_private.reason_problem, hp_private.reports_problem,
-  hp_private.take_reports, hp_private.command_message, hp_private.settle_commands, hp_private.note_successor,
-  hp_private.answer_commands, hp_private.follow_commands
-from public;
-revoke all on function
   public.hp_request_command, public.hp_worker_commands
 from public, anon, authenticated, service_role;
 grant execute on function hp_private.log_levels to authenticated, service_role;
 grant execute on function public.hp_request_command, public.hp_worker_commands to authenticated, service_role;
 
-comment on function hp_private.commands is 'Every command that a worker may get.';
-comment on function hp_private.log_levels is 'Levels of log lines, the worst last.';
-comment on function hp_private.requester is 'Who requested a command, as far as the reader may know.';
-comment on function hp_private.command_state is 'A command as docs/wire.md has it.';
-comment on function hp_private.refuse_command is 'Records a refused try, sets the status of the response and returns its body, with the reason.';
-comment on function hp_private.reason_problem is 'What is wrong with a reason, or null.';
-comment on function hp_private.request_problem is 'What is wrong with a request for a command, or null.';
-comment on function hp_private.target_problem is 'Why a process can''t be asked for a command now: HTTP status, problem (null where it can) and hint.';
 comment on function public.hp_request_command is 'Asks one process of a worker to do something: restart, stop, drain, resume, breaker_reset, breaker_trip, beat, log_level. Returns the command. Refusals by response.status: 400, 403 not an operator, 404, 409 no such process or under way.';
 comment on function public.hp_worker_commands is 'The audit log of a worker, of a group or of all, newest first: {commands, more}. Errors: PT403 not a member.';
-comment on function hp_private.reports_problem is 'What can''t be read in the reports of a beat, or null.';
-comment on function hp_private.take_reports is 'Stores the reports of beats on commands; adds to the answers what could not be read.';
-comment on function hp_private.command_message is 'What happened to a command, as text.';
-comment on function hp_private.settle_commands is 'Settles the open commands of processes that have ended: how, and when.';
-comment on function hp_private.note_successor is 'A restart is done: another process has the worker''s row.';
-comment on function hp_private.answer_commands is 'Adds to the answers of beats the commands of their processes.';
-comment on function hp_private.follow_commands is 'Expires commands that no process took, and settles those of processes that have ended.';
 
 -- 20261122001400_action.sql
 create or replace function hp_private.record_done(
@@ -3788,6 +3647,24 @@ begin
 end
 $$;
 
+create or replace function hp_private.find_pause(
+  worker_name text, worker_type text, out known boolean, out paused_until timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+begin
+  if find_pause.worker_name is not null then
+    select true, w.paused_until into find_pause.known, find_pause.paused_until from public.hp_worker_status w
+    where w.worker_name = find_pause.worker_name for no key update;
+  else
+    select true, g.paused_until into find_pause.known, find_pause.paused_until
+    from (select) one left join public.hp_worker_group g on g.worker_type = find_pause.worker_type
+    where g.worker_type is not null
+      or exists (select from public.hp_worker_status w where w.worker_type = nullif(find_pause.worker_type, ''));
+  end if;
+end
+$$;
+
 create or replace function hp_private.set_pause(
   command text, worker_name text, worker_type text, until timestamptz, reason text
 ) returns jsonb
@@ -3797,8 +3674,7 @@ declare
   v_began constant timestamptz := clock_timestamp();
   v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
   v_reason constant text := nullif(btrim(set_pause.reason), '');
-  v_found boolean;
-  v_paused_until timestamptz;
+  v_pause record;
   v_status integer := 400;
   v_problem text;
 begin
@@ -3814,19 +3690,11 @@ begin
   end if;
 
   if v_problem is null then
-    if set_pause.worker_name is not null then
-      select true, w.paused_until into v_found, v_paused_until from public.hp_worker_status w
-      where w.worker_name = set_pause.worker_name for no key update;
-    else
-      select true, g.paused_until into v_found, v_paused_until
-      from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
-      where g.worker_type is not null
-        or exists (select from public.hp_worker_status w where w.worker_type = nullif(set_pause.worker_type, ''));
-    end if;
-    if v_found is null then
+    v_pause := hp_private.find_pause(set_pause.worker_name, set_pause.worker_type);
+    if v_pause.known is null then
       v_status := 404;
       v_problem := format('there is no %s', left(coalesce('worker named ' || set_pause.worker_name, 'group named ' || set_pause.worker_type), 150));
-    elsif command = 'unpause' and coalesce(v_paused_until, '-infinity') <= now() then
+    elsif command = 'unpause' and coalesce(v_pause.paused_until, '-infinity') <= now() then
       v_status := 409;
       v_problem := 'it is not paused';
     end if;
@@ -3939,7 +3807,6 @@ begin
 end
 $$;
 
-revoke all on function hp_private.record_done, hp_private.set_pause, hp_private.forget_seen from public;
 revoke all on function
   public.hp_pause, public.hp_unpause, public.hp_mark_seen, public.hp_stop_worker
 from public, anon, authenticated, service_role;
@@ -3947,11 +3814,8 @@ grant execute on function
   public.hp_pause, public.hp_unpause, public.hp_mark_seen, public.hp_stop_worker
 to authenticated, service_role;
 
-comment on function hp_private.record_done is 'Writes down what the database has done for somebody; returns it as a command.';
-comment on function hp_private.set_pause is 'hp_pause and hp_unpause.';
 comment on function public.hp_pause is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
 comment on function public.hp_unpause is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';
-comment on function hp_private.forget_seen is 'Forgets the marks of workers that are well again.';
 comment on function public.hp_mark_seen is 'Marks a worker''s trouble as seen, until its next transition. Refusals by response.status: 400, 403 not an operator, 404, 409 no trouble.';
 comment on function public.hp_stop_worker is 'Marks a worker as stopped. Errors: PT400 reason too long, PT403 not an operator, PT404 no such worker.';
 
@@ -4169,17 +4033,10 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.read_logs, hp_private.store_logs, hp_private.prune_logs, hp_private.prune_large_logs
-from public;
 revoke all on function public.hp_worker_logs from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_logs to authenticated, service_role;
 
-comment on function hp_private.read_logs is 'The lines of a beat after one, how far they go, and what is wrong with the first that can''t be read.';
-comment on function hp_private.store_logs is 'Keeps the lines that beats bring; adds to the answers how far.';
 comment on function public.hp_worker_logs is 'Last lines of a worker''s log, oldest first: {lines, more}. level: that and worse. before: an id. Errors: PT400 level, PT403 not a member.';
-comment on function hp_private.prune_logs is 'Removes lines that are too old, or too many.';
-comment on function hp_private.prune_large_logs is 'prune_logs() where the table has grown large since it last ran.';
 
 -- 20261122001600_history.sql
 create table if not exists public.hp_worker_bucket (
@@ -4255,16 +4112,6 @@ create policy "members see where the history stands" on hp_private.history
 revoke all on table hp_private.history from public, anon, authenticated, service_role;
 grant select on table hp_private.history to authenticated, service_role;
 
-comment on table hp_private.history is 'Where the roll-up of the history stands, one row.';
-comment on column hp_private.history.id is 'Always true: there is one row.';
-comment on column hp_private.history.kept_since is 'When it began: the first tick.';
-comment on column hp_private.history.minutes_to is 'The end of the last minute that was rolled up.';
-comment on column hp_private.history.counted_to is 'As of when the totals in history_total count.';
-comment on column hp_private.history.hours_to is 'The end of the last hour that was made of its minutes.';
-comment on column hp_private.history.days_to is 'The end of the last day that was made of its hours.';
-comment on column hp_private.history.swept_at is 'When what is too old or too much was last removed.';
-comment on column hp_private.history.failed_at is 'Since when the roll-up fails; null normally.';
-comment on column hp_private.history.failure is 'What it failed with last.';
 
 create table if not exists hp_private.history_total (
   block bigint
@@ -4277,10 +4124,6 @@ alter table hp_private.history_total enable row level security;
 
 revoke all on table hp_private.history_total from public, anon, authenticated, service_role;
 
-comment on table hp_private.history_total is 'Lifetime totals that the history holds already, 128 workers to a row.';
-comment on column hp_private.history_total.block is 'Which 128 workers: worker_id / 128.';
-comment on column hp_private.history_total.jobs is 'Of jobs_processed.';
-comment on column hp_private.history_total.errors is 'Of error_count.';
 
 create table if not exists hp_private.history_sample (
   at timestamptz
@@ -4296,13 +4139,6 @@ alter table hp_private.history_sample enable row level security;
 
 revoke all on table hp_private.history_sample from public, anon, authenticated, service_role;
 
-comment on table hp_private.history_sample is 'The load that beats reported since the tick before, for the minutes that are not rolled up yet.';
-comment on column hp_private.history_sample.at is 'The tick.';
-comment on column hp_private.history_sample.worker_ids is 'Workers that reported.';
-comment on column hp_private.history_sample.minutes is 'In which minute, counted since the epoch.';
-comment on column hp_private.history_sample.cpu is 'cpu_percent.';
-comment on column hp_private.history_sample.memory is 'memory_percent.';
-comment on column hp_private.history_sample.lag is 'event_loop_lag_ms.';
 
 insert into public.hp_setting (key, value, description) values
   ('history_minutes_hours', '48', 'Hours for which the history is kept by the minute.'),
@@ -4335,7 +4171,6 @@ alter table hp_private.worker_bucket_86400 enable row level security;
 
 revoke all on table hp_private.worker_bucket_86400 from public, anon, authenticated, service_role;
 
-comment on table hp_private.worker_bucket_86400 is 'Days of hp_worker_bucket.';
 
 create or replace function hp_private.block_ends(block bigint, out hours_to timestamptz, out days_to timestamptz)
 language plpgsql stable set search_path = ''
@@ -4561,10 +4396,6 @@ language sql stable set search_path = ''
 return hp_private.throughput(now());
 
 revoke all on function
-  hp_private.history_partition, hp_private.block_ends, hp_private.worker_steps, hp_private.worker_days,
-  hp_private.uptime, hp_private.history_ends, hp_private.worker_history, hp_private.sparks, hp_private.throughput
-from public;
-revoke all on function
   public.hp_worker_history, public.hp_sparks, public.hp_throughput
 from public, anon, authenticated, service_role;
 grant execute on function
@@ -4573,20 +4404,10 @@ grant execute on function
   public.hp_throughput
 to authenticated, service_role;
 
-comment on function hp_private.history_partition is 'Name and bounds of the partition for a step of so many seconds at a time.';
-comment on function hp_private.block_ends is 'Up to where the hours and days of a block are made.';
-comment on function hp_private.worker_steps is 'Minutes (60) or hours (3600) of one worker; minutes where they are no hour yet. 300: minutes, and where they are gone hours, spread.';
-comment on function hp_private.worker_days is 'Seconds that a worker was up, and for which that is known, on each of the last 90 days of UTC.';
-comment on function hp_private.uptime is 'Percent of the last 90 days, and of each of them, in which a worker was up; null where nothing is known, of the whole also where less than three hours are.';
-comment on function hp_private.history_ends is 'The end of the last minute that can be expected in the history.';
-comment on function hp_private.worker_history is 'hp_worker_history at a given time.';
-comment on function hp_private.sparks is 'hp_sparks at a given time.';
-comment on function hp_private.throughput is 'hp_throughput at a given time.';
 comment on function public.hp_worker_history is 'One worker''s history over 1h, 24h, 7d or 90d, in columns, and its uptime on each of 90 days. Null where nothing is known. Errors: PT400 range, PT403 not a member, PT404 no such worker.';
 comment on function public.hp_sparks is 'Jobs a minute of up to 200 workers, by worker_id, over the last hour. Errors: PT400 too many, PT403 not a member.';
 comment on function public.hp_throughput is 'Jobs a minute of the whole fleet over the last hour. Errors: PT403 not a member.';
 
--- 20261122001700_roll_up.sql
 create or replace function hp_private.make_history_room(step_s integer, at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
@@ -4980,25 +4801,6 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.make_history_room, hp_private.sweep_history, hp_private.monitored, hp_private.seconds_of,
-  hp_private.phases, hp_private.sample_load, hp_private.roll_minute, hp_private.roll_minutes, hp_private.pack_history,
-  hp_private.pack_step, hp_private.pack_steps, hp_private.keep_history
-from public;
-
-comment on function hp_private.make_history_room is 'Makes that partition where it is missing.';
-comment on function hp_private.sweep_history is 'Removes history that is older, or more, than the settings allow.';
-comment on function hp_private.monitored is 'When the monitor worked, within a stretch of time.';
-comment on function hp_private.seconds_of is 'How long stretches of time are together.';
-comment on function hp_private.phases is 'For workers whose status changed since a minute began: for how long each was alive, stopped and crashed in the known part of it.';
-comment on function hp_private.sample_load is 'Stores the load that beats reported since the last tick.';
-comment on function hp_private.roll_minute is 'Writes one minute of all workers.';
-comment on function hp_private.roll_minutes is 'Writes the minutes that are over and not written yet, five at the most.';
-comment on function hp_private.pack_history is 'Makes a longer step of a block out of shorter ones.';
-comment on function hp_private.pack_step is 'The same for all blocks, until a time of the clock; returns whether all are done.';
-comment on function hp_private.pack_steps is 'Makes the hours and days that are over.';
-comment on function hp_private.keep_history is 'Rolls up what is over and removes what is old; whatever happens, it never fails.';
-
 -- 20261122001800_page.sql
 create or replace function public.hp_fleet() returns jsonb
 language plpgsql stable set search_path = ''
@@ -5087,11 +4889,6 @@ alter table hp_private.followed_worker enable row level security;
 
 revoke all on table hp_private.followed_worker from public, anon, authenticated, service_role;
 
-comment on table hp_private.followed_worker is 'Workers with an open page of their own.';
-comment on column hp_private.followed_worker.worker_name is 'The worker.';
-comment on column hp_private.followed_worker.until is 'Until when the page is taken for open.';
-comment on column hp_private.followed_worker.log_id is 'Last line of its log that was sent.';
-comment on column hp_private.followed_worker.sent_at is 'When lines were last sent.';
 
 create or replace function public.hp_watch_worker(worker_name text) returns jsonb
 language plpgsql security definer set search_path = ''
@@ -5323,11 +5120,6 @@ end
 $$;
 
 revoke all on function
-  hp_private.send_logs, hp_private.send_to_followers, hp_private.tg_hp_worker_event__send,
-  hp_private.tg_hp_worker_command__send, hp_private.answer_followed, hp_private.follow_workers, hp_private.cron_job,
-  hp_private.object_rights
-from public;
-revoke all on function
   public.hp_fleet, public.hp_worker_page, public.hp_watch_worker, public.hp_diagnosis
 from public, anon, authenticated, service_role;
 grant execute on function public.hp_fleet, public.hp_worker_page, public.hp_watch_worker to authenticated, service_role;
@@ -5336,14 +5128,6 @@ grant execute on function public.hp_diagnosis to service_role;
 comment on function public.hp_fleet is 'Snapshot of the fleet: header, workers and groups, from one instant. Errors: PT403 not a member.';
 comment on function public.hp_worker_page is 'One worker at one instant: header, it and those of its group, and what only its own page shows. Errors: PT403 not a member.';
 comment on function public.hp_watch_worker is 'Follows a worker for 150 s: messages on its channel flow only then. Call once a minute. Errors: PT403 not a member, PT404 no such worker.';
-comment on function hp_private.send_logs is 'Sends new lines of these workers, or of all, to their followers.';
-comment on function hp_private.send_to_followers is 'Sends one message on a worker''s channel, where it has followers.';
-comment on function hp_private.tg_hp_worker_event__send is 'Sends a worker''s new event to its followers.';
-comment on function hp_private.tg_hp_worker_command__send is 'Sends a worker''s command that is new or has moved on to its followers.';
-comment on function hp_private.answer_followed is 'Adds to the answers of beats how often the lines of a followed log are wanted.';
-comment on function hp_private.follow_workers is 'Sends lines that were not sent yet; forgets followers that are gone.';
-comment on function hp_private.cron_job is 'The job of pg_cron that runs the tick, or null.';
-comment on function hp_private.object_rights is 'Roles that may use each of our functions, tables and views.';
 comment on function public.hp_diagnosis is 'Facts about this installation for npm run doctor: objects and their rights, the tick, pg_cron, members, workers in doubt. Changes nothing.';
 
 -- 20261122001900_public_page.sql
@@ -5556,7 +5340,6 @@ begin
 end
 $$;
 
-revoke all on function hp_private.public_words, hp_private.bar from public;
 revoke all on function
   public.hp_public_status, public.hp_set_public_page, public.hp_bar, public.hp_create_embed_key,
   public.hp_revoke_embed_key, public.hp_set_frame_ancestors
@@ -5566,10 +5349,8 @@ grant execute on function
   public.hp_set_public_page, public.hp_create_embed_key, public.hp_revoke_embed_key, public.hp_set_frame_ancestors
 to authenticated, service_role;
 
-comment on function hp_private.public_words is 'A rule of hp_worker_health as a text for the public.';
 comment on function public.hp_public_status is 'Name, level, words, last_seen and uptime of the workers marked public; null while the public page is off. Anyone may ask.';
 comment on function public.hp_set_public_page is 'Shows or hides the public page, and marks exactly these workers public. Errors: PT400 null, PT403 not an owner.';
-comment on function hp_private.bar is 'What the status line is computed from, at a time.';
 comment on function public.hp_bar is 'What the status line is computed from, for a member or the holder of an embed key. Errors: PT401 no such key, PT403 not a member.';
 comment on function public.hp_create_embed_key is 'Makes a key for the status line and returns it, this once. Errors: PT400 label, PT403 not an owner.';
 comment on function public.hp_revoke_embed_key is 'Removes a key for the status line; whether there was one. Errors: PT403 not an owner.';
@@ -5602,6 +5383,24 @@ declare
 begin
   stretch := hp_private.stretch_step(load / v_most, coalesce(present, 1));
   activity_every_s := least(3600, greatest(1, live_workers / greatest(v_most - load / stretch, v_most / 100)));
+end
+$$;
+
+create or replace function hp_private.answered_interval(
+  stretch double precision, override_s double precision, group_intervals jsonb, worker_type text, wanted_s double precision
+) returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return least(3600, stretch * coalesce(override_s, (group_intervals ->> worker_type)::double precision, wanted_s));
+end
+$$;
+
+create or replace function hp_private.next_due(before timestamptz, in_ms bigint, at timestamptz) returns timestamptz
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return case in_ms when 0 then least(before, at) else coalesce(at + make_interval(secs => in_ms / 1000.0), before) end;
 end
 $$;
 
@@ -5698,37 +5497,19 @@ begin
     status_since = case when w.status = b.status then w.status_since else apply_beats.at end,
     status_reason = b.status_reason,
     last_heartbeat = greatest(w.last_heartbeat, apply_beats.at),
-    heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-      b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
+    heartbeat_interval_s = greatest(b.heartbeat_interval_s, hp_private.answered_interval(apply_beats.stretch, w.interval_override_s,
+      apply_beats.group_intervals, coalesce(b.worker_type, w.worker_type),
+      coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
     requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
-    lease_expires_at = case
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status in ('idle', 'stopped') then
-        case
-          when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-          when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-          else w.next_run_at
-        end + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-      when b.status in ('stopped', 'crashed') then null
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status <> 'error'
-        and w.status in ('starting', 'processing', 'running', 'stopping') and w.lease_expires_at is not null
-        and (b.last_run_age_ms is null or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at)
-        then w.lease_expires_at
-      else greatest(
-        apply_beats.at + make_interval(secs => w.lost_after_intervals
-          * greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-            w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-            b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s)))),
-        case
-          when coalesce(b.kind, w.kind) = 'scheduled' then greatest(
-            apply_beats.at + make_interval(secs => coalesce(b.max_run_s, w.max_run_s)),
-            case
-              when b.status = 'error' then
-                coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
-                  + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-            end)
-        end)
-    end,
+    lease_expires_at = hp_private.lease_end(coalesce(b.kind, w.kind), b.status, apply_beats.at,
+      w.lost_after_intervals * greatest(b.heartbeat_interval_s, hp_private.answered_interval(apply_beats.stretch,
+        w.interval_override_s, apply_beats.group_intervals, coalesce(b.worker_type, w.worker_type),
+        coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
+      hp_private.next_due(w.next_run_at, b.next_run_in_ms, apply_beats.at),
+      coalesce(b.grace_s, w.grace_s), coalesce(b.max_run_s, w.max_run_s), case
+        when w.status in ('starting', 'processing', 'running', 'stopping') and (b.last_run_age_ms is null
+          or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at) then w.lease_expires_at
+      end),
     clock_skew_ms = coalesce(round(b.sent_at_ms - extract(epoch from apply_beats.at)::double precision * 1000), w.clock_skew_ms),
     worker_type = coalesce(b.worker_type, w.worker_type),
     description = coalesce(b.description, w.description),
@@ -5764,11 +5545,7 @@ begin
     last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
     processed_count = coalesce(b.processed_count, w.processed_count),
     last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
-    next_run_at = case
-      when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-      when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-      else w.next_run_at
-    end,
+    next_run_at = hp_private.next_due(w.next_run_at, b.next_run_in_ms, apply_beats.at),
     grace_s = coalesce(b.grace_s, w.grace_s),
     max_run_s = coalesce(b.max_run_s, w.max_run_s),
     schedule = coalesce(b.schedule, w.schedule),
@@ -5812,8 +5589,8 @@ begin
   where w.worker_name = b.worker_name and w.instance_id = b.instance_id and b.sequence > w.sequence
   returning b.ordinality, jsonb_build_object(
     'worker_name', w.worker_name, 'ok', true, 'epoch', w.epoch, 'current', true, 'sequence', w.sequence,
-    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)));
+    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', hp_private.answered_interval(
+      apply_beats.stretch, w.interval_override_s, apply_beats.group_intervals, w.worker_type, w.requested_interval_s));
 end
 $$;
 
@@ -5905,6 +5682,44 @@ begin
 end
 $$;
 
+create or replace function hp_private.may_take_row(
+  worker public.hp_worker_status, held boolean, instance public.hp_worker_instance, beat hp_private.beat, at timestamptz
+) returns boolean
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return beat.sequence > instance.sequence and (
+    (instance.epoch > coalesce(worker.epoch, 0) and (not held or beat.epoch = instance.epoch))
+    or (beat.epoch = instance.epoch and not held and beat.status not in ('stopping', 'stopped', 'crashed'))
+    or (beat.epoch = instance.epoch and worker.kind = 'scheduled' and worker.status in ('idle', 'error') and (
+      beat.status in ('starting', 'processing', 'running', 'error')
+      or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > worker.last_run_at, false))));
+end
+$$;
+
+create or replace function hp_private.register(beat hp_private.beat, lease_until timestamptz, at timestamptz)
+returns public.hp_worker_instance
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_instance public.hp_worker_instance;
+  v_jobs constant bigint := coalesce(beat.jobs_total, 0);
+  v_errors constant bigint := coalesce(beat.errors_total, 0);
+begin
+  perform hp_private.credit(beat.worker_name,
+    v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
+  insert into public.hp_worker_instance (
+    instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
+    counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
+  values (
+    beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
+    at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
+    beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, register.lease_until, at)
+  returning * into v_instance;
+  return v_instance;
+end
+$$;
+
 create or replace function hp_private.admit_beat(
   beat hp_private.beat, at timestamptz, stretch double precision, group_intervals jsonb
 ) returns jsonb
@@ -5932,9 +5747,9 @@ begin
   select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
   v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
     and v_worker.status not in ('unknown', 'stopped', 'crashed');
-  v_interval := least(3600, stretch * coalesce(
-    v_worker.interval_override_s, (group_intervals ->> coalesce(beat.worker_type, v_worker.worker_type))::double precision,
-    beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
+  v_interval := hp_private.answered_interval(stretch, v_worker.interval_override_s,
+    group_intervals, coalesce(beat.worker_type, v_worker.worker_type),
+    coalesce(beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
   v_lease_until := case
     when beat.status not in ('stopped', 'crashed') then
       at + make_interval(secs => v_worker.lost_after_intervals * greatest(v_interval, beat.heartbeat_interval_s))
@@ -5954,24 +5769,10 @@ begin
   else
     select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
     if not found then
-      perform hp_private.credit(beat.worker_name,
-        v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
-      insert into public.hp_worker_instance (
-        instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
-        counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
-      values (
-        beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
-        at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
-        beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, v_lease_until, at)
-      returning * into v_instance;
+      v_instance := hp_private.register(beat, v_lease_until, at);
       v_current := not v_held;
     else
-      v_current := beat.sequence > v_instance.sequence and (
-        (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
-        or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
-        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
-          beat.status in ('starting', 'processing', 'running', 'error')
-          or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > v_worker.last_run_at, false))));
+      v_current := hp_private.may_take_row(v_worker, v_held, v_instance, beat, at);
       perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
       perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
       v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);
@@ -5992,20 +5793,6 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.stretch_step, hp_private.pace_fleet, hp_private.apply_steady, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
-  hp_private.note_superseded, hp_private.admit_beat
-from public;
-
-comment on function hp_private.stretch_step is 'By how much to stretch intervals where so much is needed and so much is in force.';
-comment on function hp_private.pace_fleet is 'By how much the intervals of so many workers are to be stretched, and how often one may report changed activity. load: beats a second without any stretch.';
-comment on function hp_private.apply_steady is 'Applies the beats that say nothing new, of instances that hold their worker''s row; one beat per worker. Returns the answers, null at the places of the others.';
-comment on function hp_private.apply_beats is 'Applies the beats of instances that hold their worker''s row; one beat per worker. group_intervals: seconds by worker_type, or null. Returns their places in the array, and their answers.';
-comment on function hp_private.credit is 'Adds to a worker''s lifetime counts what one of its instances did.';
-comment on function hp_private.hand_over is 'Moves a worker''s row to another instance.';
-comment on function hp_private.note_superseded is 'Records a beat of an instance that does not hold the row.';
-comment on function hp_private.admit_beat is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';
-
 -- 20261122002100_silence.sql
 create table if not exists hp_private.mass_silence (
   heartbeat_interval_s double precision,
@@ -6021,13 +5808,6 @@ alter table hp_private.mass_silence enable row level security;
 
 revoke all on table hp_private.mass_silence from public, anon, authenticated, service_role;
 
-comment on table hp_private.mass_silence is 'Workers of a like lease of which none is marked as crashed, for less than half of all that should have reported did.';
-comment on column hp_private.mass_silence.heartbeat_interval_s is 'Their interval.';
-comment on column hp_private.mass_silence.lost_after_intervals is 'Their lease in intervals.';
-comment on column hp_private.mass_silence.seen_at is 'The last tick that found it so.';
-comment on column hp_private.mass_silence.window_s is 'Seconds within which the others should have reported.';
-comment on column hp_private.mass_silence.expected is 'How many should have been.';
-comment on column hp_private.mass_silence.reporting is 'How many were.';
 
 create or replace function hp_private.doubt_window_s(heartbeat_interval_s double precision, lost_after_intervals double precision)
 returns double precision
@@ -6111,24 +5891,14 @@ begin
 end
 $$;
 
-create or replace function hp_private.judge_silence(
-  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
-  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+create or replace function hp_private.find_silent(
+  monitor hp_private.monitor, tick_every interval, at timestamptz,
+  out doubt_since timestamptz, out doubt_lasts boolean,
+  out names text[], out leases timestamptz[], out deadlines timestamptz[], out reasons text[], out doubted text[]
 )
-language plpgsql set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-declare
-  v_found record;
-  v_given_up text[];
-  v_event bigint;
 begin
-  impaired_since := monitor.impaired_since;
-  watching_since := monitor.watching_since;
-  if not silent and impaired_since is null then
-    return;
-  end if;
-  perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
-
   with overdue as materialized (
     select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
       w.max_run_s, w.lost_after_intervals,
@@ -6151,7 +5921,7 @@ begin
         else w.last_heartbeat
       end as due_at
     from public.hp_worker_status w
-    where w.lease_expires_at <= judge_silence.at
+    where w.lease_expires_at <= find_silent.at
       and (w.status not in ('unknown', 'stopped', 'crashed') or (w.kind = 'scheduled' and w.status = 'stopped'))
   ),
   monitored as (
@@ -6169,78 +5939,103 @@ begin
         when w.due_at <= monitor.watching_since then least(monitor.watching_since + w.patience, w.deadline + 3 * w.lease)
       end) as excused_until,
       make_interval(secs => hp_private.doubt_window_s(w.heartbeat_interval_s, w.lost_after_intervals)) as doubt_window,
-      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
+      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > find_silent.at, false) as in_doubt
     from monitored w left join hp_private.mass_silence m
       on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
   ),
   due as (
     select e.*,
-      e.kind = 'scheduled' or e.excused_until <= least(monitor.tick_at, judge_silence.at - tick_every)
+      e.kind = 'scheduled' or e.excused_until <= least(monitor.tick_at, find_silent.at - tick_every)
         or e.lease - e.doubt_window >= 1.5 * tick_every as certain
-    from excused e where e.excused_until <= judge_silence.at
+    from excused e where e.excused_until <= find_silent.at
   ),
   spread as (
     select a.*,
-      min(a.latest) filter (where a.in_doubt and a.latest <= judge_silence.at) over alike as first_latest,
-      min(a.latest) filter (where a.in_doubt and a.latest > judge_silence.at) over alike as next_latest
+      min(a.latest) filter (where a.in_doubt and a.latest <= find_silent.at) over alike as first_latest,
+      min(a.latest) filter (where a.in_doubt and a.latest > find_silent.at) over alike as next_latest
     from due a window alike as (partition by a.kind, a.heartbeat_interval_s, a.lost_after_intervals)
   ),
   silent as materialized (
-    select s.*, s.in_doubt and (s.latest > judge_silence.at
+    select s.*, s.in_doubt and (s.latest > find_silent.at
       or coalesce(s.next_latest <= s.first_latest + (s.lease - s.doubt_window), false)) as held
     from spread s
   ),
   doubt as (
     select min(s.excused_until) filter (where s.held) as since,
-      coalesce(bool_or(s.doubted_at = judge_silence.at) filter (where s.held), false) as lasts
+      coalesce(bool_or(s.doubted_at = find_silent.at) filter (where s.held), false) as lasts
     from silent s
   ),
   accused as (
     select s.worker_name, s.lease_expires_at, s.excused_until, s.in_doubt,
-      case
-        when s.kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(s.excused_until - s.last_heartbeat)
-        when s.status in ('idle', 'stopped', 'error') and s.next_run_at is not null then format(
-          'overdue: due %s UTC, not begun %s later', to_char(s.next_run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
-          hp_private.in_words(s.excused_until - s.next_run_at))
-        else 'its run has lasted longer than '
-          || hp_private.in_words(make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)))
-      end as reason
+      hp_private.silence_reason(s.kind, s.status, s.last_heartbeat, s.next_run_at,
+        make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)), s.excused_until) as reason
     from silent s cross join doubt d
     where s.certain and not s.held and not (
-      s.kind = 'scheduled' and s.latest > judge_silence.at and (d.since is not null or monitor.impaired_since is not null))
+      s.kind = 'scheduled' and s.latest > find_silent.at and (d.since is not null or monitor.impaired_since is not null))
   )
-  select d.since, d.lasts,
-    array_agg(a.worker_name) as names, array_agg(a.lease_expires_at) as leases,
-    array_agg(a.excused_until) as deadlines, array_agg(a.reason) as reasons,
-    array_agg(a.worker_name) filter (where a.in_doubt) as doubted
-  into v_found
+  select d.since, d.lasts, array_agg(a.worker_name), array_agg(a.lease_expires_at), array_agg(a.excused_until),
+    array_agg(a.reason), array_agg(a.worker_name) filter (where a.in_doubt)
+  into doubt_since, doubt_lasts, names, leases, deadlines, reasons, doubted
   from doubt d left join accused a on true group by d.since, d.lasts;
+end
+$$;
 
-  if v_found.since is not null and impaired_since is null then
-    impaired_since := v_found.since;
-    perform hp_private.monitor_event(v_found.since, 'monitoring', 'impaired',
-      format('%s of %s workers reported within %s: the fault may be ours, so no worker is marked as crashed', m.reporting, round(m.expected),
-        hp_private.in_words(make_interval(secs => m.window_s))),
+create or replace function hp_private.give_up(
+  names text[], leases timestamptz[], deadlines timestamptz[], reasons text[], doubted text[], at timestamptz,
+  out crashed text[], out given_up text[]
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_event bigint;
+begin
+  crashed := hp_private.mark_crashed(names, leases, deadlines, reasons);
+  select array_agg(n.name order by n.name) into given_up from unnest(doubted) n (name) where n.name = any (crashed);
+  if given_up is null then
+    return;
+  end if;
+  v_event := hp_private.monitor_event(at, 'impaired', 'lost',
+    hp_private.monitor_reason('silent too long', workers => cardinality(given_up)),
+    jsonb_build_object('workers', cardinality(given_up), 'names', to_jsonb(given_up[1:100])));
+  update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
+  where e.worker_name = any (given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
+end
+$$;
+
+create or replace function hp_private.judge_silence(
+  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
+  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_found record;
+  v_given_up text[];
+begin
+  impaired_since := monitor.impaired_since;
+  watching_since := monitor.watching_since;
+  if not silent and impaired_since is null then
+    return;
+  end if;
+  perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
+  v_found := hp_private.find_silent(monitor, tick_every, at);
+
+  if v_found.doubt_since is not null and impaired_since is null then
+    impaired_since := v_found.doubt_since;
+    perform hp_private.monitor_event(v_found.doubt_since, 'monitoring', 'impaired',
+      hp_private.monitor_reason('mass silence', make_interval(secs => m.window_s), m.reporting, round(m.expected)::integer),
       jsonb_build_object('reporting', m.reporting, 'expected', round(m.expected), 'window_s', m.window_s))
     from hp_private.mass_silence m order by m.seen_at desc, m.window_s limit 1;
   end if;
 
   if v_found.names[1] is not null then
-    crashed := hp_private.mark_crashed(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons);
-    select array_agg(n.name order by n.name) into v_given_up from unnest(v_found.doubted) n (name) where n.name = any (crashed);
-    if v_given_up is not null then
-      v_event := hp_private.monitor_event(at, 'impaired', 'lost',
-        format('%s silent for three leases more: marked as crashed', case cardinality(v_given_up)
-          when 1 then 'one worker has been' else cardinality(v_given_up) || ' workers have been' end),
-        jsonb_build_object('workers', cardinality(v_given_up), 'names', to_jsonb(v_given_up[1:100])));
-      update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
-      where e.worker_name = any (v_given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
-    end if;
+    select g.crashed, g.given_up into judge_silence.crashed, v_given_up
+    from hp_private.give_up(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons, v_found.doubted, at) g;
   end if;
 
-  if impaired_since is not null and not v_found.lasts then
+  if impaired_since is not null and not v_found.doubt_lasts then
     perform hp_private.monitor_event(at, 'impaired', 'monitoring',
-      case when v_given_up is null then 'workers report again' else 'no worker is in doubt any more' end,
+      hp_private.monitor_reason(case when v_given_up is null then 'reports again' else 'no doubt' end),
       jsonb_build_object('impaired_s', round(extract(epoch from at - impaired_since))));
     impaired_since := null;
     if v_given_up is null then
@@ -6249,17 +6044,6 @@ begin
   end if;
 end
 $$;
-
-revoke all on function
-  hp_private.doubt_window_s, hp_private.patience, hp_private.note_mass_silence, hp_private.mark_crashed,
-  hp_private.judge_silence
-from public;
-
-comment on function hp_private.doubt_window_s is 'Seconds within which the others should have reported before one with such a lease is marked as crashed.';
-comment on function hp_private.patience is 'How long after an outage of ours a resident has to report again.';
-comment on function hp_private.note_mass_silence is 'Records where much of the fleet has fallen silent together.';
-comment on function hp_private.mark_crashed is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
-comment on function hp_private.judge_silence is 'Marks those whose time has run out, and returns whether the monitor is in doubt.';
 
 -- 20261122002200_clean_up.sql
 insert into public.hp_setting (key, value, description) values
@@ -6337,12 +6121,9 @@ begin
 end
 $$;
 
-revoke all on function hp_private.cleanup_stale_workers, hp_private.prune from public;
 revoke all on function public.hp_cleanup_stale_workers from public, anon, authenticated, service_role;
 grant execute on function public.hp_cleanup_stale_workers to authenticated, service_role;
 
-comment on function hp_private.cleanup_stale_workers is 'Removes workers that ended long ago and are not expected; returns their names or null.';
-comment on function hp_private.prune is 'Removes old events, ended instances, stale workers and tokens that ended long ago, once an hour.';
 comment on function public.hp_cleanup_stale_workers is 'Removes stopped and crashed workers that are not expected and have been so for older_than. Returns {removed, names}. Errors: PT400 older_than, PT403 not an operator.';
 
 -- 20261122002300_tick.sql
@@ -6391,10 +6172,10 @@ begin
     monitor.watching_since := at;
     if monitor.tick_at is not null then
       if monitor.impaired_since is null then
-        perform hp_private.monitor_event(monitor.tick_at, 'monitoring', 'impaired', 'the tick did not run', '{}');
+        perform hp_private.monitor_event(monitor.tick_at, 'monitoring', 'impaired', hp_private.monitor_reason('no tick'), '{}');
       end if;
-      perform hp_private.monitor_event(at, 'impaired', 'monitoring', format('the tick runs again, after %s: silence counts from now',
-        hp_private.in_words(at - monitor.tick_at)),
+      perform hp_private.monitor_event(at, 'impaired', 'monitoring',
+        hp_private.monitor_reason('tick again', at - monitor.tick_at),
         jsonb_build_object('impaired_s', round(extract(epoch from at - coalesce(monitor.impaired_since, monitor.tick_at)))));
       monitor.impaired_since := null;
     end if;
@@ -6405,18 +6186,56 @@ begin
 end
 $$;
 
+create or replace function hp_private.tidy(monitor hp_private.monitor, conflicts boolean, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if conflicts then
+    perform hp_private.settle_conflicts(at);
+  end if;
+  perform hp_private.release_leases(at);
+  perform hp_private.follow_commands(at);
+  if monitor.followed_until > at then
+    perform hp_private.follow_workers(at);
+  end if;
+  perform hp_private.forget_seen(at);
+  perform hp_private.prune(at);
+  perform hp_private.prune_large_logs(monitor.logs_pruned_at, at);
+end
+$$;
+
+create or replace function hp_private.note_tick(
+  monitor hp_private.monitor, judged record, look record, tick_every interval, at timestamptz
+) returns boolean
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
+  v_viewed constant boolean := coalesce(monitor.viewed_until > at, false);
+  v_digest constant boolean := v_viewed and (hp_private.digest_due(monitor.digest_at, tick_every, at)
+    or judged.impaired_since is distinct from monitor.impaired_since or judged.watching_since > monitor.watching_since);
+  v_pace constant record := hp_private.pace_fleet(monitor.stretch, look.live_workers, look.load);
+begin
+  update hp_private.monitor p set
+    tick_at = note_tick.at,
+    overdue_after = least(2 * tick_every, case when v_viewed then v_digest_every end),
+    ticking_since = monitor.ticking_since, watching_since = judged.watching_since,
+    impaired_since = judged.impaired_since, gap_ended_at = monitor.gap_ended_at, gap_s = monitor.gap_s,
+    digest_at = case when v_digest then note_tick.at else p.digest_at end,
+    live_workers = look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
+  where p.id;
+  return v_digest;
+end
+$$;
+
 create or replace function hp_private.tick(at timestamptz) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
+  v_tick_every constant interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
   v_monitor hp_private.monitor;
-  v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
-  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
-  v_viewed boolean;
-  v_digest boolean;
   v_look record;
   v_judged record;
-  v_pace record;
 begin
   if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
     return jsonb_build_object('ran', false);
@@ -6426,39 +6245,15 @@ begin
   v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
   v_look := hp_private.look(at);
   v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  perform hp_private.tidy(v_monitor, v_look.conflicts, at);
 
-  if v_look.conflicts then
-    perform hp_private.settle_conflicts(at);
-  end if;
-  perform hp_private.release_leases(at);
-  perform hp_private.follow_commands(at);
-  if v_monitor.followed_until > at then
-    perform hp_private.follow_workers(at);
-  end if;
-  perform hp_private.forget_seen(at);
-  perform hp_private.prune(at);
-  perform hp_private.prune_large_logs(v_monitor.logs_pruned_at, at);
-
-  v_viewed := coalesce(v_monitor.viewed_until > at, false);
-  v_digest := v_viewed and (hp_private.digest_due(v_monitor.digest_at, v_tick_every, at)
-    or v_judged.impaired_since is distinct from v_monitor.impaired_since or v_judged.watching_since > v_monitor.watching_since);
   if v_judged.crashed is not null then
     v_look := hp_private.look(at);
   end if;
-  v_pace := hp_private.pace_fleet(v_monitor.stretch, v_look.live_workers, v_look.load);
-  update hp_private.monitor p set
-    tick_at = tick.at,
-    overdue_after = least(2 * v_tick_every, case when v_viewed then v_digest_every end),
-    ticking_since = v_monitor.ticking_since, watching_since = v_judged.watching_since,
-    impaired_since = v_judged.impaired_since, gap_ended_at = v_monitor.gap_ended_at, gap_s = v_monitor.gap_s,
-    digest_at = case when v_digest then tick.at else p.digest_at end,
-    live_workers = v_look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
-  where p.id;
-
-  if v_digest then
+  if hp_private.note_tick(v_monitor, v_judged, v_look, v_tick_every, at) then
     perform hp_private.send_digest('digest',
       greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
-  elsif v_viewed and v_judged.crashed is not null then
+  elsif v_judged.crashed is not null and v_monitor.viewed_until > at then
     perform hp_private.send_transition(v_judged.crashed);
   end if;
   perform hp_private.keep_history(at);
@@ -6552,20 +6347,12 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
 revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
 grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
 
-comment on function hp_private.look is 'What the tick has to do, and how much the fleet beats.';
-comment on function hp_private.settle_conflicts is 'Ends the conflicts of names that are over.';
-comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
-comment on function hp_private.tick is 'hp_tick at a given time.';
-comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
 comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
 comment on function public.hp_watch is 'Announces a viewer for 150 s: messages flow only then. Call once a minute. Errors: PT403 not a member.';
-comment on function hp_private.schedule_tick is 'Has pg_cron run hp_tick(), where there is one; returns the outcome as text. Safe to run again.';
 
 -- 20261122002400_heartbeat.sql
 create or replace function hp_private.refuse_added(
@@ -6711,6 +6498,37 @@ begin
 end
 $$;
 
+create or replace function hp_private.call_state(
+  at timestamptz, out overdue boolean, out viewed boolean, out followed boolean, out commands_open boolean,
+  out stretch double precision, out activity_every_s double precision, out group_intervals jsonb
+)
+language plpgsql stable set search_path = ''
+as $$
+begin
+  select (p.tick_at + p.overdue_after > call_state.at) is not true, coalesce(p.viewed_until > call_state.at, false),
+    coalesce(p.followed_until > call_state.at, false),
+    exists (select from public.hp_worker_command c where c.open),
+    coalesce(p.stretch, 1), p.activity_every_s,
+    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
+      where g.heartbeat_interval_s is not null)
+  into overdue, viewed, followed, commands_open, stretch, activity_every_s, group_intervals
+  from hp_private.monitor p;
+end
+$$;
+
+create or replace function hp_private.answer_pacing(answers jsonb[], pacing jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if pacing is null then
+    return to_jsonb(answers);
+  end if;
+  return (
+    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || pacing else u.answer end order by u.place)
+    from unnest(answers) with ordinality u (answer, place));
+end
+$$;
+
 create or replace function hp_private.heartbeat(
   raw jsonb, at timestamptz, names_like text default null, token_id bigint default null
 ) returns jsonb
@@ -6718,66 +6536,41 @@ language plpgsql set search_path = '' set application_name = 'lastseen own write
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
-  v_read record;
-  v_beats hp_private.beat[];
-  v_answers jsonb[];
-  v_monitor record;
+  v_read constant record := hp_private.read_beats(raw);
+  v_state constant record := hp_private.call_state(at);
+  v_beats hp_private.beat[] := v_read.beats;
+  v_answers jsonb[] := v_read.answers;
   v_pacing jsonb;
 begin
-  if v_count is null then
-    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
-      using errcode = 'PT400';
-  elsif v_count not between 1 and 1000 then
-    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
-  end if;
-
-  select (p.tick_at + p.overdue_after > heartbeat.at) is not true as overdue, coalesce(p.viewed_until > heartbeat.at, false) as viewed, p.activity_every_s, p.stretch,
-    coalesce(p.followed_until > heartbeat.at, false) as followed,
-    exists (select from public.hp_worker_command c where c.open) as commands_open,
-    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
-      where g.heartbeat_interval_s is not null) as group_intervals
-  into v_monitor
-  from hp_private.monitor p;
-  v_read := hp_private.read_beats(raw);
-  v_beats := v_read.beats;
-  v_answers := v_read.answers;
   if names_like is not null and hp_private.all_foreign(v_beats, names_like) then
     return null;
   end if;
 
-  if v_count > 1 then
+  if cardinality(v_beats) > 1 then
     select l.beats, l.answers into v_beats, v_answers
     from hp_private.lock_workers(v_beats, v_answers, at, names_like, token_id) l;
   end if;
   if not v_read.repeats then
-    v_answers := hp_private.apply_steady(
-      v_beats, v_answers, at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like);
+    v_answers := hp_private.apply_steady(v_beats, v_answers, at, v_state.stretch, v_state.group_intervals, names_like);
   end if;
   if v_read.repeats or array_position(v_answers, null) is not null then
     select o.beats, o.answers into v_beats, v_answers
-    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[v_count])), v_read.repeats, at,
-      coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like, token_id) o;
+    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[cardinality(v_beats)])),
+      v_read.repeats, at, v_state.stretch, v_state.group_intervals, names_like, token_id) o;
   end if;
 
-  if v_read.leases or v_read.more or v_monitor.commands_open or v_monitor.followed then
-    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_monitor.commands_open,
-      v_monitor.followed, v_monitor.activity_every_s, at);
+  if v_read.leases or v_read.more or v_state.commands_open or v_state.followed then
+    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_state.commands_open,
+      v_state.followed, v_state.activity_every_s, at);
   end if;
-  if v_monitor.viewed then
+  if v_state.viewed then
     v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
-      v_began, v_monitor.activity_every_s);
+      v_began, v_state.activity_every_s);
   end if;
-  if v_monitor.overdue then
+  if v_state.overdue then
     perform hp_private.tick_if_overdue(at);
   end if;
-
-  if v_pacing is null then
-    return to_jsonb(v_answers);
-  end if;
-  return (
-    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
-    from unnest(v_answers) with ordinality u (answer, place));
+  return hp_private.answer_pacing(v_answers, v_pacing);
 end
 $$;
 
@@ -6801,19 +6594,12 @@ begin
 end
 $$;
 
-revoke all on function
-  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.heartbeat
-from public;
 revoke all on function public.hp_heartbeat from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat to anon, service_role;
 
-comment on function hp_private.refuse_added is 'Refuses beats that would add more than their token may.';
-comment on function hp_private.lock_workers is 'Makes the workers of new names and locks all workers of a request, in the order of their names.';
-comment on function hp_private.apply_others is 'Applies the beats that apply_steady() left, or refuses them.';
-comment on function hp_private.answer_more is 'Takes what beats bring besides, and adds to the answers what waits for their workers.';
-comment on function hp_private.heartbeat is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
+revoke all on all functions in schema hp_private from public;
 commit;
 
 select 'Lastseen is set up. hp_tick() is ' || hp_private.schedule_tick() || '.' as done,

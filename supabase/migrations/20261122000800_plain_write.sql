@@ -8,18 +8,8 @@ create or replace function hp_private.plain_lease(
   worker public.hp_worker_status, heard timestamptz, run_until timestamptz
 ) returns timestamptz
 language sql stable set search_path = ''
-return case
-  when worker.kind = 'scheduled' and worker.status in ('idle', 'stopped') then
-    worker.next_run_at + make_interval(secs => worker.grace_s)
-  when worker.status in ('unknown', 'stopped', 'crashed') then null
-  else coalesce(run_until, greatest(
-    heard + make_interval(secs => worker.lost_after_intervals * worker.heartbeat_interval_s),
-    case when worker.kind = 'scheduled' then heard + make_interval(secs => worker.max_run_s) end,
-    case
-      when worker.kind = 'scheduled' and worker.status = 'error' then
-        worker.next_run_at + make_interval(secs => worker.grace_s)
-    end))
-end;
+return hp_private.lease_end(worker.kind, worker.status, heard, worker.lost_after_intervals * worker.heartbeat_interval_s,
+  worker.next_run_at, worker.grace_s, worker.max_run_s, run_until);
 
 -- A total at or above the lifetime stored is as written. One below it means a restart: what has come since is added.
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
@@ -112,7 +102,7 @@ begin
     new.current_job_type := null;
   end if;
   new.lease_expires_at := hp_private.plain_lease(new, now(), case
-    when new.kind = 'scheduled' and new.status <> 'error' and new.last_run_at is not distinct from old.last_run_at
+    when new.last_run_at is not distinct from old.last_run_at
       and old.status in ('starting', 'processing', 'running', 'stopping') then old.lease_expires_at
   end);
 

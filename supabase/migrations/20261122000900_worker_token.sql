@@ -248,6 +248,35 @@ begin
 end
 $$;
 
+-- Most are cut off or of another project. A try with one that begins like a token of ours is shown to its owner.
+create or replace function hp_private.refuse_unknown(given text, at timestamptz) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_like constant bigint := (select t.token_id from public.hp_worker_token t where t.token_start = left(given, 10) limit 1);
+begin
+  return hp_private.refuse(401, case
+      when given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
+      else 'the worker token is none: it must be hbt_ and 43 characters'
+    end, 'Make one in Settings, Worker tokens.', case
+      when v_like is null then hp_private.count_unknown(at)
+      else hp_private.count_refused(v_like, 'one that begins like it, but is another or not all of it', at)
+    end);
+end
+$$;
+
+create or replace function hp_private.refuse_ended(token public.hp_worker_token, at timestamptz) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_why constant text := 'the worker token ' || case when token.revoked_at is not null then 'was revoked' else 'expired' end
+    || to_char(coalesce(token.revoked_at, token.expires_at) at time zone 'UTC', ' "at" YYYY-MM-DD HH24:MI "UTC"');
+begin
+  return hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
+    hp_private.count_refused(token.token_id, v_why, at));
+end
+$$;
+
 -- Counts what a token is about to add, and returns how many of each it may not. Comes after the locks on workers that
 -- exist, so that who waits here holds nothing that who is counted still wants.
 create or replace function hp_private.count_added(
@@ -298,7 +327,6 @@ as $$
 declare
   v_role text := current_setting('role');
   v_given text;
-  v_why text;
   v_token public.hp_worker_token;
 begin
   -- The role of the request, which a SECURITY DEFINER function does not change. Not the claims: a request without
@@ -318,26 +346,11 @@ begin
   end if;
 
   select * into v_token from public.hp_worker_token t where t.token_hash = sha256(convert_to(v_given, 'UTF8'));
-  if not found then
-    v_why := case when v_given ~ '^hbt_[A-Za-z0-9_-]{43}$' then 'the worker token is not known'
-      else 'the worker token is none: it must be hbt_ and 43 characters' end;
-    -- Most are cut off or of another project. One that begins like a token of ours is shown to its owner.
-    select t.token_id into v_token.token_id from public.hp_worker_token t where t.token_start = left(v_given, 10) limit 1;
-    refused := hp_private.refuse(401, v_why, 'Make one in Settings, Worker tokens.', case
-      when v_token.token_id is null then hp_private.count_unknown(at)
-      else hp_private.count_refused(v_token.token_id, 'one that begins like it, but is another or not all of it', at)
-    end);
-    return;
-  end if;
-
-  v_why := case
-    when v_token.revoked_at is not null then 'was revoked at ' || to_char(v_token.revoked_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
-    when v_token.expires_at <= at then 'expired at ' || to_char(v_token.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+  refused := case
+    when not found then hp_private.refuse_unknown(v_given, at)
+    when v_token.revoked_at is not null or v_token.expires_at <= at then hp_private.refuse_ended(v_token, at)
   end;
-  if v_why is not null then
-    v_why := 'the worker token ' || v_why;
-    refused := hp_private.refuse(401, v_why, 'Make a new one in Settings, Worker tokens.',
-      hp_private.count_refused(v_token.token_id, v_why, at));
+  if refused is not null then
     return;
   end if;
 
@@ -358,8 +371,8 @@ end
 $$;
 
 revoke all on function
-  hp_private.count_refused, hp_private.count_unknown, hp_private.refuse_name, hp_private.count_added,
-  hp_private.admit_worker
+  hp_private.count_refused, hp_private.count_unknown, hp_private.refuse_name, hp_private.refuse_unknown, hp_private.refuse_ended,
+  hp_private.count_added, hp_private.admit_worker
 from public;
 revoke all on function
   public.hp_create_worker_token, public.hp_revoke_worker_token, public.hp_list_worker_tokens
@@ -374,5 +387,7 @@ comment on function public.hp_list_worker_tokens is 'Every worker token, without
 comment on function hp_private.count_refused is 'Counts a refused try against a token; returns for how long to wait where there were too many.';
 comment on function hp_private.count_unknown is 'Counts a try with an unknown token; returns for how long to wait where there were too many.';
 comment on function hp_private.refuse_name is 'Refuses a name that a token is not for.';
+comment on function hp_private.refuse_unknown is 'Refuses a token that is none of ours.';
+comment on function hp_private.refuse_ended is 'Refuses a token that was revoked or has expired.';
 comment on function hp_private.count_added is 'Counts workers and processes that a token is about to add; returns how many of each it may not.';
 comment on function hp_private.admit_worker is 'Whether the caller may report, and under which names.';

@@ -28,17 +28,13 @@ create or replace function hp_private.beat_error(field text, problem text) retur
 language sql immutable set search_path = ''
 return jsonb_build_object('field', field, 'message', field || ' ' || problem);
 
--- First field of a readable beat that is out of its range, or null. No duration is longer than ten years, so that
--- no arithmetic on it can overflow. The lists are walked only for a beat that breaks one of their rules.
+-- First field of a readable beat that breaks its rule, or null.
 create or replace function hp_private.beat_problem(b hp_private.beat) returns jsonb
 language plpgsql immutable set search_path = ''
 as $$
 declare
-  c_ten_years constant bigint := 315360000000;
-  c_most_jobs constant bigint := 1000000000000000;
+  c_statuses constant text[] := array_remove(hp_private.statuses(), 'unknown');
   v_field text;
-  v_length integer;
-  v_limit integer;
 begin
   if b.worker_name is null then
     return hp_private.beat_error('worker_name', 'is missing');
@@ -50,11 +46,8 @@ begin
     return hp_private.beat_error('instance_id', 'is missing');
   elsif b.sequence is null or b.sequence < 1 then
     return hp_private.beat_error('sequence', 'must be a whole number from 1 up');
-  elsif b.status is null
-    or b.status not in ('starting', 'idle', 'processing', 'running', 'error', 'stopping', 'stopped', 'crashed')
-  then
-    return hp_private.beat_error('status',
-      'must be one of starting, idle, processing, running, error, stopping, stopped, crashed');
+  elsif b.status is null or b.status <> all (c_statuses) then
+    return hp_private.beat_error('status', 'must be one of ' || array_to_string(c_statuses, ', '));
   elsif b.kind not in ('resident', 'scheduled') then
     return hp_private.beat_error('kind', 'must be resident or scheduled');
   elsif b.circuit_breaker_state not in ('closed', 'open', 'half_open') then
@@ -97,7 +90,22 @@ begin
   elsif octet_length(b.last_exit::text) > 4096 then
     return hp_private.beat_error('last_exit', format('is %s bytes long; at most 4096', octet_length(b.last_exit::text)));
   end if;
+  return hp_private.beat_excess(b);
+end
+$$;
 
+-- The first of its texts that is too long or of its numbers that is out of range, or null. No duration is longer than ten years, so that
+-- no arithmetic on it can overflow. The lists are walked only for a beat that breaks one of their rules.
+create or replace function hp_private.beat_excess(b hp_private.beat) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  c_ten_years constant bigint := 315360000000;
+  c_most_jobs constant bigint := 1000000000000000;
+  v_field text;
+  v_length integer;
+  v_limit integer;
+begin
   if char_length(b.status_reason) > 500 or char_length(b.worker_type) > 128 or char_length(b.description) > 500
     or char_length(b.version) > 128 or char_length(b.hostname) > 255 or char_length(b.runtime) > 128
     or char_length(b.current_status) > 500 or char_length(b.current_job_id) > 255
@@ -200,18 +208,25 @@ $$;
 
 -- Reads the beats of a request; whether they are in range is for hp_private.refuse_beats(). Nearly always all of them can be
 -- read, so they are read together. answers: null, or as many as there are beats, with those of the refused. repeats: whether
--- a worker is named twice.
+-- a worker is named twice. Errors: PT400 not an array of 1 to 1,000.
 create or replace function hp_private.read_beats(
   raw jsonb, out beats hp_private.beat[], out answers jsonb[], out repeats boolean, out leases boolean, out more boolean
 )
 language plpgsql set search_path = ''
 as $$
 declare
+  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
   v_beat hp_private.beat;
 begin
+  if v_count is null then
+    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
+      using errcode = 'PT400';
+  elsif v_count not between 1 and 1000 then
+    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
+  end if;
   begin
     -- Most calls bring one: without a query this takes half of the time.
-    if jsonb_array_length(raw) = 1 then
+    if v_count = 1 then
       v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
       beats := array[v_beat];
       repeats := false;
@@ -278,12 +293,13 @@ end
 $$;
 
 revoke all on function
-  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
+  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_excess, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
   hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
 from public;
 
 comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
 comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
+comment on function hp_private.beat_excess is 'Which text of a beat is too long or which number out of range, or null.';
 comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
 comment on function hp_private.refusal is 'The answer of a beat that is refused.';
 comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';

@@ -1,4 +1,4 @@
--- What changed: the revision of a worker moves when its state changes, and every transition leaves an event.
+-- What changed: every transition of a worker or of the monitor leaves an event.
 
 insert into public.hp_setting (key, value, description) values
   ('event_days', '90', 'Days for which events are kept.'),
@@ -48,6 +48,39 @@ comment on column public.hp_worker_event.reason is 'The reason, as text.';
 comment on column public.hp_worker_event.instance_id is 'The process concerned.';
 comment on column public.hp_worker_event.epoch is 'Its epoch.';
 comment on column public.hp_worker_event.details is 'What the row no longer shows: current_status, current_job_id, current_job_type, last_exit.';
+
+-- The reasons of events that the tick finds out, as texts. What else an event gives as its reason came from the worker, from a
+-- person, or stands in the trigger below.
+create or replace function hp_private.silence_reason(
+  kind text, status text, heard_at timestamptz, due_at timestamptz, longest_run interval, at timestamptz
+) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(at - heard_at)
+    when status in ('idle', 'stopped', 'error') and due_at is not null then format('overdue: due %s UTC, not begun %s later',
+      to_char(due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), hp_private.in_words(at - due_at))
+    else 'its run has lasted longer than ' || hp_private.in_words(longest_run)
+  end;
+end
+$$;
+
+-- workers: how many the event is about; of_workers: out of how many; lasting: how long the event's cause lasted.
+create or replace function hp_private.monitor_reason(
+  what text, lasting interval default null, workers integer default null, of_workers integer default null
+) returns text
+language sql immutable set search_path = ''
+return case what
+  when 'no tick' then 'the tick did not run'
+  when 'tick again' then format('the tick runs again, after %s: silence counts from now', hp_private.in_words(lasting))
+  when 'mass silence' then format('%s of %s workers reported within %s: the fault may be ours, so no worker is marked as crashed',
+    workers, of_workers, hp_private.in_words(lasting))
+  when 'silent too long' then case workers when 1 then 'one worker has been' else workers || ' workers have been' end
+    || ' silent for three leases more: marked as crashed'
+  when 'reports again' then 'workers report again'
+  when 'no doubt' then 'no worker is in doubt any more'
+end;
 
 -- An event of the monitor belongs to no worker.
 create or replace function hp_private.monitor_event(at timestamptz, from_value text, to_value text, reason text, details jsonb)
@@ -194,11 +227,14 @@ end
 $$;
 
 revoke all on function
-  hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
+  hp_private.silence_reason, hp_private.monitor_reason, hp_private.monitor_event, hp_private.status_event,
+  hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
+comment on function hp_private.silence_reason is 'Why a worker is marked as crashed, as text.';
+comment on function hp_private.monitor_reason is 'Why the state of the monitor changed, as text.';
 comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
 comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';

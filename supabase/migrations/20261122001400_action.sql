@@ -23,6 +23,26 @@ begin
 end
 $$;
 
+-- Until when a worker or a group is paused, and whether there is one of that name. Locks the worker.
+create or replace function hp_private.find_pause(
+  worker_name text, worker_type text, out known boolean, out paused_until timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+begin
+  if find_pause.worker_name is not null then
+    select true, w.paused_until into find_pause.known, find_pause.paused_until from public.hp_worker_status w
+    where w.worker_name = find_pause.worker_name for no key update;
+  else
+    select true, g.paused_until into find_pause.known, find_pause.paused_until
+    from (select) one left join public.hp_worker_group g on g.worker_type = find_pause.worker_type
+    where g.worker_type is not null
+      -- note: '' is no group.
+      or exists (select from public.hp_worker_status w where w.worker_type = nullif(find_pause.worker_type, ''));
+  end if;
+end
+$$;
+
 -- pause, and unpause where until is null. Exactly one of worker_name and worker_type.
 create or replace function hp_private.set_pause(
   command text, worker_name text, worker_type text, until timestamptz, reason text
@@ -33,8 +53,7 @@ declare
   v_began constant timestamptz := clock_timestamp();
   v_args constant jsonb := case when command = 'pause' then jsonb_strip_nulls(jsonb_build_object('until', until)) else '{}' end;
   v_reason constant text := nullif(btrim(set_pause.reason), '');
-  v_found boolean;
-  v_paused_until timestamptz;
+  v_pause record;
   v_status integer := 400;
   v_problem text;
 begin
@@ -50,20 +69,11 @@ begin
   end if;
 
   if v_problem is null then
-    if set_pause.worker_name is not null then
-      select true, w.paused_until into v_found, v_paused_until from public.hp_worker_status w
-      where w.worker_name = set_pause.worker_name for no key update;
-    else
-      select true, g.paused_until into v_found, v_paused_until
-      from (select) one left join public.hp_worker_group g on g.worker_type = set_pause.worker_type
-      where g.worker_type is not null
-        -- note: '' is no group.
-        or exists (select from public.hp_worker_status w where w.worker_type = nullif(set_pause.worker_type, ''));
-    end if;
-    if v_found is null then
+    v_pause := hp_private.find_pause(set_pause.worker_name, set_pause.worker_type);
+    if v_pause.known is null then
       v_status := 404;
       v_problem := format('there is no %s', left(coalesce('worker named ' || set_pause.worker_name, 'group named ' || set_pause.worker_type), 150));
-    elsif command = 'unpause' and coalesce(v_paused_until, '-infinity') <= now() then
+    elsif command = 'unpause' and coalesce(v_pause.paused_until, '-infinity') <= now() then
       v_status := 409;
       v_problem := 'it is not paused';
     end if;
@@ -181,7 +191,7 @@ begin
 end
 $$;
 
-revoke all on function hp_private.record_done, hp_private.set_pause, hp_private.forget_seen from public;
+revoke all on function hp_private.record_done, hp_private.find_pause, hp_private.set_pause, hp_private.forget_seen from public;
 revoke all on function
   public.hp_pause, public.hp_unpause, public.hp_mark_seen, public.hp_stop_worker
 from public, anon, authenticated, service_role;
@@ -190,6 +200,7 @@ grant execute on function
 to authenticated, service_role;
 
 comment on function hp_private.record_done is 'Writes down what the database has done for somebody; returns it as a command.';
+comment on function hp_private.find_pause is 'Until when a worker or a group is paused; known: whether there is such a one.';
 comment on function hp_private.set_pause is 'hp_pause and hp_unpause.';
 comment on function public.hp_pause is 'Pauses a worker or a group until a time, for a reason. Returns the record. Refusals by response.status: 400, 403 not an operator, 404.';
 comment on function public.hp_unpause is 'Ends a pause. Refusals by response.status: 400, 403 not an operator, 404, 409 not paused.';

@@ -38,10 +38,32 @@ begin
 end
 $$;
 
+-- The interval that a worker is answered: that of people for it, else for its group, else what it wants; stretched.
+-- note: plpgsql, 0.7 us a call; a function that names its search_path is not inlined. Two calls would take apply_steady() 8 %
+-- longer, so it spells the rule out; tests/database/steady.test.ts holds it to this one.
+create or replace function hp_private.answered_interval(
+  stretch double precision, override_s double precision, group_intervals jsonb, worker_type text, wanted_s double precision
+) returns double precision
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return least(3600, stretch * coalesce(override_s, (group_intervals ->> worker_type)::double precision, wanted_s));
+end
+$$;
+
+-- When the next run of a worker is due after a beat. in_ms 0: due now, or since it was; null: as before.
+create or replace function hp_private.next_due(before timestamptz, in_ms bigint, at timestamptz) returns timestamptz
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return case in_ms when 0 then least(before, at) else coalesce(at + make_interval(secs => in_ms / 1000.0), before) end;
+end
+$$;
+
 -- The way of most beats: still alive, and nothing new but time, counters and resources. One set-based update, HOT, no matter
 -- how many beats; of few columns and past all triggers, for each of them costs (one beat a call: 317 us of CPU for the whole
 -- row, 161 so). It takes the beats that it is sure of, of which hp_private.apply_beats() would make the same row; the others
--- are left. Returns the answers by place.
+-- are left. Returns the answers by place. One statement: as long as its columns and conditions are many.
 create or replace function hp_private.apply_steady(
   beats hp_private.beat[], answers jsonb[], at timestamptz, stretch double precision, group_intervals jsonb, names_like text
 )
@@ -125,7 +147,7 @@ begin
 end
 $$;
 
--- What else a beat may say: the whole row. From the instance that holds it, newer than the last beat that was applied; the
+-- What else a beat may say: the whole row, hence so long. From the instance that holds it, newer than the last beat that was applied; the
 -- others are for hp_private.admit_beat(). Returns places and answers.
 --
 -- heartbeat_interval_s is the longer one of what the worker states that it holds to and what it is answered: a shorter
@@ -150,40 +172,21 @@ begin
     status_since = case when w.status = b.status then w.status_since else apply_beats.at end,
     status_reason = b.status_reason,
     last_heartbeat = greatest(w.last_heartbeat, apply_beats.at),
-    heartbeat_interval_s = greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-      b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
+    heartbeat_interval_s = greatest(b.heartbeat_interval_s, hp_private.answered_interval(apply_beats.stretch, w.interval_override_s,
+      apply_beats.group_intervals, coalesce(b.worker_type, w.worker_type),
+      coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
     -- What it held to first is what it wants, where it never says: later on it holds to what it was answered.
     requested_interval_s = coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s),
-    lease_expires_at = case
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status in ('idle', 'stopped') then
-        case
-          when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-          when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-          else w.next_run_at
-        end + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-      when b.status in ('stopped', 'crashed') then null
-      -- A run's time counts from its first beat, until one tells of a run that has ended since.
-      when coalesce(b.kind, w.kind) = 'scheduled' and b.status <> 'error'
-        and w.status in ('starting', 'processing', 'running', 'stopping') and w.lease_expires_at is not null
-        and (b.last_run_age_ms is null or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at)
-        then w.lease_expires_at
-      else greatest(
-        apply_beats.at + make_interval(secs => w.lost_after_intervals
-          * greatest(b.heartbeat_interval_s, least(3600, apply_beats.stretch * coalesce(
-            w.interval_override_s, (apply_beats.group_intervals ->> coalesce(b.worker_type, w.worker_type))::double precision,
-            b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s)))),
-        case
-          when coalesce(b.kind, w.kind) = 'scheduled' then greatest(
-            apply_beats.at + make_interval(secs => coalesce(b.max_run_s, w.max_run_s)),
-            -- Between its runs after one that failed.
-            case
-              when b.status = 'error' then
-                coalesce(apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0), w.next_run_at)
-                  + make_interval(secs => coalesce(b.grace_s, w.grace_s))
-            end)
-        end)
-    end,
+    lease_expires_at = hp_private.lease_end(coalesce(b.kind, w.kind), b.status, apply_beats.at,
+      w.lost_after_intervals * greatest(b.heartbeat_interval_s, hp_private.answered_interval(apply_beats.stretch,
+        w.interval_override_s, apply_beats.group_intervals, coalesce(b.worker_type, w.worker_type),
+        coalesce(b.requested_interval_s, w.requested_interval_s, b.heartbeat_interval_s, w.heartbeat_interval_s))),
+      hp_private.next_due(w.next_run_at, b.next_run_in_ms, apply_beats.at),
+      coalesce(b.grace_s, w.grace_s), coalesce(b.max_run_s, w.max_run_s), case
+        -- A run's time counts from its first beat, until one tells of a run that has ended since.
+        when w.status in ('starting', 'processing', 'running', 'stopping') and (b.last_run_age_ms is null
+          or apply_beats.at - make_interval(secs => b.last_run_age_ms / 1000.0 + 2) <= w.last_run_at) then w.lease_expires_at
+      end),
     clock_skew_ms = coalesce(round(b.sent_at_ms - extract(epoch from apply_beats.at)::double precision * 1000), w.clock_skew_ms),
     worker_type = coalesce(b.worker_type, w.worker_type),
     description = coalesce(b.description, w.description),
@@ -219,12 +222,7 @@ begin
     last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
     processed_count = coalesce(b.processed_count, w.processed_count),
     last_run_errors = coalesce(b.last_run_errors, w.last_run_errors),
-    -- 0: due now, or since it was.
-    next_run_at = case
-      when b.next_run_in_ms > 0 then apply_beats.at + make_interval(secs => b.next_run_in_ms / 1000.0)
-      when b.next_run_in_ms = 0 then least(w.next_run_at, apply_beats.at)
-      else w.next_run_at
-    end,
+    next_run_at = hp_private.next_due(w.next_run_at, b.next_run_in_ms, apply_beats.at),
     grace_s = coalesce(b.grace_s, w.grace_s),
     max_run_s = coalesce(b.max_run_s, w.max_run_s),
     schedule = coalesce(b.schedule, w.schedule),
@@ -270,8 +268,8 @@ begin
   where w.worker_name = b.worker_name and w.instance_id = b.instance_id and b.sequence > w.sequence
   returning b.ordinality, jsonb_build_object(
     'worker_name', w.worker_name, 'ok', true, 'epoch', w.epoch, 'current', true, 'sequence', w.sequence,
-    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', least(3600, apply_beats.stretch * coalesce(
-      w.interval_override_s, (apply_beats.group_intervals ->> w.worker_type)::double precision, w.requested_interval_s)));
+    'counted_jobs', w.counted_jobs, 'counted_errors', w.counted_errors, 'interval_s', hp_private.answered_interval(
+      apply_beats.stretch, w.interval_override_s, apply_beats.group_intervals, w.worker_type, w.requested_interval_s));
 end
 $$;
 
@@ -381,6 +379,52 @@ begin
 end
 $$;
 
+-- Whether an instance that does not hold its worker's row takes it with this beat. A late goodbye does not: it is refused here.
+-- held: whether the row's own instance is alive.
+create or replace function hp_private.may_take_row(
+  worker public.hp_worker_status, held boolean, instance public.hp_worker_instance, beat hp_private.beat, at timestamptz
+) returns boolean
+language plpgsql stable set search_path = ''
+as $$
+begin
+  -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again: one that has
+  -- heard its epoch, not a process that died before it heard anything. A goodbye may be what presents the epoch, where
+  -- the process before it was killed.
+  return beat.sequence > instance.sequence and (
+    (instance.epoch > coalesce(worker.epoch, 0) and (not held or beat.epoch = instance.epoch))
+    or (beat.epoch = instance.epoch and not held and beat.status not in ('stopping', 'stopped', 'crashed'))
+    -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
+    -- keeps several warm and calls them in turn.)
+    or (beat.epoch = instance.epoch and worker.kind = 'scheduled' and worker.status in ('idle', 'error') and (
+      beat.status in ('starting', 'processing', 'running', 'error')
+      or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > worker.last_run_at, false))));
+end
+$$;
+
+-- An instance that is first heard of, or was forgotten since: it is credited with what the table has not counted yet.
+create or replace function hp_private.register(beat hp_private.beat, lease_until timestamptz, at timestamptz)
+returns public.hp_worker_instance
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_instance public.hp_worker_instance;
+  v_jobs constant bigint := coalesce(beat.jobs_total, 0);
+  v_errors constant bigint := coalesce(beat.errors_total, 0);
+begin
+  perform hp_private.credit(beat.worker_name,
+    v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
+  insert into public.hp_worker_instance (
+    instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
+    counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
+  values (
+    beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
+    at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
+    beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, register.lease_until, at)
+  returning * into v_instance;
+  return v_instance;
+end
+$$;
+
 -- Returns the answer of one beat (docs/wire.md, without activity_every_s and again_ms).
 create or replace function hp_private.admit_beat(
   beat hp_private.beat, at timestamptz, stretch double precision, group_intervals jsonb
@@ -411,9 +455,9 @@ begin
   -- A plain upsert has no instance: a process that takes such a row over is the worker moved to the module.
   v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
     and v_worker.status not in ('unknown', 'stopped', 'crashed');
-  v_interval := least(3600, stretch * coalesce(
-    v_worker.interval_override_s, (group_intervals ->> coalesce(beat.worker_type, v_worker.worker_type))::double precision,
-    beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
+  v_interval := hp_private.answered_interval(stretch, v_worker.interval_override_s,
+    group_intervals, coalesce(beat.worker_type, v_worker.worker_type),
+    coalesce(beat.requested_interval_s, v_worker.requested_interval_s, beat.heartbeat_interval_s, v_worker.heartbeat_interval_s));
   v_lease_until := case
     when beat.status not in ('stopped', 'crashed') then
       at + make_interval(secs => v_worker.lost_after_intervals * greatest(v_interval, beat.heartbeat_interval_s))
@@ -434,30 +478,10 @@ begin
   else
     select * into v_instance from public.hp_worker_instance i where i.instance_id = beat.instance_id;
     if not found then
-      -- First heard of, or forgotten since: it is credited with what the table has not counted yet.
-      perform hp_private.credit(beat.worker_name,
-        v_jobs - coalesce(beat.counted_jobs, 0), v_errors - coalesce(beat.counted_errors, 0));
-      insert into public.hp_worker_instance (
-        instance_id, worker_name, epoch, status, started_at, hostname, pid, version, runtime, parts, sequence,
-        counted_jobs, counted_errors, last_heartbeat, lease_expires_at, registered_at)
-      values (
-        beat.instance_id, beat.worker_name, nextval('hp_private.epoch_seq'), beat.status,
-        at - make_interval(secs => coalesce(beat.uptime_ms, 0) / 1000.0), beat.hostname, beat.pid, beat.version,
-        beat.runtime, beat.parts, beat.sequence - 1, v_jobs, v_errors, at, v_lease_until, at)
-      returning * into v_instance;
+      v_instance := hp_private.register(beat, v_lease_until, at);
       v_current := not v_held;
     else
-      -- The newer one holds on while it lives. When it has ended, an older one that lives has the row again: one that has
-      -- heard its epoch, not a process that died before it heard anything. A goodbye may be what presents the epoch, where
-      -- the process before it was killed.
-      v_current := beat.sequence > v_instance.sequence and (
-        (v_instance.epoch > coalesce(v_worker.epoch, 0) and (not v_held or beat.epoch = v_instance.epoch))
-        or (beat.epoch = v_instance.epoch and not v_held and beat.status not in ('stopping', 'stopped', 'crashed'))
-        -- Who waits for a scheduled worker's next run does not live by it: the process that runs is the worker. (A platform
-        -- keeps several warm and calls them in turn.)
-        or (beat.epoch = v_instance.epoch and v_worker.kind = 'scheduled' and v_worker.status in ('idle', 'error') and (
-          beat.status in ('starting', 'processing', 'running', 'error')
-          or coalesce(at - make_interval(secs => beat.last_run_age_ms / 1000.0 + 2) > v_worker.last_run_at, false))));
+      v_current := hp_private.may_take_row(v_worker, v_held, v_instance, beat, at);
       perform hp_private.credit(beat.worker_name, v_jobs - v_instance.counted_jobs, v_errors - v_instance.counted_errors);
       perform hp_private.note_superseded(v_worker, v_instance, beat, v_lease_until, at);
       v_instance.counted_jobs := greatest(v_instance.counted_jobs, v_jobs);
@@ -479,15 +503,19 @@ end
 $$;
 
 revoke all on function
-  hp_private.stretch_step, hp_private.pace_fleet, hp_private.apply_steady, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
-  hp_private.note_superseded, hp_private.admit_beat
+  hp_private.stretch_step, hp_private.pace_fleet, hp_private.answered_interval, hp_private.next_due, hp_private.apply_steady, hp_private.apply_beats, hp_private.credit, hp_private.hand_over,
+  hp_private.note_superseded, hp_private.may_take_row, hp_private.register, hp_private.admit_beat
 from public;
 
 comment on function hp_private.stretch_step is 'By how much to stretch intervals where so much is needed and so much is in force.';
 comment on function hp_private.pace_fleet is 'By how much the intervals of so many workers are to be stretched, and how often one may report changed activity. load: beats a second without any stretch.';
+comment on function hp_private.answered_interval is 'Seconds between beats that a worker is answered. group_intervals: seconds by worker_type, or null.';
+comment on function hp_private.next_due is 'When the next run of a worker is due after a beat.';
 comment on function hp_private.apply_steady is 'Applies the beats that say nothing new, of instances that hold their worker''s row; one beat per worker. Returns the answers, null at the places of the others.';
 comment on function hp_private.apply_beats is 'Applies the beats of instances that hold their worker''s row; one beat per worker. group_intervals: seconds by worker_type, or null. Returns their places in the array, and their answers.';
 comment on function hp_private.credit is 'Adds to a worker''s lifetime counts what one of its instances did.';
 comment on function hp_private.hand_over is 'Moves a worker''s row to another instance.';
 comment on function hp_private.note_superseded is 'Records a beat of an instance that does not hold the row.';
+comment on function hp_private.may_take_row is 'Whether an instance takes its worker''s row with a beat.';
+comment on function hp_private.register is 'Gives a new instance its epoch, and counts what it has done.';
 comment on function hp_private.admit_beat is 'Deals with a beat from an instance that does not simply hold its row; returns the answer.';

@@ -119,30 +119,21 @@ begin
 end
 $$;
 
--- Marks those whose time has run out, and says whether the watch is in doubt: impaired_since and watching_since come back
--- as they are from now on.
+-- Whose time has run out, and whether they are in doubt together: those in doubt wait, the others are named.
 --
 -- Silence counts from watching_since at the earliest, for what we did not watch is nobody's fault; a shorter gap of ours
 -- forgives those to whom it was long. In doubt nobody is accused for three leases of their own, and those that fell silent together are given up together. A scheduled worker
 -- is excused only if its time to be heard lay in what we missed: it has then until the time after.
-create or replace function hp_private.judge_silence(
-  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
-  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+--
+-- note: one statement, left whole: each step of it needs the one before, and each has its name.
+create or replace function hp_private.find_silent(
+  monitor hp_private.monitor, tick_every interval, at timestamptz,
+  out doubt_since timestamptz, out doubt_lasts boolean,
+  out names text[], out leases timestamptz[], out deadlines timestamptz[], out reasons text[], out doubted text[]
 )
-language plpgsql set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-declare
-  v_found record;
-  v_given_up text[];
-  v_event bigint;
 begin
-  impaired_since := monitor.impaired_since;
-  watching_since := monitor.watching_since;
-  if not silent and impaired_since is null then
-    return;
-  end if;
-  perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
-
   with overdue as materialized (
     select w.worker_name, w.kind, w.status, w.last_heartbeat, w.lease_expires_at, w.heartbeat_interval_s, w.next_run_at,
       w.max_run_s, w.lost_after_intervals,
@@ -166,7 +157,7 @@ begin
         else w.last_heartbeat
       end as due_at
     from public.hp_worker_status w
-    where w.lease_expires_at <= judge_silence.at
+    where w.lease_expires_at <= find_silent.at
       and (w.status not in ('unknown', 'stopped', 'crashed') or (w.kind = 'scheduled' and w.status = 'stopped'))
   ),
   monitored as (
@@ -184,82 +175,111 @@ begin
         when w.due_at <= monitor.watching_since then least(monitor.watching_since + w.patience, w.deadline + 3 * w.lease)
       end) as excused_until,
       make_interval(secs => hp_private.doubt_window_s(w.heartbeat_interval_s, w.lost_after_intervals)) as doubt_window,
-      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > judge_silence.at, false) as in_doubt
+      m.seen_at as doubted_at, coalesce(m.seen_at + w.patience > find_silent.at, false) as in_doubt
     from monitored w left join hp_private.mass_silence m
       on w.kind = 'resident' and m.heartbeat_interval_s = w.heartbeat_interval_s and m.lost_after_intervals = w.lost_after_intervals
   ),
   due as (
     select e.*,
       -- Where ticks are rare the fleet may be gone and half of it back between two: silent at both, then.
-      e.kind = 'scheduled' or e.excused_until <= least(monitor.tick_at, judge_silence.at - tick_every)
+      e.kind = 'scheduled' or e.excused_until <= least(monitor.tick_at, find_silent.at - tick_every)
         or e.lease - e.doubt_window >= 1.5 * tick_every as certain
-    from excused e where e.excused_until <= judge_silence.at
+    from excused e where e.excused_until <= find_silent.at
   ),
   -- Last beats are staggered: the first of a doubt waits for those that fell silent together with it, an interval at most
   -- (or a request that hung), so that all are given up at once and nobody before its own three leases are over.
   spread as (
     select a.*,
-      min(a.latest) filter (where a.in_doubt and a.latest <= judge_silence.at) over alike as first_latest,
-      min(a.latest) filter (where a.in_doubt and a.latest > judge_silence.at) over alike as next_latest
+      min(a.latest) filter (where a.in_doubt and a.latest <= find_silent.at) over alike as first_latest,
+      min(a.latest) filter (where a.in_doubt and a.latest > find_silent.at) over alike as next_latest
     from due a window alike as (partition by a.kind, a.heartbeat_interval_s, a.lost_after_intervals)
   ),
   silent as materialized (
-    select s.*, s.in_doubt and (s.latest > judge_silence.at
+    select s.*, s.in_doubt and (s.latest > find_silent.at
       or coalesce(s.next_latest <= s.first_latest + (s.lease - s.doubt_window), false)) as held
     from spread s
   ),
   doubt as (
     select min(s.excused_until) filter (where s.held) as since,
-      coalesce(bool_or(s.doubted_at = judge_silence.at) filter (where s.held), false) as lasts
+      coalesce(bool_or(s.doubted_at = find_silent.at) filter (where s.held), false) as lasts
     from silent s
   ),
   accused as (
     select s.worker_name, s.lease_expires_at, s.excused_until, s.in_doubt,
-      case
-        when s.kind = 'resident' then 'no heartbeat for ' || hp_private.in_words(s.excused_until - s.last_heartbeat)
-        when s.status in ('idle', 'stopped', 'error') and s.next_run_at is not null then format(
-          'overdue: due %s UTC, not begun %s later', to_char(s.next_run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
-          hp_private.in_words(s.excused_until - s.next_run_at))
-        else 'its run has lasted longer than '
-          || hp_private.in_words(make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)))
-      end as reason
+      hp_private.silence_reason(s.kind, s.status, s.last_heartbeat, s.next_run_at,
+        make_interval(secs => greatest(s.max_run_s, s.lost_after_intervals * s.heartbeat_interval_s)), s.excused_until) as reason
     from silent s cross join doubt d
     where s.certain and not s.held and not (
-      s.kind = 'scheduled' and s.latest > judge_silence.at and (d.since is not null or monitor.impaired_since is not null))
+      s.kind = 'scheduled' and s.latest > find_silent.at and (d.since is not null or monitor.impaired_since is not null))
   )
-  select d.since, d.lasts,
-    array_agg(a.worker_name) as names, array_agg(a.lease_expires_at) as leases,
-    array_agg(a.excused_until) as deadlines, array_agg(a.reason) as reasons,
-    array_agg(a.worker_name) filter (where a.in_doubt) as doubted
-  into v_found
+  select d.since, d.lasts, array_agg(a.worker_name), array_agg(a.lease_expires_at), array_agg(a.excused_until),
+    array_agg(a.reason), array_agg(a.worker_name) filter (where a.in_doubt)
+  into doubt_since, doubt_lasts, names, leases, deadlines, reasons, doubted
   from doubt d left join accused a on true group by d.since, d.lasts;
+end
+$$;
 
-  if v_found.since is not null and impaired_since is null then
-    impaired_since := v_found.since;
-    perform hp_private.monitor_event(v_found.since, 'monitoring', 'impaired',
-      format('%s of %s workers reported within %s: the fault may be ours, so no worker is marked as crashed', m.reporting, round(m.expected),
-        hp_private.in_words(make_interval(secs => m.window_s))),
+-- Marks those that were found silent, with one event for all that were in doubt together; returns the names of the marked, and
+-- of those in doubt among them.
+create or replace function hp_private.give_up(
+  names text[], leases timestamptz[], deadlines timestamptz[], reasons text[], doubted text[], at timestamptz,
+  out crashed text[], out given_up text[]
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_event bigint;
+begin
+  crashed := hp_private.mark_crashed(names, leases, deadlines, reasons);
+  select array_agg(n.name order by n.name) into given_up from unnest(doubted) n (name) where n.name = any (crashed);
+  if given_up is null then
+    return;
+  end if;
+  v_event := hp_private.monitor_event(at, 'impaired', 'lost',
+    hp_private.monitor_reason('silent too long', workers => cardinality(given_up)),
+    jsonb_build_object('workers', cardinality(given_up), 'names', to_jsonb(given_up[1:100])));
+  -- So that whoever tells people of events can leave these to the one that speaks for all.
+  update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
+  where e.worker_name = any (given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
+end
+$$;
+
+-- Marks those whose time has run out, and says whether the watch is in doubt: impaired_since and watching_since come back
+-- as they are from now on.
+create or replace function hp_private.judge_silence(
+  monitor hp_private.monitor, silent boolean, tick_every interval, at timestamptz,
+  out crashed text[], out impaired_since timestamptz, out watching_since timestamptz
+)
+language plpgsql set search_path = ''
+as $$
+declare
+  v_found record;
+  v_given_up text[];
+begin
+  impaired_since := monitor.impaired_since;
+  watching_since := monitor.watching_since;
+  if not silent and impaired_since is null then
+    return;
+  end if;
+  perform hp_private.note_mass_silence(monitor.ticking_since, monitor.impaired_since, at);
+  v_found := hp_private.find_silent(monitor, tick_every, at);
+
+  if v_found.doubt_since is not null and impaired_since is null then
+    impaired_since := v_found.doubt_since;
+    perform hp_private.monitor_event(v_found.doubt_since, 'monitoring', 'impaired',
+      hp_private.monitor_reason('mass silence', make_interval(secs => m.window_s), m.reporting, round(m.expected)::integer),
       jsonb_build_object('reporting', m.reporting, 'expected', round(m.expected), 'window_s', m.window_s))
     from hp_private.mass_silence m order by m.seen_at desc, m.window_s limit 1;
   end if;
 
   if v_found.names[1] is not null then
-    crashed := hp_private.mark_crashed(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons);
-    select array_agg(n.name order by n.name) into v_given_up from unnest(v_found.doubted) n (name) where n.name = any (crashed);
-    if v_given_up is not null then
-      v_event := hp_private.monitor_event(at, 'impaired', 'lost',
-        format('%s silent for three leases more: marked as crashed', case cardinality(v_given_up)
-          when 1 then 'one worker has been' else cardinality(v_given_up) || ' workers have been' end),
-        jsonb_build_object('workers', cardinality(v_given_up), 'names', to_jsonb(v_given_up[1:100])));
-      -- So that whoever tells people of events can leave these to the one that speaks for all.
-      update public.hp_worker_event e set details = e.details || jsonb_build_object('fleet_event', v_event)
-      where e.worker_name = any (v_given_up) and e.type = 'status' and e.to_value = 'crashed' and e.recorded_at = now();
-    end if;
+    select g.crashed, g.given_up into judge_silence.crashed, v_given_up
+    from hp_private.give_up(v_found.names, v_found.leases, v_found.deadlines, v_found.reasons, v_found.doubted, at) g;
   end if;
 
-  if impaired_since is not null and not v_found.lasts then
+  if impaired_since is not null and not v_found.doubt_lasts then
     perform hp_private.monitor_event(at, 'impaired', 'monitoring',
-      case when v_given_up is null then 'workers report again' else 'no worker is in doubt any more' end,
+      hp_private.monitor_reason(case when v_given_up is null then 'reports again' else 'no doubt' end),
       jsonb_build_object('impaired_s', round(extract(epoch from at - impaired_since))));
     impaired_since := null;
     if v_given_up is null then
@@ -271,11 +291,13 @@ $$;
 
 revoke all on function
   hp_private.doubt_window_s, hp_private.patience, hp_private.note_mass_silence, hp_private.mark_crashed,
-  hp_private.judge_silence
+  hp_private.find_silent, hp_private.give_up, hp_private.judge_silence
 from public;
 
 comment on function hp_private.doubt_window_s is 'Seconds within which the others should have reported before one with such a lease is marked as crashed.';
 comment on function hp_private.patience is 'How long after an outage of ours a resident has to report again.';
 comment on function hp_private.note_mass_silence is 'Records where much of the fleet has fallen silent together.';
 comment on function hp_private.mark_crashed is 'Marks workers as crashed where their lease is still the one given; returns the names of those that were.';
+comment on function hp_private.find_silent is 'Whose time has run out, and since when the monitor is in doubt, if it is.';
+comment on function hp_private.give_up is 'Marks workers as crashed, and speaks for those that fell silent together in one event.';
 comment on function hp_private.judge_silence is 'Marks those whose time has run out, and returns whether the monitor is in doubt.';

@@ -8,7 +8,7 @@ create or replace function hp_private.look(
 language sql stable set search_path = ''
 as $$
   select count(*) filter (where w.beats),
-    -- Of the intervals before any stretch. Workers wait 0.9 to 1.0 of their interval, hence 0.95.
+    -- Of the intervals before any stretch (hp_private.answered_interval, of which ten thousand calls would take 7 ms). Workers wait 0.9 to 1.0 of their interval, hence 0.95.
     coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s))
       filter (where w.beats), 0) / 0.95,
     -- A lease has run out, or a resident missed two intervals (hp_private.note_mass_silence).
@@ -54,10 +54,10 @@ begin
     monitor.watching_since := at;
     if monitor.tick_at is not null then
       if monitor.impaired_since is null then
-        perform hp_private.monitor_event(monitor.tick_at, 'monitoring', 'impaired', 'the tick did not run', '{}');
+        perform hp_private.monitor_event(monitor.tick_at, 'monitoring', 'impaired', hp_private.monitor_reason('no tick'), '{}');
       end if;
-      perform hp_private.monitor_event(at, 'impaired', 'monitoring', format('the tick runs again, after %s: silence counts from now',
-        hp_private.in_words(at - monitor.tick_at)),
+      perform hp_private.monitor_event(at, 'impaired', 'monitoring',
+        hp_private.monitor_reason('tick again', at - monitor.tick_at),
         jsonb_build_object('impaired_s', round(extract(epoch from at - coalesce(monitor.impaired_since, monitor.tick_at)))));
       monitor.impaired_since := null;
     end if;
@@ -68,18 +68,58 @@ begin
 end
 $$;
 
+-- What is over by now, or too old to be kept.
+create or replace function hp_private.tidy(monitor hp_private.monitor, conflicts boolean, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if conflicts then
+    perform hp_private.settle_conflicts(at);
+  end if;
+  perform hp_private.release_leases(at);
+  perform hp_private.follow_commands(at);
+  if monitor.followed_until > at then
+    perform hp_private.follow_workers(at);
+  end if;
+  perform hp_private.forget_seen(at);
+  perform hp_private.prune(at);
+  perform hp_private.prune_large_logs(monitor.logs_pruned_at, at);
+end
+$$;
+
+-- Writes down the monitor's new state. Returns whether open pages are due a digest: by the time, or because that state changed.
+create or replace function hp_private.note_tick(
+  monitor hp_private.monitor, judged record, look record, tick_every interval, at timestamptz
+) returns boolean
+language plpgsql set search_path = '' set application_name = 'lastseen own write'
+as $$
+declare
+  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
+  v_viewed constant boolean := coalesce(monitor.viewed_until > at, false);
+  v_digest constant boolean := v_viewed and (hp_private.digest_due(monitor.digest_at, tick_every, at)
+    or judged.impaired_since is distinct from monitor.impaired_since or judged.watching_since > monitor.watching_since);
+  v_pace constant record := hp_private.pace_fleet(monitor.stretch, look.live_workers, look.load);
+begin
+  update hp_private.monitor p set
+    tick_at = note_tick.at,
+    overdue_after = least(2 * tick_every, case when v_viewed then v_digest_every end),
+    ticking_since = monitor.ticking_since, watching_since = judged.watching_since,
+    impaired_since = judged.impaired_since, gap_ended_at = monitor.gap_ended_at, gap_s = monitor.gap_s,
+    digest_at = case when v_digest then note_tick.at else p.digest_at end,
+    live_workers = look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
+  where p.id;
+  return v_digest;
+end
+$$;
+
 create or replace function hp_private.tick(at timestamptz) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
 declare
+  v_tick_every constant interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
   v_monitor hp_private.monitor;
-  v_tick_every interval := make_interval(secs => coalesce(hp_private.setting('tick_every_s'), 5)::double precision);
-  v_digest_every constant interval := make_interval(secs => coalesce(hp_private.setting('digest_every_s'), 10)::double precision);
-  v_viewed boolean;
-  v_digest boolean;
   v_look record;
   v_judged record;
-  v_pace record;
 begin
   if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
     return jsonb_build_object('ran', false);
@@ -89,39 +129,15 @@ begin
   v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
   v_look := hp_private.look(at);
   v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  perform hp_private.tidy(v_monitor, v_look.conflicts, at);
 
-  if v_look.conflicts then
-    perform hp_private.settle_conflicts(at);
-  end if;
-  perform hp_private.release_leases(at);
-  perform hp_private.follow_commands(at);
-  if v_monitor.followed_until > at then
-    perform hp_private.follow_workers(at);
-  end if;
-  perform hp_private.forget_seen(at);
-  perform hp_private.prune(at);
-  perform hp_private.prune_large_logs(v_monitor.logs_pruned_at, at);
-
-  v_viewed := coalesce(v_monitor.viewed_until > at, false);
-  v_digest := v_viewed and (hp_private.digest_due(v_monitor.digest_at, v_tick_every, at)
-    or v_judged.impaired_since is distinct from v_monitor.impaired_since or v_judged.watching_since > v_monitor.watching_since);
   if v_judged.crashed is not null then
     v_look := hp_private.look(at);
   end if;
-  v_pace := hp_private.pace_fleet(v_monitor.stretch, v_look.live_workers, v_look.load);
-  update hp_private.monitor p set
-    tick_at = tick.at,
-    overdue_after = least(2 * v_tick_every, case when v_viewed then v_digest_every end),
-    ticking_since = v_monitor.ticking_since, watching_since = v_judged.watching_since,
-    impaired_since = v_judged.impaired_since, gap_ended_at = v_monitor.gap_ended_at, gap_s = v_monitor.gap_s,
-    digest_at = case when v_digest then tick.at else p.digest_at end,
-    live_workers = v_look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
-  where p.id;
-
-  if v_digest then
+  if hp_private.note_tick(v_monitor, v_judged, v_look, v_tick_every, at) then
     perform hp_private.send_digest('digest',
       greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
-  elsif v_viewed and v_judged.crashed is not null then
+  elsif v_judged.crashed is not null and v_monitor.viewed_until > at then
     perform hp_private.send_transition(v_judged.crashed);
   end if;
   perform hp_private.keep_history(at);
@@ -229,7 +245,9 @@ end
 $$;
 
 revoke all on function
-  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
+  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tidy, hp_private.note_tick,
+  hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick
+from public;
 revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
 grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
@@ -239,6 +257,8 @@ grant execute on function public.hp_watch to authenticated, service_role;
 comment on function hp_private.look is 'What the tick has to do, and how much the fleet beats.';
 comment on function hp_private.settle_conflicts is 'Ends the conflicts of names that are over.';
 comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
+comment on function hp_private.tidy is 'Ends what is over, and removes what is too old.';
+comment on function hp_private.note_tick is 'Writes down the state of the monitor after a tick; returns whether a digest is due.';
 comment on function hp_private.tick is 'hp_tick at a given time.';
 comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
 comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';

@@ -153,6 +153,41 @@ begin
 end
 $$;
 
+-- What a call needs to know of the monitor and of the fleet's settings, in one look.
+create or replace function hp_private.call_state(
+  at timestamptz, out overdue boolean, out viewed boolean, out followed boolean, out commands_open boolean,
+  out stretch double precision, out activity_every_s double precision, out group_intervals jsonb
+)
+-- note: plpgsql keeps its plan.
+language plpgsql stable set search_path = ''
+as $$
+begin
+  select (p.tick_at + p.overdue_after > call_state.at) is not true, coalesce(p.viewed_until > call_state.at, false),
+    coalesce(p.followed_until > call_state.at, false),
+    -- By the partial index of open commands: as fast as a flag.
+    exists (select from public.hp_worker_command c where c.open),
+    coalesce(p.stretch, 1), p.activity_every_s,
+    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
+      where g.heartbeat_interval_s is not null)
+  into overdue, viewed, followed, commands_open, stretch, activity_every_s, group_intervals
+  from hp_private.monitor p;
+end
+$$;
+
+-- Adds to the answers that a worker may send changed activity, and when again.
+create or replace function hp_private.answer_pacing(answers jsonb[], pacing jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if pacing is null then
+    return to_jsonb(answers);
+  end if;
+  return (
+    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || pacing else u.answer end order by u.place)
+    from unnest(answers) with ordinality u (answer, place));
+end
+$$;
+
 -- names_like: the LIKE pattern of the names that the caller may speak for, or null for any. Null is returned where it may
 -- not speak for a single one. token_id: the worker token that it came with, or null.
 create or replace function hp_private.heartbeat(
@@ -162,68 +197,42 @@ language plpgsql set search_path = '' set application_name = 'lastseen own write
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
-  v_count constant integer := case when jsonb_typeof(raw) = 'array' then jsonb_array_length(raw) end;
-  v_read record;
-  v_beats hp_private.beat[];
-  v_answers jsonb[];
-  v_monitor record;
+  v_read constant record := hp_private.read_beats(raw);
+  v_state constant record := hp_private.call_state(at);
+  v_beats hp_private.beat[] := v_read.beats;
+  v_answers jsonb[] := v_read.answers;
   v_pacing jsonb;
 begin
-  if v_count is null then
-    raise exception 'beats is %; it must be an array of 1 to 1000 beats', coalesce(jsonb_typeof(raw), 'missing')
-      using errcode = 'PT400';
-  elsif v_count not between 1 and 1000 then
-    raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
-  end if;
-
-  select (p.tick_at + p.overdue_after > heartbeat.at) is not true as overdue, coalesce(p.viewed_until > heartbeat.at, false) as viewed, p.activity_every_s, p.stretch,
-    coalesce(p.followed_until > heartbeat.at, false) as followed,
-    -- By the partial index of open commands: as fast as a flag.
-    exists (select from public.hp_worker_command c where c.open) as commands_open,
-    (select jsonb_object_agg(g.worker_type, g.heartbeat_interval_s) from public.hp_worker_group g
-      where g.heartbeat_interval_s is not null) as group_intervals
-  into v_monitor
-  from hp_private.monitor p;
-  v_read := hp_private.read_beats(raw);
-  v_beats := v_read.beats;
-  v_answers := v_read.answers;
   if names_like is not null and hp_private.all_foreign(v_beats, names_like) then
     return null;
   end if;
 
-  if v_count > 1 then
+  if cardinality(v_beats) > 1 then
     select l.beats, l.answers into v_beats, v_answers
     from hp_private.lock_workers(v_beats, v_answers, at, names_like, token_id) l;
   end if;
   if not v_read.repeats then
-    v_answers := hp_private.apply_steady(
-      v_beats, v_answers, at, coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like);
+    v_answers := hp_private.apply_steady(v_beats, v_answers, at, v_state.stretch, v_state.group_intervals, names_like);
   end if;
   if v_read.repeats or array_position(v_answers, null) is not null then
     select o.beats, o.answers into v_beats, v_answers
-    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[v_count])), v_read.repeats, at,
-      coalesce(v_monitor.stretch, 1), v_monitor.group_intervals, names_like, token_id) o;
+    from hp_private.apply_others(v_beats, coalesce(v_answers, array_fill(null::jsonb, array[cardinality(v_beats)])),
+      v_read.repeats, at, v_state.stretch, v_state.group_intervals, names_like, token_id) o;
   end if;
 
-  if v_read.leases or v_read.more or v_monitor.commands_open or v_monitor.followed then
-    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_monitor.commands_open,
-      v_monitor.followed, v_monitor.activity_every_s, at);
+  if v_read.leases or v_read.more or v_state.commands_open or v_state.followed then
+    v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_state.commands_open,
+      v_state.followed, v_state.activity_every_s, at);
   end if;
-  if v_monitor.viewed then
+  if v_state.viewed then
     v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
-      v_began, v_monitor.activity_every_s);
+      v_began, v_state.activity_every_s);
   end if;
   -- A project without a cron still lives: the beats themselves run an overdue tick.
-  if v_monitor.overdue then
+  if v_state.overdue then
     perform hp_private.tick_if_overdue(at);
   end if;
-
-  if v_pacing is null then
-    return to_jsonb(v_answers);
-  end if;
-  return (
-    select jsonb_agg(case when (u.answer ->> 'ok')::boolean then u.answer || v_pacing else u.answer end order by u.place)
-    from unnest(v_answers) with ordinality u (answer, place));
+  return hp_private.answer_pacing(v_answers, v_pacing);
 end
 $$;
 
@@ -252,7 +261,8 @@ end
 $$;
 
 revoke all on function
-  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.heartbeat
+  hp_private.refuse_added, hp_private.lock_workers, hp_private.apply_others, hp_private.answer_more, hp_private.call_state,
+  hp_private.answer_pacing, hp_private.heartbeat
 from public;
 revoke all on function public.hp_heartbeat from public, anon, authenticated, service_role;
 grant execute on function public.hp_heartbeat to anon, service_role;
@@ -261,5 +271,7 @@ comment on function hp_private.refuse_added is 'Refuses beats that would add mor
 comment on function hp_private.lock_workers is 'Makes the workers of new names and locks all workers of a request, in the order of their names.';
 comment on function hp_private.apply_others is 'Applies the beats that apply_steady() left, or refuses them.';
 comment on function hp_private.answer_more is 'Takes what beats bring besides, and adds to the answers what waits for their workers.';
+comment on function hp_private.call_state is 'What a call of workers needs to know of the monitor and the settings.';
+comment on function hp_private.answer_pacing is 'The answers as JSON, with how often activity may change.';
 comment on function hp_private.heartbeat is 'hp_heartbeat at a given time, for names that are like something, with a worker token.';
 comment on function public.hp_heartbeat is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';

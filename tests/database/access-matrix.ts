@@ -28,6 +28,8 @@ export const relations: Record<string, Line> = {
   // prettier-ignore
   'hp_private.history_total':  ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
+  'hp_private.judged_worker':  ['-', 'e', 'r',   'r',    'r',    'r'],
+  // prettier-ignore
   'hp_private.mass_silence':   ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   'hp_private.message_budget': ['-', '-', '-',   '-',    '-',    '-'],
@@ -39,6 +41,8 @@ export const relations: Record<string, Line> = {
   'hp_private.sign_in_salt':   ['-', '-', '-',   '-',    '-',    '-'],
   // prettier-ignore
   'hp_private.sign_in_try':    ['-', '-', '-',   '-',    '-',    '-'],
+  // prettier-ignore
+  'hp_private.surely_fine':    ['-', 'e', 'r',   'r',    'r',    'r'],
   // prettier-ignore
   'hp_private.unknown_token_rate': ['-', '-', '-', '-', '-', '-'],
   // prettier-ignore

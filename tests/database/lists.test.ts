@@ -79,8 +79,8 @@ describe('limits of texts', () => {
         update hp_worker_status set ${sql({ [field]: tooLong, status: 'idle' })} where worker_name = ${`limit/${field}`}`,
       ),
     ).rejects.toMatchObject({
-      code: 'PT400',
-      message: `${field} is ${most + 1} characters long; at most ${most}`,
+      code: '23514',
+      message: `value for domain hp_private.${field} violates check constraint "${field}: at most ${most} characters"`,
     });
   });
 });

@@ -56,6 +56,11 @@ const cases = fc.record({
   first: fields,
   changes: fields,
   changed: fc.subarray(Object.keys(fc.sample(fields, 1)[0]!), { maxLength: 3 }),
+  pace: fc.record({
+    stretch: fc.constantFrom(1, 1, 1, 2),
+    groupInterval: fc.constantFrom(undefined, undefined, 15, 30),
+    override: rarely(fc.constantFrom(20, 60)),
+  }),
 });
 
 const at = new Date(Date.UTC(2026, 0, 5));
@@ -64,7 +69,8 @@ const ROLLBACK = new Error('rolled back');
 describe('a beat that says nothing new', () => {
   it('makes by the narrow update the row that the update of all columns makes', async () => {
     let narrow = 0;
-    const same = fc.asyncProperty(cases, async ({ first, changes, changed }) => {
+    let paced = 0;
+    const same = fc.asyncProperty(cases, async ({ first, changes, changed, pace }) => {
       const id = { worker_name: `steady-${randomUUID()}`, instance_id: randomUUID() };
       const repeated = Object.fromEntries(
         Object.entries({ ...first, requested_interval_s: undefined }).map(([field, value]) => [
@@ -77,6 +83,10 @@ describe('a beat that says nothing new', () => {
           sql`select hp_private.heartbeat(${JSON.stringify([beat])}::text::jsonb, ${time})`;
         await heartbeat({ ...id, sequence: 1, ...first }, at);
         await heartbeat({ ...id, sequence: 2, epoch: 1, ...first, requested_interval_s: undefined }, at);
+        await sql`
+          update hp_worker_status set worker_type = 'paced', interval_override_s = ${pace.override ?? null}
+          where worker_name = ${id.worker_name}`;
+        const groups = pace.groupInterval ? `'{"paced": ${pace.groupInterval}}'` : 'null';
         const time = new Date(at.getTime() + 500);
         const beat = JSON.stringify({ ...id, sequence: 3, ...repeated });
         const by = (way: string) =>
@@ -93,10 +103,15 @@ describe('a beat that says nothing new', () => {
               });
             })
             .catch((error: { made: { answer: unknown; row: Record<string, unknown> } }) => error.made);
-        const ours = await by('(hp_private.apply_steady(array[b], null, $2::timestamptz, 1, null, null))[1]');
+        const ours = await by(
+          `(hp_private.apply_steady(array[b], null, $2::timestamptz, ${pace.stretch}, ${groups}, null))[1]`,
+        );
         if (ours.answer) {
           narrow++;
-          const whole = await by('(hp_private.apply_beats(array[b], $2::timestamptz, 1, null)).answer');
+          if (pace.stretch > 1 || pace.groupInterval || pace.override) paced++;
+          const whole = await by(
+            `(hp_private.apply_beats(array[b], $2::timestamptz, ${pace.stretch}, ${groups})).answer`,
+          );
           // A time that is stated as an age wobbles, and is left as it was.
           const error = [ours, whole].map(({ row }) => Date.parse(String(row.last_error_at)));
           if (ours.row.last_error_at) expect(Math.abs(error[0]! - error[1]!)).toBeLessThanOrEqual(2000);
@@ -107,7 +122,8 @@ describe('a beat that says nothing new', () => {
       });
       await expect(run).rejects.toBe(ROLLBACK);
     });
-    await fc.assert(same, { numRuns: 300 });
+    await fc.assert(same, { numRuns: 500 });
     expect(narrow).toBeGreaterThan(30);
+    expect(paced).toBeGreaterThan(10);
   });
 });

@@ -19,24 +19,30 @@ export async function rowsOf(sql: Sql): Promise<string> {
   return [...lines.flat(), ...sequences.map(({ line }) => line)].join('\n');
 }
 
-/** What the migrations declare, rights and comments included, but not those in the bodies of functions, as one text. */
+/**
+ * What the migrations declare, rights and comments included, as one text. Without the comments in the bodies of functions and
+ * those on what is in hp_private, for setup.sql has neither.
+ */
 export async function everythingOf(sql: Sql): Promise<string> {
   const found = await sql<{ line: string }[]>`
     with schema as (select oid from pg_namespace where nspname in ('public', 'hp_private')),
     relation as (select c.* from pg_class c where c.relnamespace in (select oid from schema))
-    select concat_ws(' ', 'function', p.oid::regprocedure, pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc'),
+    select concat_ws(' ', 'function', p.oid::regprocedure, pg_get_functiondef(p.oid),
+      case p.pronamespace when 'public'::regnamespace then obj_description(p.oid, 'pg_proc') end,
       (select array_agg(a::text order by a::text) from unnest(p.proacl) a)) as line
     from pg_proc p where p.pronamespace in (select oid from schema)
     union all
-    select concat_ws(' ', 'relation', c.oid::regclass, c.relkind, c.relrowsecurity, c.reloptions, obj_description(c.oid, 'pg_class'),
+    select concat_ws(' ', 'relation', c.oid::regclass, c.relkind, c.relrowsecurity, c.reloptions,
+      case c.relnamespace when 'public'::regnamespace then obj_description(c.oid, 'pg_class') end,
       (select array_agg(a::text order by a::text) from unnest(c.relacl) a))
     from relation c
     union all
     select concat_ws(' ', 'column', a.attrelid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-      pg_get_expr(d.adbin, d.adrelid), col_description(a.attrelid, a.attnum),
+      pg_get_expr(d.adbin, d.adrelid), case r.relnamespace when 'public'::regnamespace then col_description(a.attrelid, a.attnum) end,
       (select array_agg(x::text order by x::text) from unnest(a.attacl) x))
-    from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-    where a.attrelid in (select oid from relation) and a.attnum > 0
+    from relation r join pg_attribute a on a.attrelid = r.oid
+      left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attnum > 0
     union all
     select concat_ws(' ', 'constraint', o.conrelid::regclass, o.conname, pg_get_constraintdef(o.oid))
     from pg_constraint o where o.connamespace in (select oid from schema)
