@@ -4869,10 +4869,14 @@ begin
       'instances', (
         select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(i)) order by i.epoch desc), '[]')
         from (
-          select i.instance_id, i.epoch, i.status, i.started_at, i.hostname, i.pid, i.version, i.runtime, i.parts, i.counted_jobs,
-            i.counted_errors, i.last_heartbeat, i.lease_expires_at, i.registered_at, i.took_over_at, i.superseded_at,
-            i.ended_at, i.last_exit
-          from public.hp_worker_instance i where i.worker_name = v_worker.worker_name
+          select i.instance_id, i.epoch, i.status, i.started_at, i.hostname, i.pid, i.version, i.runtime, i.parts,
+            greatest(i.counted_jobs, w.counted_jobs) as counted_jobs,
+            greatest(i.counted_errors, w.counted_errors) as counted_errors,
+            greatest(i.last_heartbeat, w.last_heartbeat) as last_heartbeat,
+            i.lease_expires_at, i.registered_at, i.took_over_at, i.superseded_at, i.ended_at, i.last_exit
+          from public.hp_worker_instance i
+          left join public.hp_worker_status w on w.worker_name = i.worker_name and w.instance_id = i.instance_id
+          where i.worker_name = v_worker.worker_name
           order by i.epoch desc limit 12) i)) end);
 end
 $$;
@@ -5428,6 +5432,8 @@ begin
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
     jobs_active = coalesce(b.jobs_active, 0),
+    status_updated_at = case when b.jobs_total > w.counted_jobs or b.errors_total > w.counted_errors
+      then greatest(w.status_updated_at, apply_steady.at - b.status_age_ms * interval '1 millisecond') else w.status_updated_at end,
     last_run_at = coalesce(apply_steady.at - b.last_run_age_ms * interval '1 millisecond', w.last_run_at),
     last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
     processed_count = coalesce(b.processed_count, w.processed_count),
@@ -5532,6 +5538,8 @@ begin
       when (w.status, w.current_status, w.current_job_id, w.current_job_type)
         is distinct from (b.status, b.current_status, b.current_job_id, b.current_job_type)
         then apply_beats.at - make_interval(secs => coalesce(b.status_age_ms, 0) / 1000.0)
+      when b.jobs_total > w.counted_jobs or b.errors_total > w.counted_errors
+        then greatest(w.status_updated_at, apply_beats.at - b.status_age_ms * interval '1 millisecond')
       else w.status_updated_at
     end,
     activity_seen_at = case

@@ -79,8 +79,8 @@ function commands(heartbeat, { onCommand, supabase } = {}) {
     },
     commands: {
       beat: () => undefined,
-      restart: (_, reason) => ending.begin(RESTART, `restart asked: ${reason}`),
-      stop: (_, reason) => ending.begin(0, `stop asked: ${reason}`),
+      restart: (_, reason) => ending.begin(RESTART, `restart requested: ${reason}`),
+      stop: (_, reason) => ending.begin(0, `stop requested: ${reason}`),
     },
   });
 }

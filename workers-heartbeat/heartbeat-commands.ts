@@ -100,8 +100,8 @@ export function commands(heartbeat: Heartbeat, { onCommand, supabase }: CommandO
     },
     commands: {
       beat: () => undefined,
-      restart: (_, reason) => ending.begin(RESTART, `restart asked: ${reason}`),
-      stop: (_, reason) => ending.begin(0, `stop asked: ${reason}`),
+      restart: (_, reason) => ending.begin(RESTART, `restart requested: ${reason}`),
+      stop: (_, reason) => ending.begin(0, `stop requested: ${reason}`),
     },
   });
 }

@@ -1,5 +1,7 @@
 // The code of Lastseen's heartbeat-drain module, made from heartbeat-drain.ts by `npm run heartbeat`.
 
+const STARTED_S = 60;
+
 /** Lets operators drain the worker. */
 export function drain(heartbeat) {
   const before = heartbeat.parts.find(({ name }) => name === 'drain')?.handle;
@@ -82,7 +84,9 @@ export function drain(heartbeat) {
     ending: () => end('the worker is ending'),
     commands: {
       drain() {
-        if (!canHold) return 'its code takes no work by job(), run() or a lease, so nothing can hold it';
+        // A worker that has just started may begin its first job in a moment.
+        if (!canHold && process.uptime() > STARTED_S)
+          return 'the worker takes no work by job(), run() or a lease, so a drain would hold nothing';
         settle();
         draining = true;
         return new Promise((done) => {

@@ -77,10 +77,15 @@ begin
       'instances', (
         select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(i)) order by i.epoch desc), '[]')
         from (
-          select i.instance_id, i.epoch, i.status, i.started_at, i.hostname, i.pid, i.version, i.runtime, i.parts, i.counted_jobs,
-            i.counted_errors, i.last_heartbeat, i.lease_expires_at, i.registered_at, i.took_over_at, i.superseded_at,
-            i.ended_at, i.last_exit
-          from public.hp_worker_instance i where i.worker_name = v_worker.worker_name
+          -- What the process that holds the row has done stands there until it is superseded or has ended.
+          select i.instance_id, i.epoch, i.status, i.started_at, i.hostname, i.pid, i.version, i.runtime, i.parts,
+            greatest(i.counted_jobs, w.counted_jobs) as counted_jobs,
+            greatest(i.counted_errors, w.counted_errors) as counted_errors,
+            greatest(i.last_heartbeat, w.last_heartbeat) as last_heartbeat,
+            i.lease_expires_at, i.registered_at, i.took_over_at, i.superseded_at, i.ended_at, i.last_exit
+          from public.hp_worker_instance i
+          left join public.hp_worker_status w on w.worker_name = i.worker_name and w.instance_id = i.instance_id
+          where i.worker_name = v_worker.worker_name
           order by i.epoch desc limit 12) i)) end);
 end
 $$;

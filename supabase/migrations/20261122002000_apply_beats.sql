@@ -91,6 +91,8 @@ begin
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
     jobs_active = coalesce(b.jobs_active, 0),
+    status_updated_at = case when b.jobs_total > w.counted_jobs or b.errors_total > w.counted_errors
+      then greatest(w.status_updated_at, apply_steady.at - b.status_age_ms * interval '1 millisecond') else w.status_updated_at end,
     last_run_at = coalesce(apply_steady.at - b.last_run_age_ms * interval '1 millisecond', w.last_run_at),
     last_run_duration_ms = coalesce(b.last_run_duration_ms, w.last_run_duration_ms),
     processed_count = coalesce(b.processed_count, w.processed_count),
@@ -209,6 +211,9 @@ begin
       when (w.status, w.current_status, w.current_job_id, w.current_job_type)
         is distinct from (b.status, b.current_status, b.current_job_id, b.current_job_type)
         then apply_beats.at - make_interval(secs => coalesce(b.status_age_ms, 0) / 1000.0)
+      -- Jobs that began and ended between two beats: the worker has been idle only since the last of them.
+      when b.jobs_total > w.counted_jobs or b.errors_total > w.counted_errors
+        then greatest(w.status_updated_at, apply_beats.at - b.status_age_ms * interval '1 millisecond')
       else w.status_updated_at
     end,
     activity_seen_at = case

@@ -149,3 +149,25 @@ describe("a week's broadcasts of 50 busy, watched workers", () => {
     expect(megabytes(96)).toBeLessThan(100);
   });
 });
+
+it('a worker is idle since its last job, also where the job began and ended between two beats', async () => {
+  const worker = new Process(db.sql, 'short-jobs');
+  const start = Date.now();
+  const at = (seconds: number) => new Date(start + seconds * 1000);
+  const idleSince = async () => {
+    const [row] =
+      await db.sql`select status_updated_at from hp_worker_status where worker_name = 'short-jobs'`;
+    return Math.round((row!.status_updated_at.getTime() - start) / 1000);
+  };
+  await worker.send({ jobs_total: 0, status_age_ms: 0 }, at(0));
+  await worker.send({ jobs_total: 0, status_age_ms: 0 }, at(1));
+  await worker.send({ jobs_total: 9, status_age_ms: 2_000 }, at(41)); // a beat that takes the narrow way
+  expect(await idleSince()).toBe(39);
+  await worker.send(
+    { jobs_total: 10, status_age_ms: 1_000, last_error: 'no such page', errors_total: 1 },
+    at(60),
+  );
+  expect(await idleSince()).toBe(59);
+  await worker.send({ jobs_total: 10, errors_total: 1, status_age_ms: 5_000 }, at(70)); // nothing was done meanwhile
+  expect(await idleSince()).toBe(59);
+});

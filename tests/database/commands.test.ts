@@ -100,7 +100,7 @@ describe('a command', () => {
     await told(old, asked.id, 'acknowledged');
     expect(await told(old, asked.id, 'done')).toMatchObject({ ok: true, current: false });
     expect((await command(asked.id)).state).toBe('acknowledged');
-    await old.send({ status: 'stopped', status_reason: 'stop asked' });
+    await old.send({ status: 'stopped', status_reason: 'stop requested' });
     expect(await command(asked.id)).toMatchObject({ state: 'done' });
     expect((await db.sql`select status from hp_worker_status where worker_name = 'twice'`)[0]!.status).toBe(
       'idle',

@@ -30,6 +30,16 @@ describe('hp_worker_page', () => {
     expect(header).toMatchObject({ workers: all!.header.workers, revision: all!.header.revision });
   });
 
+  it('counts what a process has done that ended without an exit report', async () => {
+    const process = new Process(db.sql, 'killed');
+    await process.send({});
+    await process.send({ jobs_total: 39, errors_total: 2 });
+    const [row] = await db.sql`select last_heartbeat from hp_worker_status where worker_name = 'killed'`;
+    const [instance] = (await page('killed')).details!.instances as Record<string, unknown>[];
+    expect(instance).toMatchObject({ counted_jobs: 39, counted_errors: 2 });
+    expect(new Date(instance!.last_heartbeat as string)).toEqual(row!.last_heartbeat);
+  });
+
   it('names the others that live in the same process, and none that has left it', async () => {
     for (const letter of ['a', 'b', 'c', 'd'])
       await new Process(db.sql, `twin-${letter}`, { hostname: 'vps', pid: 71 }).send({
@@ -40,7 +50,7 @@ describe('hp_worker_page', () => {
     expect((await page('crawl-1')).details!.beside).toEqual([]);
   });
 
-  it('says by empty hands that there is no such worker', async () => {
+  it('returns empty lists for an unknown worker', async () => {
     expect(await page('nobody')).toMatchObject({ workers: [], groups: [], details: null });
   });
 

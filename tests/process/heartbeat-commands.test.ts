@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { until } from '../support/until.ts';
 import { heartbeatFile, partFile, withFleet, type TestFleet } from './fixtures/fleet.ts';
 import {
@@ -208,14 +208,16 @@ describe('a command', () => {
       await world.last({ status: 'stopped' });
     });
 
-    it('fails in words for a worker that nothing could hold, and not for one that looks at draining', async () => {
+    it('fails with the reason for a worker that nothing could hold, except at its start', async () => {
+      const uptime = vi.spyOn(process, 'uptime').mockReturnValue(61);
       heartbeat = start();
       expect(await ask('drain')).toEqual([
-        'failed: its code takes no work by job(), run() or a lease, so nothing can hold it',
+        'failed: the worker takes no work by job(), run() or a lease, so a drain would hold nothing',
       ]);
-      expect(parts.operator.draining).toBe(false);
+      uptime.mockReturnValue(10);
       expect(await ask('drain')).toContain('done');
       expect(parts.operator.draining).toBe(true);
+      uptime.mockRestore();
     });
   });
 
@@ -284,7 +286,7 @@ describe.concurrent('a process that is asked', () => {
     expect(fleet.recorder.told(id)).toEqual(['acknowledged']);
     expect(fleet.recorder.statuses()).toEqual(['processing', 'stopping', 'stopped']);
     expect(fleet.recorder.last()).toMatchObject({
-      status_reason: 'restart asked: new build',
+      status_reason: 'restart requested: new build',
       jobs_total: 1,
       last_exit: { code: 75 },
     });
@@ -307,7 +309,7 @@ describe.concurrent('a process that is asked', () => {
     await reported(fleet, 'stopped');
     expect(fleet.recorder.told(id)).toEqual(['acknowledged']);
     expect(fleet.recorder.last()).toMatchObject({
-      status_reason: 'stop asked: not needed',
+      status_reason: 'stop requested: not needed',
       last_exit: { code: 0 },
     });
   });
@@ -357,7 +359,7 @@ describe.concurrent('a process that is asked', () => {
       await reported(fleet, 'stopped');
       expect(fleet.recorder.told(id)).toEqual(['acknowledged']);
       expect(fleet.recorder.last()).toMatchObject({
-        status_reason: `${command} asked: a test`,
+        status_reason: `${command} requested: a test`,
         last_exit: { code },
       });
     },
@@ -425,7 +427,7 @@ describe.concurrent('a process that is asked', () => {
     expect(await worker.exited).toEqual({ code: 75, signal: null });
     await reported(fleet, 'stopped');
     expect(fleet.recorder.last()).toMatchObject({
-      status_reason: 'restart asked: a test',
+      status_reason: 'restart requested: a test',
       last_exit: { code: 75 },
     });
   });
@@ -439,7 +441,7 @@ describe.concurrent('a process that is asked', () => {
       expect(fleet.recorder.last('one')).toMatchObject({ status: 'stopped', status_reason: 'SIGTERM' });
       expect(fleet.recorder.last('two')).toMatchObject({
         status: 'stopped',
-        status_reason: 'restart asked: a test',
+        status_reason: 'restart requested: a test',
       });
     });
 

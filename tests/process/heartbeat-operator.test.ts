@@ -98,7 +98,7 @@ describe('an operator', () => {
     const id = await ask('stopped', 'stop');
     await command(id, { state: 'done' });
     expect(await processes[0]!.exited).toEqual({ code: 0, signal: null });
-    await row('stopped', { status: 'stopped', status_reason: 'stop asked: a test', jobs_active: 0 });
+    await row('stopped', { status: 'stopped', status_reason: 'stop requested: a test', jobs_active: 0 });
     expect(processes).toHaveLength(1);
   });
 
