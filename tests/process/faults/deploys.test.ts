@@ -48,13 +48,14 @@ describe.concurrent('a deploy', () => {
 
   it(
     'of 200 workers at once, by SIGTERM and then by kill -9, loses no worker and no count that was told',
-    { timeout: patience(30) },
+    { timeout: patience(150) },
     async () => {
       await using world = await createWorld();
       const page = await world.page();
       const hosts = Array.from({ length: 8 }, (_, n) => `host${n + 1}`);
       // Eight processes of 25 workers each: 200 of their own would only measure how long two cores take to start Node.
-      const launch = (name: string) => world.start(name, { env: { COUNT: '25', JOB_MS: '1000' } });
+      const launch = (name: string) =>
+        world.start(name, { env: { COUNT: '25', JOB_MS: '1000', INTERVAL: '3' } });
       const heldBy = (some: FaultWorker[]) =>
         until(
           async () => {
@@ -63,7 +64,7 @@ describe.concurrent('a deploy', () => {
               select from public.hp_worker_status where pid = any (${pids}) and status = 'processing'`;
             return alive.length === 200;
           },
-          { timeout: 30_000, what: '200 workers alive by their new processes' },
+          { timeout: 120_000, what: '200 workers alive by their new processes' },
         );
 
       /** What is counted of each process of each worker, and of the worker. */
