@@ -476,12 +476,21 @@ comment on function public.hp_admit_sign_in is 'Counts a try to sign in, to sign
 comment on function public.hp_forget_sign_in is 'Forgets the tries for the caller''s own account from this network, after signing in.';
 
 -- 20261122000200_setting.sql
+create or replace function hp_private.json_problem(value jsonb, most_bytes integer) returns text
+language sql immutable set search_path = ''
+return case
+  when pg_column_size(value) > most_bytes then format('takes %s bytes; at most %s', pg_column_size(value), most_bytes)
+  when value @? '$.**{64}' then 'is nested too deeply; at most 63 levels'
+  when value @? 'strict $.** ? (@ > 1e308 || @ < -1e308 || 1 / (3 + @ * 0) > 0.333333333333333333333333333333)'
+    then 'holds a number above 1e308 or with more than 30 decimals'
+end;
+
 create table if not exists public.hp_setting (
   key text
     constraint hp_setting_pkey primary key
     constraint hp_setting_key_check check (key ~ '^[a-z][a-z0-9_]{0,63}$'),
   value jsonb not null
-    constraint hp_setting_value_check check (pg_column_size(value) <= 8192),
+    constraint hp_setting_value_check check (hp_private.json_problem(value, 8192) is null),
   description text not null default ''
     constraint hp_setting_description_check check (char_length(description) <= 500),
   updated_at timestamptz not null default now()
@@ -510,8 +519,10 @@ return (
   from public.hp_setting s where s.key = setting.key
 );
 
-revoke all on function hp_private.setting from public;
+revoke all on function hp_private.json_problem, hp_private.setting from public;
+grant execute on function hp_private.json_problem to service_role;
 
+comment on function hp_private.json_problem is 'Why JSON that somebody sends is not kept, or null: too large, nested too deeply, or a number out of range.';
 comment on function hp_private.setting is 'The number stored under a key of hp_setting, or null.';
 
 -- 20261122000300_worker.sql
@@ -1978,8 +1989,7 @@ declare
     when new.lost_after_intervals < new.late_after_intervals then
       format('lost_after_intervals must be at least late_after_intervals, %s', new.late_after_intervals)
     when jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
-    when pg_column_size(new.metadata) > 32768 then
-      format('metadata takes %s bytes; at most 32768', pg_column_size(new.metadata))
+    else 'metadata ' || hp_private.json_problem(new.metadata, 32768)
   end;
 begin
   if v_problem is not null then
@@ -2484,17 +2494,17 @@ do $$
 begin
   if to_regtype('hp_private.beat') is null then
     create type hp_private.beat as (
-      worker_name text, instance_id uuid, sequence bigint, status text, epoch bigint, status_reason text,
+      worker_name varchar(2001), instance_id uuid, sequence bigint, status varchar(2001), epoch bigint, status_reason varchar(2001),
       heartbeat_interval_s double precision, requested_interval_s double precision, uptime_ms bigint, sent_at_ms double precision,
-      worker_type text, description text, version text, kind text, hostname text, pid bigint, runtime text, parts text[],
+      worker_type varchar(2001), description varchar(2001), version varchar(2001), kind varchar(2001), hostname varchar(2001), pid bigint, runtime varchar(2001), parts varchar(33)[],
       jobs_total bigint, errors_total bigint, counted_jobs bigint, counted_errors bigint,
-      jobs_active integer, current_status text, current_job_id text, current_job_type text, status_age_ms bigint,
+      jobs_active integer, current_status varchar(2001), current_job_id varchar(2001), current_job_type varchar(2001), status_age_ms bigint,
       poll_interval_s double precision, last_run_age_ms bigint, last_run_duration_ms bigint,
-      processed_count bigint, last_run_errors bigint, next_run_in_ms bigint, schedule text,
+      processed_count bigint, last_run_errors bigint, next_run_in_ms bigint, schedule varchar(2001),
       grace_s double precision, max_run_s double precision, expected boolean,
-      last_error text, last_error_age_ms bigint,
-      circuit_breaker_state text, circuit_breaker_failures integer, circuit_breaker_threshold integer,
-      circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason text,
+      last_error varchar(2001), last_error_age_ms bigint,
+      circuit_breaker_state varchar(2001), circuit_breaker_failures integer, circuit_breaker_threshold integer,
+      circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason varchar(2001),
       cpu_percent real, memory_percent real, memory_rss_bytes bigint, event_loop_lag_ms real,
       event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[],
       draining boolean, commands jsonb, logs jsonb, logs_dropped bigint
@@ -2560,6 +2570,8 @@ begin
     return hp_private.beat_error(v_field, 'must be a finite number');
   elsif jsonb_typeof(b.metadata) <> 'object' then
     return hp_private.beat_error('metadata', 'must be an object');
+  elsif hp_private.json_problem(b.metadata, 65536) is not null then
+    return hp_private.beat_error('metadata', hp_private.json_problem(b.metadata, 65536));
   elsif octet_length(b.metadata::text) > 8192 then
     return hp_private.beat_error('metadata', format('is %s bytes long; at most 8192', octet_length(b.metadata::text)));
   elsif cardinality(b.parts) > 16 then
@@ -2570,6 +2582,8 @@ begin
     return hp_private.beat_error('leases', format('holds %s tokens; at most 1000', cardinality(b.leases)));
   elsif jsonb_typeof(b.last_exit) <> 'object' then
     return hp_private.beat_error('last_exit', 'must be an object');
+  elsif hp_private.json_problem(b.last_exit, 32768) is not null then
+    return hp_private.beat_error('last_exit', hp_private.json_problem(b.last_exit, 32768));
   elsif octet_length(b.last_exit::text) > 4096 then
     return hp_private.beat_error('last_exit', format('is %s bytes long; at most 4096', octet_length(b.last_exit::text)));
   end if;
@@ -2620,17 +2634,39 @@ begin
 end
 $$;
 
+create or replace function hp_private.json_fields() returns text[]
+language sql immutable set search_path = ''
+return array['metadata', 'last_exit', 'commands', 'logs'];
+
+create or replace function hp_private.may_expand(raw jsonb) returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return pg_column_size(raw) > 2048 and exists (
+    select from jsonb_array_elements(raw) e
+    where pg_column_size(e.value) > 2048 and hp_private.json_problem(e.value - hp_private.json_fields(), 65536) is not null);
+end
+$$;
+
 create or replace function hp_private.beat_misfit(raw jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
   v_field text;
   v_value jsonb;
+  v_fields constant jsonb := to_jsonb(jsonb_populate_record(null::hp_private.beat, '{}')) - hp_private.json_fields();
 begin
   if jsonb_typeof(raw) <> 'object' then
     return hp_private.beat_error('beat', 'must be an object, not ' || jsonb_typeof(raw));
   end if;
   for v_field, v_value in select e.key, e.value from jsonb_each(raw) e loop
+    continue when not v_fields ? v_field;
+    if jsonb_typeof(v_value) = 'string' and char_length(v_value #>> '{}') > 2000 then
+      return hp_private.beat_error(v_field, format('is %s characters long; no text of a beat has more than 2000',
+        char_length(v_value #>> '{}')));
+    elsif jsonb_typeof(v_value) <> 'string' and hp_private.json_problem(v_value, 65536) is not null then
+      return hp_private.beat_error(v_field, hp_private.json_problem(v_value, 65536));
+    end if;
     begin
       perform jsonb_populate_record(null::hp_private.beat, jsonb_build_object(v_field, v_value));
     exception when others then
@@ -2680,6 +2716,9 @@ declare
   v_beat hp_private.beat;
 begin
   begin
+    if hp_private.may_expand(raw) then
+      raise exception using errcode = 'PT400';
+    end if;
     if jsonb_array_length(raw) = 1 then
       v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
       beats := array[v_beat];
@@ -2744,12 +2783,14 @@ end
 $$;
 
 revoke all on function
-  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
+  hp_private.beat_error, hp_private.beat_problem, hp_private.json_fields, hp_private.may_expand, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
   hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
 from public;
 
 comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
 comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
+comment on function hp_private.json_fields is 'The fields of a beat that are JSON.';
+comment on function hp_private.may_expand is 'Whether the beats of a request must be read one by one, because one may be far longer as text.';
 comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
 comment on function hp_private.refusal is 'The answer of a beat that is refused.';
 comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';
@@ -3356,7 +3397,11 @@ begin
     insert into public.hp_worker_command (
       worker_name, worker_type, instance_id, command, args, reason, state, requested_by, requested_as, finished_at, message)
     values (v_worker_name, left(refuse_command.worker_type, 128), refuse_command.instance_id, v_command,
-      case when octet_length(refuse_command.args::text) <= 1024 then coalesce(refuse_command.args, '{}') else '{}' end,
+      case
+        when hp_private.json_problem(refuse_command.args, 1024) is null and octet_length(refuse_command.args::text) <= 1024
+          then coalesce(refuse_command.args, '{}')
+        else '{}'
+      end,
       left(refuse_command.reason, 500), 'refused', v_by, v_as, now(), left(refuse_command.message, 500));
   end if;
   return hp_private.refuse(status, refuse_command.message, hint, 0);
@@ -3377,6 +3422,7 @@ return case
     format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
   when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
   when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when hp_private.json_problem(args, 2048) is not null then 'args ' || hp_private.json_problem(args, 2048)
   when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') <> all (hp_private.log_levels()))
     then 'args must be {"level": "debug"}, "info", "warn" or "error"'
   when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
@@ -3518,6 +3564,8 @@ create or replace function hp_private.reports_problem(commands jsonb) returns js
 language sql immutable set search_path = ''
 return case
   when jsonb_typeof(commands) <> 'array' then hp_private.beat_error('commands', 'must be an array of {id, state, message}')
+  when hp_private.json_problem(commands, 262144) is not null then
+    hp_private.beat_error('commands', hp_private.json_problem(commands, 262144))
   when jsonb_array_length(commands) > 100 then
     hp_private.beat_error('commands', format('holds %s reports; at most 100', jsonb_array_length(commands)))
   else (
@@ -3551,7 +3599,10 @@ begin
       r.value ->> 'state' as state, left(r.value ->> 'message', 500) as message
     from unnest(take_reports.beats) with ordinality b
     cross join lateral jsonb_array_elements(
-      case when jsonb_typeof(b.commands) = 'array' then b.commands else '[]' end) with ordinality r
+      case
+        when jsonb_typeof(b.commands) = 'array' and hp_private.json_problem(b.commands, 262144) is null then b.commands
+        else '[]'
+      end) with ordinality r
     where (take_reports.answers[b.ordinality] ->> 'ok')::boolean and r.ordinality <= 100 and jsonb_typeof(r.value) = 'object'
   ),
   last_report as (
@@ -4004,6 +4055,7 @@ language plpgsql stable set search_path = ''
 as $$
 declare
   c_ten_years constant bigint := 315360000000;
+  v_problems constant boolean := hp_private.json_problem(logs, 262144) is not null;
   v_entry jsonb;
   v_place bigint;
   v_bytes bigint := 0;
@@ -4018,11 +4070,12 @@ begin
     return;
   end if;
   for v_entry, v_place in select e.value, e.ordinality from jsonb_array_elements(logs) with ordinality e loop
-    v_bytes := v_bytes + octet_length(v_entry::text);
+    v_why := case when v_problems then hp_private.json_problem(v_entry, 65536) end;
+    v_bytes := v_bytes + case when v_why is null then octet_length(v_entry::text) else pg_column_size(v_entry) end;
     if v_place > 100 or v_bytes > 65536 then
       problem := coalesce(problem, hp_private.beat_error('logs', format(
         'holds %s lines and %s bytes; at most 100 and 65536: the rest was not taken', jsonb_array_length(logs),
-        octet_length(logs::text))));
+        case when v_problems then pg_column_size(logs) else octet_length(logs::text) end)));
       return;
     end if;
 
@@ -4031,6 +4084,7 @@ begin
         then (v_entry ->> 0)::bigint
     end;
     v_why := case
+      when v_why is not null then v_why
       when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
       when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
         or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)
@@ -5737,7 +5791,7 @@ begin
     hostname = coalesce(b.hostname, w.hostname),
     pid = coalesce(b.pid, w.pid),
     runtime = coalesce(b.runtime, w.runtime),
-    parts = coalesce(b.parts, w.parts),
+    parts = coalesce(b.parts::text[], w.parts),
     jobs_processed = w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs),
     error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),

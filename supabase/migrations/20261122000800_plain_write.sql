@@ -39,8 +39,7 @@ declare
     when new.lost_after_intervals < new.late_after_intervals then
       format('lost_after_intervals must be at least late_after_intervals, %s', new.late_after_intervals)
     when jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
-    when pg_column_size(new.metadata) > 32768 then
-      format('metadata takes %s bytes; at most 32768', pg_column_size(new.metadata))
+    else 'metadata ' || hp_private.json_problem(new.metadata, 32768)
   end;
 begin
   if v_problem is not null then

@@ -157,7 +157,11 @@ begin
     insert into public.hp_worker_command (
       worker_name, worker_type, instance_id, command, args, reason, state, requested_by, requested_as, finished_at, message)
     values (v_worker_name, left(refuse_command.worker_type, 128), refuse_command.instance_id, v_command,
-      case when octet_length(refuse_command.args::text) <= 1024 then coalesce(refuse_command.args, '{}') else '{}' end,
+      case
+        when hp_private.json_problem(refuse_command.args, 1024) is null and octet_length(refuse_command.args::text) <= 1024
+          then coalesce(refuse_command.args, '{}')
+        else '{}'
+      end,
       left(refuse_command.reason, 500), 'refused', v_by, v_as, now(), left(refuse_command.message, 500));
   end if;
   return hp_private.refuse(status, refuse_command.message, hint, 0);
@@ -180,6 +184,7 @@ return case
     format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
   when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
   when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when hp_private.json_problem(args, 2048) is not null then 'args ' || hp_private.json_problem(args, 2048)
   when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') <> all (hp_private.log_levels()))
     then 'args must be {"level": "debug"}, "info", "warn" or "error"'
   when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
@@ -332,6 +337,8 @@ create or replace function hp_private.reports_problem(commands jsonb) returns js
 language sql immutable set search_path = ''
 return case
   when jsonb_typeof(commands) <> 'array' then hp_private.beat_error('commands', 'must be an array of {id, state, message}')
+  when hp_private.json_problem(commands, 262144) is not null then
+    hp_private.beat_error('commands', hp_private.json_problem(commands, 262144))
   when jsonb_array_length(commands) > 100 then
     hp_private.beat_error('commands', format('holds %s reports; at most 100', jsonb_array_length(commands)))
   else (
@@ -367,7 +374,10 @@ begin
       r.value ->> 'state' as state, left(r.value ->> 'message', 500) as message
     from unnest(take_reports.beats) with ordinality b
     cross join lateral jsonb_array_elements(
-      case when jsonb_typeof(b.commands) = 'array' then b.commands else '[]' end) with ordinality r
+      case
+        when jsonb_typeof(b.commands) = 'array' and hp_private.json_problem(b.commands, 262144) is null then b.commands
+        else '[]'
+      end) with ordinality r
     where (take_reports.answers[b.ordinality] ->> 'ok')::boolean and r.ordinality <= 100 and jsonb_typeof(r.value) = 'object'
   ),
   last_report as (

@@ -52,6 +52,8 @@ language plpgsql stable set search_path = ''
 as $$
 declare
   c_ten_years constant bigint := 315360000000;
+  -- All lines together first: one by one only where something is wrong.
+  v_problems constant boolean := hp_private.json_problem(logs, 262144) is not null;
   v_entry jsonb;
   v_place bigint;
   v_bytes bigint := 0;
@@ -66,11 +68,12 @@ begin
     return;
   end if;
   for v_entry, v_place in select e.value, e.ordinality from jsonb_array_elements(logs) with ordinality e loop
-    v_bytes := v_bytes + octet_length(v_entry::text);
+    v_why := case when v_problems then hp_private.json_problem(v_entry, 65536) end;
+    v_bytes := v_bytes + case when v_why is null then octet_length(v_entry::text) else pg_column_size(v_entry) end;
     if v_place > 100 or v_bytes > 65536 then
       problem := coalesce(problem, hp_private.beat_error('logs', format(
         'holds %s lines and %s bytes; at most 100 and 65536: the rest was not taken', jsonb_array_length(logs),
-        octet_length(logs::text))));
+        case when v_problems then pg_column_size(logs) else octet_length(logs::text) end)));
       return;
     end if;
 
@@ -79,6 +82,7 @@ begin
         then (v_entry ->> 0)::bigint
     end;
     v_why := case
+      when v_why is not null then v_why
       when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
       when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
         or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)

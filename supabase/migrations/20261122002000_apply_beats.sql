@@ -192,7 +192,7 @@ begin
     hostname = coalesce(b.hostname, w.hostname),
     pid = coalesce(b.pid, w.pid),
     runtime = coalesce(b.runtime, w.runtime),
-    parts = coalesce(b.parts, w.parts),
+    parts = coalesce(b.parts::text[], w.parts),
     jobs_processed = w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs),
     error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
