@@ -519,10 +519,15 @@ return (
   from public.hp_setting s where s.key = setting.key
 );
 
-revoke all on function hp_private.json_problem, hp_private.setting from public;
+create or replace function hp_private.setting_days(key text, otherwise integer) returns interval
+language sql stable set search_path = ''
+return make_interval(days => least(36500, coalesce(hp_private.setting(setting_days.key), otherwise))::integer);
+
+revoke all on function hp_private.json_problem, hp_private.setting, hp_private.setting_days from public;
 grant execute on function hp_private.json_problem to service_role;
 
 comment on function hp_private.json_problem is 'Why JSON that somebody sends is not kept, or null: too large, nested too deeply, or a number out of range.';
+comment on function hp_private.setting_days is 'The days stored under a key of hp_setting, or else so many.';
 comment on function hp_private.setting is 'The number stored under a key of hp_setting, or null.';
 
 -- 20261122000300_worker.sql
@@ -544,7 +549,7 @@ begin
     union all
     select l.field, l.type, 'must not be negative', 'value >= 0'
     from (values
-      ('pid', 'bigint'), ('jobs_active', 'integer'), ('jobs_processed', 'bigint'), ('error_count', 'bigint'),
+      ('pid', 'bigint'), ('jobs_active', 'integer'),
       ('last_run_duration_ms', 'bigint'), ('processed_count', 'bigint'), ('last_run_errors', 'bigint'),
       ('circuit_breaker_failures', 'integer'), ('memory_rss_bytes', 'bigint'), ('event_loop_blocked_ms', 'bigint')
     ) l (field, type)
@@ -567,7 +572,9 @@ begin
         array_append(hp_private.statuses(), 'active'))),
       ('circuit_breaker_state', 'text', 'must be closed, open or half_open', 'value in (''closed'', ''open'', ''half_open'')'),
       ('circuit_breaker_threshold', 'integer', 'must be at least 1', 'value >= 1'),
-      ('poll_interval_s', 'double precision', 'must be above 0 and finite', 'value > 0 and value < ''infinity''')
+      ('jobs_processed', 'bigint', 'must be from 0 to 9007199254740991', 'value between 0 and 9007199254740991'),
+      ('error_count', 'bigint', 'must be from 0 to 9007199254740991', 'value between 0 and 9007199254740991'),
+      ('poll_interval_s', 'double precision', 'must be above 0 and at most 31536000', 'value > 0 and value <= 31536000')
   loop
     if to_regtype('hp_private.' || v_limit.field) is null then
       execute format('create domain hp_private.%I as %s constraint %I check (%s)',
@@ -1772,7 +1779,7 @@ begin
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
       concat('[', array_to_string(array[w.worker_id, w.revision, array_position(hp_private.statuses(), w.status) - 1,
           ((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint, w.jobs_processed, w.error_count, w.jobs_active,
-          ((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint, w.processed_count, w.last_run_errors], ',', 'null'),
+          case when isfinite(w.last_run_at) then ((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint end, w.processed_count, w.last_run_errors], ',', 'null'),
         case
           when w.activity_seen_at > send_digest.since then concat(',',
             coalesce(((v_now - date_part('epoch', w.status_updated_at)) * 1000)::bigint::text, 'null'), ',',
@@ -1894,7 +1901,11 @@ begin
   end if;
   select * into v_monitor from hp_private.monitor;
   if v_monitor.viewed_until > now() then
-    perform hp_private.send_changes(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_monitor.activity_every_s);
+    begin
+      perform hp_private.send_changes(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_monitor.activity_every_s);
+    exception when others then
+      raise warning 'open pages got no message of this: %', sqlerrm;
+    end;
   end if;
   return null;
 end
@@ -1975,11 +1986,11 @@ end;
 
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
 language sql immutable set search_path = ''
-return case
+return least(9007199254740991, case
   when total >= stored then total
   when total >= counted then stored + total - counted
   else stored + total
-end;
+end);
 
 create or replace function hp_private.tg_hp_worker_status__plain_limits() returns trigger
 language plpgsql security definer set search_path = ''
@@ -1989,7 +2000,15 @@ declare
     when new.lost_after_intervals < new.late_after_intervals then
       format('lost_after_intervals must be at least late_after_intervals, %s', new.late_after_intervals)
     when jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
-    else 'metadata ' || hp_private.json_problem(new.metadata, 32768)
+    when hp_private.json_problem(new.metadata, 32768) is not null then
+      'metadata ' || hp_private.json_problem(new.metadata, 32768)
+    else (
+      select format('%s is %s; it must be a time in the years 1 to 9999', t.field, t.at)
+      from (values
+        ('started_at', new.started_at), ('last_run_at', new.last_run_at), ('next_run_at', new.next_run_at),
+        ('last_error_at', new.last_error_at), ('circuit_breaker_opened_at', new.circuit_breaker_opened_at),
+        ('circuit_breaker_retry_at', new.circuit_breaker_retry_at)) t (field, at)
+      where t.at not between '0001-01-01' and '9999-12-31' limit 1)
   end;
 begin
   if v_problem is not null then
@@ -2109,7 +2128,8 @@ create or replace trigger _100_plain_insert before insert on public.hp_worker_st
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_insert();
 
-create or replace trigger _100_plain_limits before insert or update of late_after_intervals, lost_after_intervals, metadata
+create or replace trigger _100_plain_limits before insert or update of late_after_intervals, lost_after_intervals, metadata,
+    started_at, last_run_at, next_run_at, last_error_at, circuit_breaker_opened_at, circuit_breaker_retry_at
   on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_limits();
@@ -2137,7 +2157,7 @@ from public;
 
 comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
 comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
-comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';
+comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, of metadata or of a time. Errors: PT400.';
 comment on function hp_private.tg_hp_worker_status__plain_insert is 'A plain insert as a first beat.';
 comment on function hp_private.tg_hp_worker_status__plain_beat is 'A plain update of status or last_heartbeat as a beat.';
 comment on function hp_private.tg_hp_worker_status__plain_schedule is 'Keeps the lease of a scheduled worker in step with its schedule.';
@@ -3124,6 +3144,22 @@ begin
 end
 $$;
 
+create or replace function hp_private.note_failure(part text, problem text, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  raise warning '% failed: %', part, problem;
+  if not exists (
+    select from public.hp_worker_event e
+    where e.at > note_failure.at - interval '1 hour' and e.at <= note_failure.at and e.worker_name is null and e.type = 'monitor'
+      and e.to_value = 'failed' and e.details ->> 'part' = part)
+  then
+    perform hp_private.monitor_event(at, null, 'failed', left(format('%s failed: %s', part, problem), 500),
+      jsonb_build_object('part', part));
+  end if;
+end
+$$;
+
 create or replace function hp_private.status_event(old public.hp_worker_status, new public.hp_worker_status, paused boolean)
 returns void
 language plpgsql set search_path = ''
@@ -3246,11 +3282,12 @@ end
 $$;
 
 revoke all on function
-  hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
+  hp_private.note_failure, hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
+comment on function hp_private.note_failure is 'Records that a part of the monitor failed, once an hour.';
 comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
 comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';
@@ -4198,7 +4235,7 @@ declare
 begin
   update hp_private.monitor p set logs_pruned_at = at where p.id;
   delete from public.hp_worker_log l
-  where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
+  where l.at < prune_logs.at - hp_private.setting_days('log_days', 7);
   if pg_total_relation_size('public.hp_worker_log') > v_most_bytes then
     select count(*) as lines, sum(90 + pg_column_size(l.message) + octet_length(l.worker_name)) as bytes into v_kept
     from public.hp_worker_log l;
@@ -4211,11 +4248,11 @@ begin
 end
 $$;
 
-create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
+create or replace function hp_private.prune_large_logs(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  if coalesce(prune_large_logs.pruned_at, '-infinity') <= at - interval '5 minutes'
+  if (select (p.logs_pruned_at > at - interval '5 minutes') is not true from hp_private.monitor p)
     and pg_relation_size('public.hp_worker_log') > 2 * coalesce(hp_private.setting('logs_mb'), 50) * 1e6
   then
     perform hp_private.prune_logs(at);
@@ -4670,8 +4707,8 @@ create or replace function hp_private.sweep_history(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 declare
-  v_minutes_from timestamptz := at - make_interval(secs => 3600 * coalesce(hp_private.setting('history_minutes_hours'), 48)::double precision);
-  v_days_from timestamptz := at - make_interval(secs => 86400 * coalesce(hp_private.setting('history_days'), 90)::double precision);
+  v_minutes_from timestamptz := at - make_interval(hours => least(876000, coalesce(hp_private.setting('history_minutes_hours'), 48))::integer);
+  v_days_from timestamptz := at - hp_private.setting_days('history_days', 90);
   v_most numeric := coalesce(hp_private.setting('history_max_mb'), 150) * 1048576;
   v_all numeric;
   v_minutes numeric;
@@ -4718,7 +4755,7 @@ language sql stable set search_path = ''
 return (
   with event as (
     select e.at, e.id, e.from_value = 'monitoring' as before, e.to_value = 'monitoring' as after
-    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.at >= monitored.since
+    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.to_value <> 'failed' and e.at >= monitored.since
   ),
   change as (
     select monitored.since as at, 0 as id, coalesce(
@@ -5678,8 +5715,8 @@ begin
     last_heartbeat = greatest(w.last_heartbeat, apply_steady.at),
     lease_expires_at = apply_steady.at + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s),
     clock_skew_ms = coalesce(round(b.sent_at_ms - date_part('epoch', apply_steady.at) * 1000), w.clock_skew_ms),
-    jobs_processed = w.jobs_processed + greatest(w.counted_jobs, b.jobs_total) - w.counted_jobs,
-    error_count = w.error_count + greatest(w.counted_errors, b.errors_total) - w.counted_errors,
+    jobs_processed = least(9007199254740991, w.jobs_processed + greatest(w.counted_jobs, b.jobs_total) - w.counted_jobs),
+    error_count = least(9007199254740991, w.error_count + greatest(w.counted_errors, b.errors_total) - w.counted_errors),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
     jobs_active = coalesce(b.jobs_active, 0),
@@ -5792,8 +5829,8 @@ begin
     pid = coalesce(b.pid, w.pid),
     runtime = coalesce(b.runtime, w.runtime),
     parts = coalesce(b.parts::text[], w.parts),
-    jobs_processed = w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs),
-    error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
+    jobs_processed = least(9007199254740991, w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs)),
+    error_count = least(9007199254740991, w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors)),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
     draining = coalesce(b.draining, false) and b.status not in ('stopped', 'crashed'),
@@ -5877,8 +5914,8 @@ as $$
 begin
   if credit.jobs > 0 or credit.errors > 0 then
     update public.hp_worker_status w
-    set jobs_processed = w.jobs_processed + greatest(0, credit.jobs),
-      error_count = w.error_count + greatest(0, credit.errors)
+    set jobs_processed = least(9007199254740991, w.jobs_processed + greatest(0, credit.jobs)),
+      error_count = least(9007199254740991, w.error_count + greatest(0, credit.errors))
     where w.worker_name = credit.worker_name;
   end if;
 end
@@ -6353,16 +6390,16 @@ begin
     return;
   end if;
   delete from public.hp_worker_event e
-  where e.recorded_at < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+  where e.recorded_at < prune.at - hp_private.setting_days('event_days', 90);
   delete from public.hp_worker_instance i
   where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
-      < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
+      < prune.at - hp_private.setting_days('instance_days', 7)
     and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
   delete from public.hp_worker_token t
   where least(t.revoked_at, t.expires_at)
-    < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+    < prune.at - hp_private.setting_days('event_days', 90);
   delete from public.hp_worker_command c
-  where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
+  where c.requested_at < prune.at - hp_private.setting_days('command_days', 365)
     and not c.open;
   perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then
@@ -6459,6 +6496,22 @@ begin
 end
 $$;
 
+create or replace function hp_private.run_parts(parts text[], at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part text;
+begin
+  foreach v_part in array parts loop
+    begin
+      execute format('select hp_private.%I($1)', v_part) using at;
+    exception when others then
+      perform hp_private.note_failure(v_part, sqlerrm, at);
+    end;
+  end loop;
+end
+$$;
+
 create or replace function hp_private.tick(at timestamptz) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
@@ -6479,19 +6532,15 @@ begin
 
   v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
   v_look := hp_private.look(at);
-  v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
-
-  if v_look.conflicts then
-    perform hp_private.settle_conflicts(at);
-  end if;
-  perform hp_private.release_leases(at);
-  perform hp_private.follow_commands(at);
-  if v_monitor.followed_until > at then
-    perform hp_private.follow_workers(at);
-  end if;
-  perform hp_private.forget_seen(at);
-  perform hp_private.prune(at);
-  perform hp_private.prune_large_logs(v_monitor.logs_pruned_at, at);
+  begin
+    v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  exception when others then
+    select null::text[] as crashed, v_monitor.impaired_since, v_monitor.watching_since into v_judged;
+    perform hp_private.note_failure('judge_silence', sqlerrm, at);
+  end;
+  perform hp_private.run_parts(array_remove(array[
+    case when v_look.conflicts then 'settle_conflicts' end, 'release_leases', 'follow_commands',
+    case when v_monitor.followed_until > at then 'follow_workers' end, 'forget_seen', 'prune', 'prune_large_logs'], null), at);
 
   v_viewed := coalesce(v_monitor.viewed_until > at, false);
   v_digest := v_viewed and (hp_private.digest_due(v_monitor.digest_at, v_tick_every, at)
@@ -6509,12 +6558,16 @@ begin
     live_workers = v_look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
   where p.id;
 
-  if v_digest then
-    perform hp_private.send_digest('digest',
-      greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
-  elsif v_viewed and v_judged.crashed is not null then
-    perform hp_private.send_transition(v_judged.crashed);
-  end if;
+  begin
+    if v_digest then
+      perform hp_private.send_digest('digest',
+        greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
+    elsif v_viewed and v_judged.crashed is not null then
+      perform hp_private.send_transition(v_judged.crashed);
+    end if;
+  exception when others then
+    perform hp_private.note_failure('send_digest', sqlerrm, at);
+  end;
   perform hp_private.keep_history(at);
   return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_judged.crashed), 0));
 end
@@ -6607,7 +6660,7 @@ end
 $$;
 
 revoke all on function
-  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
+  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.run_parts, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
 revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
 grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
@@ -6615,6 +6668,7 @@ grant execute on function public.hp_watch to authenticated, service_role;
 comment on function hp_private.look is 'What the tick has to do, and how much the fleet beats.';
 comment on function hp_private.settle_conflicts is 'Ends the conflicts of names that are over.';
 comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
+comment on function hp_private.run_parts is 'Runs parts of the tick one by one; records those that fail.';
 comment on function hp_private.tick is 'hp_tick at a given time.';
 comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
 comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';
@@ -6818,12 +6872,18 @@ begin
     v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_monitor.commands_open,
       v_monitor.followed, v_monitor.activity_every_s, at);
   end if;
-  if v_monitor.viewed then
-    v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
-      v_began, v_monitor.activity_every_s);
-  end if;
-  if v_monitor.overdue then
-    perform hp_private.tick_if_overdue(at);
+  if v_monitor.viewed or v_monitor.overdue then
+    begin
+      if v_monitor.viewed then
+        v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
+          v_began, v_monitor.activity_every_s);
+      end if;
+      if v_monitor.overdue then
+        perform hp_private.tick_if_overdue(at);
+      end if;
+    exception when others then
+      perform hp_private.note_failure('heartbeat', sqlerrm, at);
+    end;
   end if;
 
   if v_pacing is null then

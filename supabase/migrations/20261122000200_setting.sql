@@ -51,9 +51,15 @@ return (
   from public.hp_setting s where s.key = setting.key
 );
 
-revoke all on function hp_private.json_problem, hp_private.setting from public;
+-- A time that a setting counts in days: at most 100 years, for no time lies millions of days ago.
+create or replace function hp_private.setting_days(key text, otherwise integer) returns interval
+language sql stable set search_path = ''
+return make_interval(days => least(36500, coalesce(hp_private.setting(setting_days.key), otherwise))::integer);
+
+revoke all on function hp_private.json_problem, hp_private.setting, hp_private.setting_days from public;
 grant execute on function hp_private.json_problem to service_role;
 -- note: the check of hp_setting calls it as the one who writes.
 
 comment on function hp_private.json_problem is 'Why JSON that somebody sends is not kept, or null: too large, nested too deeply, or a number out of range.';
+comment on function hp_private.setting_days is 'The days stored under a key of hp_setting, or else so many.';
 comment on function hp_private.setting is 'The number stored under a key of hp_setting, or null.';

@@ -25,7 +25,7 @@ begin
     union all
     select l.field, l.type, 'must not be negative', 'value >= 0'
     from (values
-      ('pid', 'bigint'), ('jobs_active', 'integer'), ('jobs_processed', 'bigint'), ('error_count', 'bigint'),
+      ('pid', 'bigint'), ('jobs_active', 'integer'),
       ('last_run_duration_ms', 'bigint'), ('processed_count', 'bigint'), ('last_run_errors', 'bigint'),
       ('circuit_breaker_failures', 'integer'), ('memory_rss_bytes', 'bigint'), ('event_loop_blocked_ms', 'bigint')
     ) l (field, type)
@@ -51,7 +51,10 @@ begin
         array_append(hp_private.statuses(), 'active'))),
       ('circuit_breaker_state', 'text', 'must be closed, open or half_open', 'value in (''closed'', ''open'', ''half_open'')'),
       ('circuit_breaker_threshold', 'integer', 'must be at least 1', 'value >= 1'),
-      ('poll_interval_s', 'double precision', 'must be above 0 and finite', 'value > 0 and value < ''infinity''')
+      -- The largest number that JavaScript counts to; writes of ours stop there.
+      ('jobs_processed', 'bigint', 'must be from 0 to 9007199254740991', 'value between 0 and 9007199254740991'),
+      ('error_count', 'bigint', 'must be from 0 to 9007199254740991', 'value between 0 and 9007199254740991'),
+      ('poll_interval_s', 'double precision', 'must be above 0 and at most 31536000', 'value > 0 and value <= 31536000')
   loop
     if to_regtype('hp_private.' || v_limit.field) is null then
       execute format('create domain hp_private.%I as %s constraint %I check (%s)',

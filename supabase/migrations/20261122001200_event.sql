@@ -64,6 +64,23 @@ begin
 end
 $$;
 
+-- What failed in a part of the monitor, or of a call of workers, without stopping the rest: an event an hour for each part.
+create or replace function hp_private.note_failure(part text, problem text, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  raise warning '% failed: %', part, problem;
+  if not exists (
+    select from public.hp_worker_event e
+    where e.at > note_failure.at - interval '1 hour' and e.at <= note_failure.at and e.worker_name is null and e.type = 'monitor'
+      and e.to_value = 'failed' and e.details ->> 'part' = part)
+  then
+    perform hp_private.monitor_event(at, null, 'failed', left(format('%s failed: %s', part, problem), 500),
+      jsonb_build_object('part', part));
+  end if;
+end
+$$;
+
 -- paused marks events that alarms leave out. A worker whose every second run fails would otherwise fill the table: one error,
 -- and one way out of it, a minute.
 create or replace function hp_private.status_event(old public.hp_worker_status, new public.hp_worker_status, paused boolean)
@@ -194,11 +211,12 @@ end
 $$;
 
 revoke all on function
-  hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
+  hp_private.note_failure, hp_private.monitor_event, hp_private.status_event, hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
+comment on function hp_private.note_failure is 'Records that a part of the monitor failed, once an hour.';
 comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
 comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';

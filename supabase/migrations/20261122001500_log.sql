@@ -204,7 +204,7 @@ declare
 begin
   update hp_private.monitor p set logs_pruned_at = at where p.id;
   delete from public.hp_worker_log l
-  where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
+  where l.at < prune_logs.at - hp_private.setting_days('log_days', 7);
   -- Asked for exactly only where the table is large, holes and all.
   if pg_total_relation_size('public.hp_worker_log') > v_most_bytes then
     -- 90: the row's head, its numbers and its place in two indexes.
@@ -220,11 +220,11 @@ end
 $$;
 
 -- The tick's part: in an hour many workers may log much.
-create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
+create or replace function hp_private.prune_large_logs(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  if coalesce(prune_large_logs.pruned_at, '-infinity') <= at - interval '5 minutes'
+  if (select (p.logs_pruned_at > at - interval '5 minutes') is not true from hp_private.monitor p)
     and pg_relation_size('public.hp_worker_log') > 2 * coalesce(hp_private.setting('logs_mb'), 50) * 1e6
   then
     perform hp_private.prune_logs(at);

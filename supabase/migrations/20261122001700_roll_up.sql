@@ -37,8 +37,8 @@ create or replace function hp_private.sweep_history(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 declare
-  v_minutes_from timestamptz := at - make_interval(secs => 3600 * coalesce(hp_private.setting('history_minutes_hours'), 48)::double precision);
-  v_days_from timestamptz := at - make_interval(secs => 86400 * coalesce(hp_private.setting('history_days'), 90)::double precision);
+  v_minutes_from timestamptz := at - make_interval(hours => least(876000, coalesce(hp_private.setting('history_minutes_hours'), 48))::integer);
+  v_days_from timestamptz := at - hp_private.setting_days('history_days', 90);
   v_most numeric := coalesce(hp_private.setting('history_max_mb'), 150) * 1048576;
   v_all numeric;
   v_minutes numeric;
@@ -87,7 +87,7 @@ language sql stable set search_path = ''
 return (
   with event as (
     select e.at, e.id, e.from_value = 'monitoring' as before, e.to_value = 'monitoring' as after
-    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.at >= monitored.since
+    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.to_value <> 'failed' and e.at >= monitored.since
   ),
   change as (
     select monitored.since as at, 0 as id, coalesce(

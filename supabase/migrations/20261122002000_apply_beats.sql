@@ -64,8 +64,8 @@ begin
     last_heartbeat = greatest(w.last_heartbeat, apply_steady.at),
     lease_expires_at = apply_steady.at + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s),
     clock_skew_ms = coalesce(round(b.sent_at_ms - date_part('epoch', apply_steady.at) * 1000), w.clock_skew_ms),
-    jobs_processed = w.jobs_processed + greatest(w.counted_jobs, b.jobs_total) - w.counted_jobs,
-    error_count = w.error_count + greatest(w.counted_errors, b.errors_total) - w.counted_errors,
+    jobs_processed = least(9007199254740991, w.jobs_processed + greatest(w.counted_jobs, b.jobs_total) - w.counted_jobs),
+    error_count = least(9007199254740991, w.error_count + greatest(w.counted_errors, b.errors_total) - w.counted_errors),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
     jobs_active = coalesce(b.jobs_active, 0),
@@ -193,8 +193,8 @@ begin
     pid = coalesce(b.pid, w.pid),
     runtime = coalesce(b.runtime, w.runtime),
     parts = coalesce(b.parts::text[], w.parts),
-    jobs_processed = w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs),
-    error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
+    jobs_processed = least(9007199254740991, w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs)),
+    error_count = least(9007199254740991, w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors)),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
     draining = coalesce(b.draining, false) and b.status not in ('stopped', 'crashed'),
@@ -289,8 +289,8 @@ as $$
 begin
   if credit.jobs > 0 or credit.errors > 0 then
     update public.hp_worker_status w
-    set jobs_processed = w.jobs_processed + greatest(0, credit.jobs),
-      error_count = w.error_count + greatest(0, credit.errors)
+    set jobs_processed = least(9007199254740991, w.jobs_processed + greatest(0, credit.jobs)),
+      error_count = least(9007199254740991, w.error_count + greatest(0, credit.errors))
     where w.worker_name = credit.worker_name;
   end if;
 end

@@ -68,6 +68,23 @@ begin
 end
 $$;
 
+-- Each part by itself: a fault in one, such as a row that it can't read, is recorded and stops no other.
+create or replace function hp_private.run_parts(parts text[], at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part text;
+begin
+  foreach v_part in array parts loop
+    begin
+      execute format('select hp_private.%I($1)', v_part) using at;
+    exception when others then
+      perform hp_private.note_failure(v_part, sqlerrm, at);
+    end;
+  end loop;
+end
+$$;
+
 create or replace function hp_private.tick(at timestamptz) returns jsonb
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
 as $$
@@ -88,19 +105,15 @@ begin
 
   v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
   v_look := hp_private.look(at);
-  v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
-
-  if v_look.conflicts then
-    perform hp_private.settle_conflicts(at);
-  end if;
-  perform hp_private.release_leases(at);
-  perform hp_private.follow_commands(at);
-  if v_monitor.followed_until > at then
-    perform hp_private.follow_workers(at);
-  end if;
-  perform hp_private.forget_seen(at);
-  perform hp_private.prune(at);
-  perform hp_private.prune_large_logs(v_monitor.logs_pruned_at, at);
+  begin
+    v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  exception when others then
+    select null::text[] as crashed, v_monitor.impaired_since, v_monitor.watching_since into v_judged;
+    perform hp_private.note_failure('judge_silence', sqlerrm, at);
+  end;
+  perform hp_private.run_parts(array_remove(array[
+    case when v_look.conflicts then 'settle_conflicts' end, 'release_leases', 'follow_commands',
+    case when v_monitor.followed_until > at then 'follow_workers' end, 'forget_seen', 'prune', 'prune_large_logs'], null), at);
 
   v_viewed := coalesce(v_monitor.viewed_until > at, false);
   v_digest := v_viewed and (hp_private.digest_due(v_monitor.digest_at, v_tick_every, at)
@@ -118,12 +131,16 @@ begin
     live_workers = v_look.live_workers, stretch = v_pace.stretch, activity_every_s = v_pace.activity_every_s
   where p.id;
 
-  if v_digest then
-    perform hp_private.send_digest('digest',
-      greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
-  elsif v_viewed and v_judged.crashed is not null then
-    perform hp_private.send_transition(v_judged.crashed);
-  end if;
+  begin
+    if v_digest then
+      perform hp_private.send_digest('digest',
+        greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
+    elsif v_viewed and v_judged.crashed is not null then
+      perform hp_private.send_transition(v_judged.crashed);
+    end if;
+  exception when others then
+    perform hp_private.note_failure('send_digest', sqlerrm, at);
+  end;
   perform hp_private.keep_history(at);
   return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_judged.crashed), 0));
 end
@@ -229,7 +246,7 @@ end
 $$;
 
 revoke all on function
-  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
+  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.run_parts, hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick from public;
 revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
 grant execute on function public.hp_tick to service_role;
 grant execute on function public.hp_watch to authenticated, service_role;
@@ -239,6 +256,7 @@ grant execute on function public.hp_watch to authenticated, service_role;
 comment on function hp_private.look is 'What the tick has to do, and how much the fleet beats.';
 comment on function hp_private.settle_conflicts is 'Ends the conflicts of names that are over.';
 comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
+comment on function hp_private.run_parts is 'Runs parts of the tick one by one; records those that fail.';
 comment on function hp_private.tick is 'hp_tick at a given time.';
 comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
 comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';

@@ -209,13 +209,20 @@ begin
     v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_monitor.commands_open,
       v_monitor.followed, v_monitor.activity_every_s, at);
   end if;
-  if v_monitor.viewed then
-    v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
-      v_began, v_monitor.activity_every_s);
-  end if;
-  -- A project without a cron still lives: the beats themselves run an overdue tick.
-  if v_monitor.overdue then
-    perform hp_private.tick_if_overdue(at);
+  -- Both look at other workers too, whose rows must not cost this call.
+  if v_monitor.viewed or v_monitor.overdue then
+    begin
+      if v_monitor.viewed then
+        v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
+          v_began, v_monitor.activity_every_s);
+      end if;
+      -- A project without a cron still lives: the beats themselves run an overdue tick.
+      if v_monitor.overdue then
+        perform hp_private.tick_if_overdue(at);
+      end if;
+    exception when others then
+      perform hp_private.note_failure('heartbeat', sqlerrm, at);
+    end;
   end if;
 
   if v_pacing is null then
