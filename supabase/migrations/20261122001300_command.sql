@@ -124,7 +124,8 @@ return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
 -- would take the record back with it.
 --
 -- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that
--- is there.
+-- is there. Of strangers nothing is kept but how often they tried each command in an hour, all accounts together: members read
+-- this, and anybody may sign up and write a text for them.
 create or replace function hp_private.refuse_command(
   worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
   status integer, message text, hint text default null
@@ -134,20 +135,26 @@ as $$
 declare
   v_as constant text := hp_private.caller_role();
   v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
-  v_by constant uuid := hp_private.caller_id();
-  v_command constant text := left(coalesce(refuse_command.command, ''), 64);
-  v_worker_name constant text := left(refuse_command.worker_name, 128);
+  v_stranger constant boolean := v_as = 'stranger';
+  v_by constant uuid := case when not v_stranger then hp_private.caller_id() end;
+  v_command constant text := case
+    when not v_stranger then left(coalesce(refuse_command.command, ''), 64)
+    when refuse_command.command = any (hp_private.commands() || array['pause', 'unpause', 'seen']) then refuse_command.command
+    else 'unknown'
+  end;
+  v_worker_name constant text := case when not v_stranger then left(refuse_command.worker_name, 128) end;
+  v_message constant text := case when v_stranger then 'not a member' else left(refuse_command.message, 500) end;
   v_lately bigint[];
   v_same bigint;
 begin
   -- One account's tries one after the other, so that they can be counted.
-  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, ''), 0));
+  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, v_as), 0));
   select array_agg(c.id order by c.id desc),
     max(c.id) filter (where c.command = v_command and c.worker_name is not distinct from v_worker_name
-      and c.message = left(refuse_command.message, 500))
+      and c.message = v_message)
   into v_lately, v_same
   from public.hp_worker_command c
-  where c.state = 'refused' and c.requested_by is not distinct from v_by
+  where c.state = 'refused' and c.requested_by is not distinct from v_by and (c.requested_as = 'stranger') = v_stranger
     and c.requested_at > now() - interval '1 hour';
   v_same := coalesce(v_same, case when cardinality(v_lately) >= v_most then v_lately[1] end);
 
@@ -156,13 +163,14 @@ begin
   else
     insert into public.hp_worker_command (
       worker_name, worker_type, instance_id, command, args, reason, state, requested_by, requested_as, finished_at, message)
-    values (v_worker_name, left(refuse_command.worker_type, 128), refuse_command.instance_id, v_command,
+    values (v_worker_name, case when not v_stranger then left(refuse_command.worker_type, 128) end,
+      case when not v_stranger then refuse_command.instance_id end, v_command,
       case
-        when hp_private.json_problem(refuse_command.args, 1024) is null and octet_length(refuse_command.args::text) <= 1024
+        when not v_stranger and hp_private.json_problem(refuse_command.args, 1024) is null and octet_length(refuse_command.args::text) <= 1024
           then coalesce(refuse_command.args, '{}')
         else '{}'
       end,
-      left(refuse_command.reason, 500), 'refused', v_by, v_as, now(), left(refuse_command.message, 500));
+      case when not v_stranger then left(refuse_command.reason, 500) end, 'refused', v_by, v_as, now(), v_message);
   end if;
   return hp_private.refuse(status, refuse_command.message, hint, 0);
 end
