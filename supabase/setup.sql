@@ -53,6 +53,10 @@ drop policy if exists "members see their own row" on public.hp_member;
 create policy "members see their own row" on public.hp_member
   for select to authenticated using (user_id = (select auth.uid()));
 
+drop policy if exists "only their own row, whatever else is allowed" on public.hp_member;
+create policy "only their own row, whatever else is allowed" on public.hp_member as restrictive
+  for all to public using (user_id = (select auth.uid()));
+
 revoke all on table public.hp_member from anon, authenticated, service_role;
 grant select on table public.hp_member to authenticated, service_role;
 
@@ -427,7 +431,7 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id,
+  hp_private.session_lives, hp_private.caller_role, hp_private.caller_id,
   hp_private.may_operate, hp_private.require_member, hp_private.require_operator, hp_private.require_owner,
   hp_private.refuse, hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
@@ -437,13 +441,12 @@ revoke all on function
   public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
   public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
 from public, anon, authenticated, service_role;
+grant execute on function hp_private.member_role, hp_private.is_member to public;
 grant execute on function
-  hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
+  public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function
-  hp_private.member_role, hp_private.caller_role, hp_private.require_member
-to authenticated, service_role;
+grant execute on function hp_private.caller_role, hp_private.require_member to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 
 comment on function hp_private.session_lives is 'Whether the session of the caller''s token has not been signed out, as far as that can be known.';
@@ -501,6 +504,10 @@ alter table public.hp_setting enable row level security;
 drop policy if exists "members read the settings" on public.hp_setting;
 create policy "members read the settings" on public.hp_setting
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_setting;
+create policy "only members, whatever else is allowed" on public.hp_setting as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_setting from anon, authenticated, service_role;
 grant select on table public.hp_setting to authenticated, service_role;
@@ -673,6 +680,10 @@ alter table public.hp_worker_status enable row level security;
 drop policy if exists "members read every worker" on public.hp_worker_status;
 create policy "members read every worker" on public.hp_worker_status
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_status;
+create policy "only members, whatever else is allowed" on public.hp_worker_status as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_status from anon, authenticated, service_role;
 grant select on table public.hp_worker_status to authenticated, service_role;
@@ -915,6 +926,10 @@ drop policy if exists "members read every instance" on public.hp_worker_instance
 create policy "members read every instance" on public.hp_worker_instance
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_instance;
+create policy "only members, whatever else is allowed" on public.hp_worker_instance as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_instance from anon, authenticated, service_role;
 grant select on table public.hp_worker_instance to authenticated, service_role;
 
@@ -996,6 +1011,15 @@ create policy "operators edit groups" on public.hp_worker_group
 drop policy if exists "operators remove groups" on public.hp_worker_group;
 create policy "operators remove groups" on public.hp_worker_group
   for delete to authenticated using ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_group;
+create policy "only members, whatever else is allowed" on public.hp_worker_group as restrictive
+  for all to public using ((select hp_private.is_member()))
+  with check ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "only operators remove, whatever else is allowed" on public.hp_worker_group;
+create policy "only operators remove, whatever else is allowed" on public.hp_worker_group as restrictive
+  for delete to public using ((select hp_private.member_role()) in ('operator', 'owner'));
 
 revoke all on table public.hp_worker_group from anon, authenticated, service_role;
 grant select, delete on table public.hp_worker_group to authenticated, service_role;
@@ -1943,6 +1967,17 @@ create policy "workers listen for their wake-up" on realtime.messages
     and (select realtime.topic()) like 'hp:wake-up:%'
   );
 
+drop policy if exists "ours alone on topics of Lastseen" on realtime.messages;
+create policy "ours alone on topics of Lastseen" on realtime.messages as restrictive
+  for all to public using (
+    ((select realtime.topic()) like 'hp:%') is not true
+    or (realtime.messages.extension = 'broadcast'
+      and ((select realtime.topic()) like 'hp:wake-up:%'
+        or (((select realtime.topic()) = 'hp:fleet' or (select realtime.topic()) like 'hp:worker:%')
+          and (select hp_private.is_member()))))
+  )
+  with check (((select realtime.topic()) like 'hp:%') is not true);
+
 revoke all on function
   hp_private.take_message, hp_private.take_transition, hp_private.message_every_s, hp_private.digest_due,
   hp_private.count_message, hp_private.fleet_header, hp_private.fleet_chunks, hp_private.send_fleet, hp_private.send_transition,
@@ -2840,6 +2875,10 @@ drop policy if exists "members read every lease" on public.hp_job_lease;
 create policy "members read every lease" on public.hp_job_lease
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_job_lease;
+create policy "only members, whatever else is allowed" on public.hp_job_lease as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_job_lease from anon, authenticated, service_role;
 grant select on table public.hp_job_lease to authenticated, service_role;
 
@@ -3114,6 +3153,10 @@ drop policy if exists "members read every event" on public.hp_worker_event;
 create policy "members read every event" on public.hp_worker_event
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_event;
+create policy "only members, whatever else is allowed" on public.hp_worker_event as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_event from anon, authenticated, service_role;
 grant select on table public.hp_worker_event to authenticated, service_role;
 
@@ -3353,6 +3396,10 @@ alter table public.hp_worker_command enable row level security;
 drop policy if exists "members read every command" on public.hp_worker_command;
 create policy "members read every command" on public.hp_worker_command
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_command;
+create policy "only members, whatever else is allowed" on public.hp_worker_command as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
 grant select (
@@ -4072,6 +4119,10 @@ drop policy if exists "members read every log" on public.hp_worker_log;
 create policy "members read every log" on public.hp_worker_log
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_log;
+create policy "only members, whatever else is allowed" on public.hp_worker_log as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_log from anon, authenticated, service_role;
 grant select on table public.hp_worker_log to authenticated, service_role;
 
@@ -4309,6 +4360,10 @@ alter table public.hp_worker_bucket enable row level security;
 drop policy if exists "members read the history" on public.hp_worker_bucket;
 create policy "members read the history" on public.hp_worker_bucket
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_bucket;
+create policy "only members, whatever else is allowed" on public.hp_worker_bucket as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_bucket from anon, authenticated, service_role;
 grant select on table public.hp_worker_bucket to authenticated, service_role;
@@ -5360,14 +5415,22 @@ language sql stable set search_path = ''
 as $$
   select jsonb_object_agg(o.name, o.rights) from (
     select n.nspname || '.' || p.proname as name, (
-      select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
-      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
+      select coalesce(jsonb_agg(distinct coalesce(nullif(a.grantee, 0)::regrole::text, 'public') || ' execute'), '[]')
+      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> p.proowner) as rights
     from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
     union all
     select n.nspname || '.' || c.relname, (
-      select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
-      from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
+      select coalesce(jsonb_agg(distinct g.role || ' ' || lower(g.privilege)), '[]')
+      from (
+        select coalesce(nullif(a.grantee, 0)::regrole::text, 'public') as role, a.privilege_type as privilege
+        from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> c.relowner
+        union all
+        select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), a.privilege_type
+        from pg_catalog.pg_attribute t cross join lateral aclexplode(t.attacl) a
+        where t.attrelid = c.oid and a.grantee <> c.relowner
+          and a.grantee::regrole::text not in ('authenticated', 'service_role')
+      ) g)
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
   ) o
@@ -5398,6 +5461,11 @@ begin
     'policies', (
       select coalesce(jsonb_agg(p.policyname order by p.policyname), '[]') from pg_catalog.pg_policies p
       where p.schemaname = 'realtime' and p.tablename = 'messages'),
+    'table_policies', (
+      select coalesce(jsonb_agg(jsonb_build_array(p.schemaname || '.' || p.tablename, p.policyname)
+        order by p.tablename, p.policyname), '[]')
+      from pg_catalog.pg_policies p
+      where p.schemaname = 'hp_private' or (p.schemaname = 'public' and p.tablename like 'hp\_%')),
     'members', (select count(*) from public.hp_member),
     'owners', (select count(*) from public.hp_member m where m.role = 'owner'),
     'tokens', (
@@ -5539,6 +5607,10 @@ alter table public.hp_embed_key enable row level security;
 drop policy if exists "owners see the embed keys" on public.hp_embed_key;
 create policy "owners see the embed keys" on public.hp_embed_key
   for select to authenticated using ((select hp_private.member_role()) = 'owner');
+
+drop policy if exists "only owners, whatever else is allowed" on public.hp_embed_key;
+create policy "only owners, whatever else is allowed" on public.hp_embed_key as restrictive
+  for all to public using ((select hp_private.member_role()) = 'owner');
 
 revoke all on table public.hp_embed_key from anon, authenticated, service_role;
 grant select (id, label, created_at, last_used_at) on table public.hp_embed_key to authenticated, service_role;

@@ -29,6 +29,10 @@ drop policy if exists "members read the settings" on public.hp_setting;
 create policy "members read the settings" on public.hp_setting
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_setting;
+create policy "only members, whatever else is allowed" on public.hp_setting as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_setting from anon, authenticated, service_role;
 grant select on table public.hp_setting to authenticated, service_role;
 grant insert (key, value, description), update (value) on table public.hp_setting to service_role;

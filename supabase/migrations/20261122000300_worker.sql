@@ -165,6 +165,10 @@ drop policy if exists "members read every worker" on public.hp_worker_status;
 create policy "members read every worker" on public.hp_worker_status
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_status;
+create policy "only members, whatever else is allowed" on public.hp_worker_status as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_status from anon, authenticated, service_role;
 grant select on table public.hp_worker_status to authenticated, service_role;
 grant insert (
@@ -417,6 +421,10 @@ alter table public.hp_worker_instance enable row level security;
 drop policy if exists "members read every instance" on public.hp_worker_instance;
 create policy "members read every instance" on public.hp_worker_instance
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_instance;
+create policy "only members, whatever else is allowed" on public.hp_worker_instance as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_instance from anon, authenticated, service_role;
 grant select on table public.hp_worker_instance to authenticated, service_role;

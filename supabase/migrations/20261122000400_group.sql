@@ -45,6 +45,15 @@ drop policy if exists "operators remove groups" on public.hp_worker_group;
 create policy "operators remove groups" on public.hp_worker_group
   for delete to authenticated using ((select hp_private.member_role()) in ('operator', 'owner'));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_group;
+create policy "only members, whatever else is allowed" on public.hp_worker_group as restrictive
+  for all to public using ((select hp_private.is_member()))
+  with check ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "only operators remove, whatever else is allowed" on public.hp_worker_group;
+create policy "only operators remove, whatever else is allowed" on public.hp_worker_group as restrictive
+  for delete to public using ((select hp_private.member_role()) in ('operator', 'owner'));
+
 revoke all on table public.hp_worker_group from anon, authenticated, service_role;
 grant select, delete on table public.hp_worker_group to authenticated, service_role;
 grant insert (

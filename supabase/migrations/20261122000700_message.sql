@@ -444,6 +444,19 @@ create policy "workers listen for their wake-up" on realtime.messages
     and (select realtime.topic()) like 'hp:wake-up:%'
   );
 
+-- Many projects let everybody who is signed in receive and send on all topics. On ours this one goes on top: received by whom
+-- the policies above let in, sent by nobody but the database. It leaves the topics of others alone.
+drop policy if exists "ours alone on topics of Lastseen" on realtime.messages;
+create policy "ours alone on topics of Lastseen" on realtime.messages as restrictive
+  for all to public using (
+    ((select realtime.topic()) like 'hp:%') is not true
+    or (realtime.messages.extension = 'broadcast'
+      and ((select realtime.topic()) like 'hp:wake-up:%'
+        or (((select realtime.topic()) = 'hp:fleet' or (select realtime.topic()) like 'hp:worker:%')
+          and (select hp_private.is_member()))))
+  )
+  with check (((select realtime.topic()) like 'hp:%') is not true);
+
 -- note: no insert policy; only the database sends on these channels.
 
 revoke all on function

@@ -32,6 +32,10 @@ drop policy if exists "members read every event" on public.hp_worker_event;
 create policy "members read every event" on public.hp_worker_event
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_event;
+create policy "only members, whatever else is allowed" on public.hp_worker_event as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_event from anon, authenticated, service_role;
 grant select on table public.hp_worker_event to authenticated, service_role;
 -- note: nobody may insert, update or delete; events are written by triggers and by the tick.

@@ -67,6 +67,10 @@ drop policy if exists "members read every command" on public.hp_worker_command;
 create policy "members read every command" on public.hp_worker_command
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_command;
+create policy "only members, whatever else is allowed" on public.hp_worker_command as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
 -- note: not requested_by: hp_worker_commands() names the user as far as the reader may know.
 grant select (

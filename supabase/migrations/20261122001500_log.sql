@@ -22,6 +22,10 @@ drop policy if exists "members read every log" on public.hp_worker_log;
 create policy "members read every log" on public.hp_worker_log
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_log;
+create policy "only members, whatever else is allowed" on public.hp_worker_log as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_log from anon, authenticated, service_role;
 grant select on table public.hp_worker_log to authenticated, service_role;
 -- note: only the functions of the heartbeat write here.

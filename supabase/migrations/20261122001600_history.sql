@@ -32,6 +32,10 @@ drop policy if exists "members read the history" on public.hp_worker_bucket;
 create policy "members read the history" on public.hp_worker_bucket
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_bucket;
+create policy "only members, whatever else is allowed" on public.hp_worker_bucket as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_bucket from anon, authenticated, service_role;
 grant select on table public.hp_worker_bucket to authenticated, service_role;
 -- note: only the tick writes here.
