@@ -5857,7 +5857,7 @@ create or replace function hp_private.apply_beats(
 )
 returns table (place bigint, answer jsonb)
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
-set plan_cache_mode = 'force_generic_plan'
+set plan_cache_mode = 'force_generic_plan' set jit = 'off'
 set enable_seqscan = 'off' set enable_hashjoin = 'off' set enable_mergejoin = 'off'
 as $$
 #variable_conflict use_column

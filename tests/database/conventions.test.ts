@@ -89,6 +89,14 @@ describe('the SQL rules of the house', () => {
     ).toEqual([]);
   });
 
+  it('hold functions that compile no plan where they force one', async () => {
+    expect(
+      await offenders(`select p.proname as what ${functions}
+        and exists (select from unnest(p.proconfig) c where c ~ '^(plan_cache_mode|enable_\\w+)=')
+        and not 'jit=off' = any (p.proconfig)`),
+    ).toEqual([]);
+  });
+
   it('hold views that read with the rights of the reader', async () => {
     expect(
       await offenders(`select c.relname as what ${tables} and c.relkind = 'v'
