@@ -6097,9 +6097,12 @@ begin
       'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
   end if;
 
-  insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
-  on conflict do nothing;
-  select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
+  loop
+    insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
+    on conflict do nothing;
+    select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
+    exit when found;
+  end loop;
   v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
     and v_worker.status not in ('unknown', 'stopped', 'crashed');
   v_interval := least(3600, stretch * coalesce(
@@ -6522,7 +6525,9 @@ create or replace function hp_private.look(
 language sql stable set search_path = ''
 as $$
   select count(*) filter (where w.beats),
-    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s))
+    coalesce(sum(1 / greatest(
+        coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s),
+        w.heartbeat_interval_s / (8 * p.stretch)))
       filter (where w.beats), 0) / 0.95,
     coalesce(bool_or(w.lease_expires_at <= look.at or (w.beats and w.kind = 'resident'
       and date_part('epoch', w.last_heartbeat) <= date_part('epoch', look.at)
@@ -6532,10 +6537,12 @@ as $$
     select s.worker_type, s.kind, s.last_heartbeat, s.lease_expires_at, s.interval_override_s, s.requested_interval_s,
       s.heartbeat_interval_s, s.lost_after_intervals, s.name_conflict_since,
       s.lease_expires_at is not null and s.status not in ('unknown', 'stopped', 'crashed')
-        and not (s.kind = 'scheduled' and s.status in ('idle', 'stopped')) as beats
+        and not (s.kind = 'scheduled' and (s.status in ('idle', 'stopped') or date_part('epoch', s.last_heartbeat)
+          <= date_part('epoch', look.at) - s.lost_after_intervals * s.heartbeat_interval_s)) as beats
     from public.hp_worker_status s
     offset 0
   ) w
+    cross join hp_private.monitor p
     left join public.hp_worker_group g on g.worker_type = w.worker_type
 $$;
 

@@ -405,9 +405,13 @@ begin
       'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
   end if;
 
-  insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
-  on conflict do nothing;
-  select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
+  -- Once more where the clean-up, which locks what it removes, has removed the row in between.
+  loop
+    insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
+    on conflict do nothing;
+    select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
+    exit when found;
+  end loop;
   -- A plain upsert has no instance: a process that takes such a row over is the worker moved to the module.
   v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
     and v_worker.status not in ('unknown', 'stopped', 'crashed');

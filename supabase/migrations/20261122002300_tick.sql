@@ -8,8 +8,12 @@ create or replace function hp_private.look(
 language sql stable set search_path = ''
 as $$
   select count(*) filter (where w.beats),
-    -- Of the intervals before any stretch. Workers wait 0.9 to 1.0 of their interval, hence 0.95.
-    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s))
+    -- Of the intervals before any stretch. Workers wait 0.9 to 1.0 of their interval, hence 0.95. An interval far shorter than
+    -- that which the worker states that it keeps to is a wish: 1,000 names that wish for a second and beat once an hour
+    -- slowed the whole fleet down. 8: a worker learns of a stretch with its next beat.
+    coalesce(sum(1 / greatest(
+        coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s),
+        w.heartbeat_interval_s / (8 * p.stretch)))
       filter (where w.beats), 0) / 0.95,
     -- A lease has run out, or a resident missed two intervals (hp_private.note_mass_silence).
     coalesce(bool_or(w.lease_expires_at <= look.at or (w.beats and w.kind = 'resident'
@@ -20,12 +24,14 @@ as $$
     select s.worker_type, s.kind, s.last_heartbeat, s.lease_expires_at, s.interval_override_s, s.requested_interval_s,
       s.heartbeat_interval_s, s.lost_after_intervals, s.name_conflict_since,
       -- Not by its lease: a fleet that an outage cut off comes back with the pace that it had. Between its runs a scheduled
-      -- worker has no need to beat.
+      -- worker has no need to beat, and the lease of a run may last for a year: only those that do beat count.
       s.lease_expires_at is not null and s.status not in ('unknown', 'stopped', 'crashed')
-        and not (s.kind = 'scheduled' and s.status in ('idle', 'stopped')) as beats
+        and not (s.kind = 'scheduled' and (s.status in ('idle', 'stopped') or date_part('epoch', s.last_heartbeat)
+          <= date_part('epoch', look.at) - s.lost_after_intervals * s.heartbeat_interval_s)) as beats
     from public.hp_worker_status s
     offset 0
   ) w
+    cross join hp_private.monitor p
     left join public.hp_worker_group g on g.worker_type = w.worker_type
 $$;
 
