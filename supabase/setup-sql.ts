@@ -17,8 +17,9 @@ set local lock_timeout = '10s';
 `;
 
 // The SQL editor shows what the last statement gives.
-const after = `
+const after = (grants: readonly string[]) => `
 revoke all on all functions in schema hp_private from public;
+${grants.join('\n')}
 commit;
 
 select 'Lastseen is set up. hp_tick() is ' || hp_private.schedule_tick() || '.' as done,
@@ -54,7 +55,9 @@ export function setupSql(): string {
     (file) =>
       `\n-- ${file}\n${withoutInnerParts(withoutComments(readFileSync(join(folder, file), 'utf8'))).trim()}\n`,
   );
-  return before + texts.join('') + after;
+  // What policies ask is for every role, and must outlive the revoke.
+  const grants = texts.join('').match(/^grant execute on function hp_private\..* to public;$/gm) ?? [];
+  return before + texts.join('') + after(grants);
 }
 
 if (import.meta.main) writeFileSync(setupFile, setupSql());

@@ -52,6 +52,10 @@ drop policy if exists "members see their own row" on public.hp_member;
 create policy "members see their own row" on public.hp_member
   for select to authenticated using (user_id = (select auth.uid()));
 
+drop policy if exists "only their own row, whatever else is allowed" on public.hp_member;
+create policy "only their own row, whatever else is allowed" on public.hp_member as restrictive
+  for all to public using (user_id = (select auth.uid()));
+
 revoke all on table public.hp_member from anon, authenticated, service_role;
 grant select on table public.hp_member to authenticated, service_role;
 
@@ -421,13 +425,12 @@ revoke all on function
   public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
   public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
 from public, anon, authenticated, service_role;
+grant execute on function hp_private.member_role, hp_private.is_member to public;
 grant execute on function
-  hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
+  public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function
-  hp_private.member_role, hp_private.caller_role, hp_private.require_member
-to authenticated, service_role;
+grant execute on function hp_private.caller_role, hp_private.require_member to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 
 comment on function public.hp_add_member is 'Makes the Auth user with this address a member, or changes the role. Errors: PT400 role, PT404 no such user.';
@@ -441,12 +444,21 @@ comment on function public.hp_admit_sign_in is 'Counts a try to sign in, to sign
 comment on function public.hp_forget_sign_in is 'Forgets the tries for the caller''s own account from this network, after signing in.';
 
 -- 20261122000200_setting.sql
+create or replace function hp_private.json_problem(value jsonb, most_bytes integer) returns text
+language sql immutable set search_path = ''
+return case
+  when pg_column_size(value) > most_bytes then format('takes %s bytes; at most %s', pg_column_size(value), most_bytes)
+  when value @? '$.**{64}' then 'is nested too deeply; at most 63 levels'
+  when value @? 'strict $.** ? (@ > 1e308 || @ < -1e308 || 1 / (3 + @ * 0) > 0.333333333333333333333333333333)'
+    then 'holds a number above 1e308 or with more than 30 decimals'
+end;
+
 create table if not exists public.hp_setting (
   key text
     constraint hp_setting_pkey primary key
     constraint hp_setting_key_check check (key ~ '^[a-z][a-z0-9_]{0,63}$'),
   value jsonb not null
-    constraint hp_setting_value_check check (pg_column_size(value) <= 8192),
+    constraint hp_setting_value_check check (hp_private.json_problem(value, 8192) is null),
   description text not null default ''
     constraint hp_setting_description_check check (char_length(description) <= 500),
   updated_at timestamptz not null default now()
@@ -457,6 +469,10 @@ alter table public.hp_setting enable row level security;
 drop policy if exists "members read the settings" on public.hp_setting;
 create policy "members read the settings" on public.hp_setting
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_setting;
+create policy "only members, whatever else is allowed" on public.hp_setting as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_setting from anon, authenticated, service_role;
 grant select on table public.hp_setting to authenticated, service_role;
@@ -474,6 +490,12 @@ return (
   select case when jsonb_typeof(s.value) = 'number' then least(greatest(s.value::numeric, 0), 1e9) end
   from public.hp_setting s where s.key = setting.key
 );
+
+create or replace function hp_private.setting_days(key text, otherwise integer) returns interval
+language sql stable set search_path = ''
+return make_interval(days => least(36500, coalesce(hp_private.setting(setting_days.key), otherwise))::integer);
+
+grant execute on function hp_private.json_problem to service_role;
 
 -- 20261122000300_worker.sql
 create or replace function hp_private.statuses() returns text[]
@@ -494,7 +516,7 @@ begin
     union all
     select l.field, l.type, 'must not be negative', 'value >= 0'
     from (values
-      ('pid', 'bigint'), ('jobs_active', 'integer'), ('jobs_processed', 'bigint'), ('error_count', 'bigint'),
+      ('pid', 'bigint'), ('jobs_active', 'integer'),
       ('last_run_duration_ms', 'bigint'), ('processed_count', 'bigint'), ('last_run_errors', 'bigint'),
       ('circuit_breaker_failures', 'integer'), ('memory_rss_bytes', 'bigint'), ('event_loop_blocked_ms', 'bigint')
     ) l (field, type)
@@ -517,7 +539,9 @@ begin
         array_append(hp_private.statuses(), 'active'))),
       ('circuit_breaker_state', 'text', 'must be closed, open or half_open', 'value in (''closed'', ''open'', ''half_open'')'),
       ('circuit_breaker_threshold', 'integer', 'must be at least 1', 'value >= 1'),
-      ('poll_interval_s', 'double precision', 'must be above 0 and finite', 'value > 0 and value < ''infinity''')
+      ('jobs_processed', 'bigint', 'must be from 0 to 9007199254740991', 'value between 0 and 9007199254740991'),
+      ('error_count', 'bigint', 'must be from 0 to 9007199254740991', 'value between 0 and 9007199254740991'),
+      ('poll_interval_s', 'double precision', 'must be above 0 and at most 31536000', 'value > 0 and value <= 31536000')
   loop
     if to_regtype('hp_private.' || v_limit.field) is null then
       execute format('create domain hp_private.%I as %s constraint %I check (%s)',
@@ -616,6 +640,10 @@ alter table public.hp_worker_status enable row level security;
 drop policy if exists "members read every worker" on public.hp_worker_status;
 create policy "members read every worker" on public.hp_worker_status
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_status;
+create policy "only members, whatever else is allowed" on public.hp_worker_status as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_status from anon, authenticated, service_role;
 grant select on table public.hp_worker_status to authenticated, service_role;
@@ -855,6 +883,10 @@ drop policy if exists "members read every instance" on public.hp_worker_instance
 create policy "members read every instance" on public.hp_worker_instance
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_instance;
+create policy "only members, whatever else is allowed" on public.hp_worker_instance as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_instance from anon, authenticated, service_role;
 grant select on table public.hp_worker_instance to authenticated, service_role;
 
@@ -946,6 +978,15 @@ create policy "operators edit groups" on public.hp_worker_group
 drop policy if exists "operators remove groups" on public.hp_worker_group;
 create policy "operators remove groups" on public.hp_worker_group
   for delete to authenticated using ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_group;
+create policy "only members, whatever else is allowed" on public.hp_worker_group as restrictive
+  for all to public using ((select hp_private.is_member()))
+  with check ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "only operators remove, whatever else is allowed" on public.hp_worker_group;
+create policy "only operators remove, whatever else is allowed" on public.hp_worker_group as restrictive
+  for delete to public using ((select hp_private.member_role()) in ('operator', 'owner'));
 
 revoke all on table public.hp_worker_group from anon, authenticated, service_role;
 grant select, delete on table public.hp_worker_group to authenticated, service_role;
@@ -1681,7 +1722,7 @@ begin
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
       concat('[', array_to_string(array[w.worker_id, w.revision, array_position(hp_private.statuses(), w.status) - 1,
           ((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint, w.jobs_processed, w.error_count, w.jobs_active,
-          ((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint, w.processed_count, w.last_run_errors], ',', 'null'),
+          case when isfinite(w.last_run_at) then ((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint end, w.processed_count, w.last_run_errors], ',', 'null'),
         case
           when w.activity_seen_at > send_digest.since then concat(',',
             coalesce(((v_now - date_part('epoch', w.status_updated_at)) * 1000)::bigint::text, 'null'), ',',
@@ -1803,7 +1844,11 @@ begin
   end if;
   select * into v_monitor from hp_private.monitor;
   if v_monitor.viewed_until > now() then
-    perform hp_private.send_changes(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_monitor.activity_every_s);
+    begin
+      perform hp_private.send_changes(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_monitor.activity_every_s);
+    exception when others then
+      raise warning 'open pages got no message of this: %', sqlerrm;
+    end;
   end if;
   return null;
 end
@@ -1841,6 +1886,17 @@ create policy "workers listen for their wake-up" on realtime.messages
     and (select realtime.topic()) like 'hp:wake-up:%'
   );
 
+drop policy if exists "ours alone on topics of Lastseen" on realtime.messages;
+create policy "ours alone on topics of Lastseen" on realtime.messages as restrictive
+  for all to public using (
+    ((select realtime.topic()) like 'hp:%') is not true
+    or (realtime.messages.extension = 'broadcast'
+      and ((select realtime.topic()) like 'hp:wake-up:%'
+        or (((select realtime.topic()) = 'hp:fleet' or (select realtime.topic()) like 'hp:worker:%')
+          and (select hp_private.is_member()))))
+  )
+  with check (((select realtime.topic()) like 'hp:%') is not true);
+
 grant execute on function hp_private.fleet_header to authenticated, service_role;
 
 -- 20261122000800_plain_write.sql
@@ -1853,11 +1909,11 @@ return hp_private.lease_end(worker.kind, worker.status, heard, worker.lost_after
 
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
 language sql immutable set search_path = ''
-return case
+return least(9007199254740991, case
   when total >= stored then total
   when total >= counted then stored + total - counted
   else stored + total
-end;
+end);
 
 create or replace function hp_private.tg_hp_worker_status__plain_limits() returns trigger
 language plpgsql security definer set search_path = ''
@@ -1867,8 +1923,15 @@ declare
     when new.lost_after_intervals < new.late_after_intervals then
       format('lost_after_intervals must be at least late_after_intervals, %s', new.late_after_intervals)
     when jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
-    when pg_column_size(new.metadata) > 32768 then
-      format('metadata takes %s bytes; at most 32768', pg_column_size(new.metadata))
+    when hp_private.json_problem(new.metadata, 32768) is not null then
+      'metadata ' || hp_private.json_problem(new.metadata, 32768)
+    else (
+      select format('%s is %s; it must be a time in the years 1 to 9999', t.field, t.at)
+      from (values
+        ('started_at', new.started_at), ('last_run_at', new.last_run_at), ('next_run_at', new.next_run_at),
+        ('last_error_at', new.last_error_at), ('circuit_breaker_opened_at', new.circuit_breaker_opened_at),
+        ('circuit_breaker_retry_at', new.circuit_breaker_retry_at)) t (field, at)
+      where t.at not between '0001-01-01' and '9999-12-31' limit 1)
   end;
 begin
   if v_problem is not null then
@@ -1988,7 +2051,8 @@ create or replace trigger _100_plain_insert before insert on public.hp_worker_st
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_insert();
 
-create or replace trigger _100_plain_limits before insert or update of late_after_intervals, lost_after_intervals, metadata
+create or replace trigger _100_plain_limits before insert or update of late_after_intervals, lost_after_intervals, metadata,
+    started_at, last_run_at, next_run_at, last_error_at, circuit_breaker_opened_at, circuit_breaker_retry_at
   on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_limits();
@@ -2353,17 +2417,17 @@ do $$
 begin
   if to_regtype('hp_private.beat') is null then
     create type hp_private.beat as (
-      worker_name text, instance_id uuid, sequence bigint, status text, epoch bigint, status_reason text,
+      worker_name varchar(2001), instance_id uuid, sequence bigint, status varchar(2001), epoch bigint, status_reason varchar(2001),
       heartbeat_interval_s double precision, requested_interval_s double precision, uptime_ms bigint, sent_at_ms double precision,
-      worker_type text, description text, version text, kind text, hostname text, pid bigint, runtime text, parts text[],
+      worker_type varchar(2001), description varchar(2001), version varchar(2001), kind varchar(2001), hostname varchar(2001), pid bigint, runtime varchar(2001), parts varchar(33)[],
       jobs_total bigint, errors_total bigint, counted_jobs bigint, counted_errors bigint,
-      jobs_active integer, current_status text, current_job_id text, current_job_type text, status_age_ms bigint,
+      jobs_active integer, current_status varchar(2001), current_job_id varchar(2001), current_job_type varchar(2001), status_age_ms bigint,
       poll_interval_s double precision, last_run_age_ms bigint, last_run_duration_ms bigint,
-      processed_count bigint, last_run_errors bigint, next_run_in_ms bigint, schedule text,
+      processed_count bigint, last_run_errors bigint, next_run_in_ms bigint, schedule varchar(2001),
       grace_s double precision, max_run_s double precision, expected boolean,
-      last_error text, last_error_age_ms bigint,
-      circuit_breaker_state text, circuit_breaker_failures integer, circuit_breaker_threshold integer,
-      circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason text,
+      last_error varchar(2001), last_error_age_ms bigint,
+      circuit_breaker_state varchar(2001), circuit_breaker_failures integer, circuit_breaker_threshold integer,
+      circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason varchar(2001),
       cpu_percent real, memory_percent real, memory_rss_bytes bigint, event_loop_lag_ms real,
       event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[],
       draining boolean, commands jsonb, logs jsonb, logs_dropped bigint
@@ -2422,6 +2486,8 @@ begin
     return hp_private.beat_error(v_field, 'must be a finite number');
   elsif jsonb_typeof(b.metadata) <> 'object' then
     return hp_private.beat_error('metadata', 'must be an object');
+  elsif hp_private.json_problem(b.metadata, 65536) is not null then
+    return hp_private.beat_error('metadata', hp_private.json_problem(b.metadata, 65536));
   elsif octet_length(b.metadata::text) > 8192 then
     return hp_private.beat_error('metadata', format('is %s bytes long; at most 8192', octet_length(b.metadata::text)));
   elsif cardinality(b.parts) > 16 then
@@ -2432,6 +2498,8 @@ begin
     return hp_private.beat_error('leases', format('holds %s tokens; at most 1000', cardinality(b.leases)));
   elsif jsonb_typeof(b.last_exit) <> 'object' then
     return hp_private.beat_error('last_exit', 'must be an object');
+  elsif hp_private.json_problem(b.last_exit, 32768) is not null then
+    return hp_private.beat_error('last_exit', hp_private.json_problem(b.last_exit, 32768));
   elsif octet_length(b.last_exit::text) > 4096 then
     return hp_private.beat_error('last_exit', format('is %s bytes long; at most 4096', octet_length(b.last_exit::text)));
   end if;
@@ -2495,17 +2563,39 @@ begin
 end
 $$;
 
+create or replace function hp_private.json_fields() returns text[]
+language sql immutable set search_path = ''
+return array['metadata', 'last_exit', 'commands', 'logs'];
+
+create or replace function hp_private.may_expand(raw jsonb) returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return pg_column_size(raw) > 2048 and exists (
+    select from jsonb_array_elements(raw) e
+    where pg_column_size(e.value) > 2048 and hp_private.json_problem(e.value - hp_private.json_fields(), 65536) is not null);
+end
+$$;
+
 create or replace function hp_private.beat_misfit(raw jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
   v_field text;
   v_value jsonb;
+  v_fields constant jsonb := to_jsonb(jsonb_populate_record(null::hp_private.beat, '{}')) - hp_private.json_fields();
 begin
   if jsonb_typeof(raw) <> 'object' then
     return hp_private.beat_error('beat', 'must be an object, not ' || jsonb_typeof(raw));
   end if;
   for v_field, v_value in select e.key, e.value from jsonb_each(raw) e loop
+    continue when not v_fields ? v_field;
+    if jsonb_typeof(v_value) = 'string' and char_length(v_value #>> '{}') > 2000 then
+      return hp_private.beat_error(v_field, format('is %s characters long; no text of a beat has more than 2000',
+        char_length(v_value #>> '{}')));
+    elsif jsonb_typeof(v_value) <> 'string' and hp_private.json_problem(v_value, 65536) is not null then
+      return hp_private.beat_error(v_field, hp_private.json_problem(v_value, 65536));
+    end if;
     begin
       perform jsonb_populate_record(null::hp_private.beat, jsonb_build_object(v_field, v_value));
     exception when others then
@@ -2562,6 +2652,9 @@ begin
     raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
   end if;
   begin
+    if hp_private.may_expand(raw) then
+      raise exception using errcode = 'PT400';
+    end if;
     if v_count = 1 then
       v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
       beats := array[v_beat];
@@ -2646,6 +2739,10 @@ alter table public.hp_job_lease enable row level security;
 drop policy if exists "members read every lease" on public.hp_job_lease;
 create policy "members read every lease" on public.hp_job_lease
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_job_lease;
+create policy "only members, whatever else is allowed" on public.hp_job_lease as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_job_lease from anon, authenticated, service_role;
 grant select on table public.hp_job_lease to authenticated, service_role;
@@ -2909,6 +3006,10 @@ drop policy if exists "members read every event" on public.hp_worker_event;
 create policy "members read every event" on public.hp_worker_event
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_event;
+create policy "only members, whatever else is allowed" on public.hp_worker_event as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_event from anon, authenticated, service_role;
 grant select on table public.hp_worker_event to authenticated, service_role;
 
@@ -2966,6 +3067,22 @@ begin
   values (monitor_event.at, 'monitor', monitor_event.from_value, monitor_event.to_value, monitor_event.reason, monitor_event.details)
   returning id into v_id;
   return v_id;
+end
+$$;
+
+create or replace function hp_private.note_failure(part text, problem text, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  raise warning '% failed: %', part, problem;
+  if not exists (
+    select from public.hp_worker_event e
+    where e.at > note_failure.at - interval '1 hour' and e.at <= note_failure.at and e.worker_name is null and e.type = 'monitor'
+      and e.to_value = 'failed' and e.details ->> 'part' = part)
+  then
+    perform hp_private.monitor_event(at, null, 'failed', left(format('%s failed: %s', part, problem), 500),
+      jsonb_build_object('part', part));
+  end if;
 end
 $$;
 
@@ -3156,6 +3273,10 @@ drop policy if exists "members read every command" on public.hp_worker_command;
 create policy "members read every command" on public.hp_worker_command
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_command;
+create policy "only members, whatever else is allowed" on public.hp_worker_command as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
 grant select (
     id, worker_name, worker_type, instance_id, command, args, reason, state, open, requested_as, requested_at, delivered_at,
@@ -3214,19 +3335,25 @@ as $$
 declare
   v_as constant text := hp_private.caller_role();
   v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
-  v_by constant uuid := hp_private.caller_id();
-  v_command constant text := left(coalesce(refuse_command.command, ''), 64);
-  v_worker_name constant text := left(refuse_command.worker_name, 128);
+  v_stranger constant boolean := v_as = 'stranger';
+  v_by constant uuid := case when not v_stranger then hp_private.caller_id() end;
+  v_command constant text := case
+    when not v_stranger then left(coalesce(refuse_command.command, ''), 64)
+    when refuse_command.command = any (hp_private.commands() || array['pause', 'unpause', 'seen']) then refuse_command.command
+    else 'unknown'
+  end;
+  v_worker_name constant text := case when not v_stranger then left(refuse_command.worker_name, 128) end;
+  v_message constant text := case when v_stranger then 'not a member' else left(refuse_command.message, 500) end;
   v_lately bigint[];
   v_same bigint;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, ''), 0));
+  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, v_as), 0));
   select array_agg(c.id order by c.id desc),
     max(c.id) filter (where c.command = v_command and c.worker_name is not distinct from v_worker_name
-      and c.message = left(refuse_command.message, 500))
+      and c.message = v_message)
   into v_lately, v_same
   from public.hp_worker_command c
-  where c.state = 'refused' and c.requested_by is not distinct from v_by
+  where c.state = 'refused' and c.requested_by is not distinct from v_by and (c.requested_as = 'stranger') = v_stranger
     and c.requested_at > now() - interval '1 hour';
   v_same := coalesce(v_same, case when cardinality(v_lately) >= v_most then v_lately[1] end);
 
@@ -3235,9 +3362,14 @@ begin
   else
     insert into public.hp_worker_command (
       worker_name, worker_type, instance_id, command, args, reason, state, requested_by, requested_as, finished_at, message)
-    values (v_worker_name, left(refuse_command.worker_type, 128), refuse_command.instance_id, v_command,
-      case when octet_length(refuse_command.args::text) <= 1024 then coalesce(refuse_command.args, '{}') else '{}' end,
-      left(refuse_command.reason, 500), 'refused', v_by, v_as, now(), left(refuse_command.message, 500));
+    values (v_worker_name, case when not v_stranger then left(refuse_command.worker_type, 128) end,
+      case when not v_stranger then refuse_command.instance_id end, v_command,
+      case
+        when not v_stranger and hp_private.json_problem(refuse_command.args, 1024) is null and octet_length(refuse_command.args::text) <= 1024
+          then coalesce(refuse_command.args, '{}')
+        else '{}'
+      end,
+      case when not v_stranger then left(refuse_command.reason, 500) end, 'refused', v_by, v_as, now(), v_message);
   end if;
   return hp_private.refuse(status, refuse_command.message, hint, 0);
 end
@@ -3257,6 +3389,7 @@ return case
     format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
   when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
   when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when hp_private.json_problem(args, 2048) is not null then 'args ' || hp_private.json_problem(args, 2048)
   when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') <> all (hp_private.log_levels()))
     then 'args must be {"level": "debug"}, "info", "warn" or "error"'
   when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
@@ -3398,6 +3531,8 @@ create or replace function hp_private.reports_problem(commands jsonb) returns js
 language sql immutable set search_path = ''
 return case
   when jsonb_typeof(commands) <> 'array' then hp_private.beat_error('commands', 'must be an array of {id, state, message}')
+  when hp_private.json_problem(commands, 262144) is not null then
+    hp_private.beat_error('commands', hp_private.json_problem(commands, 262144))
   when jsonb_array_length(commands) > 100 then
     hp_private.beat_error('commands', format('holds %s reports; at most 100', jsonb_array_length(commands)))
   else (
@@ -3431,7 +3566,10 @@ begin
       r.value ->> 'state' as state, left(r.value ->> 'message', 500) as message
     from unnest(take_reports.beats) with ordinality b
     cross join lateral jsonb_array_elements(
-      case when jsonb_typeof(b.commands) = 'array' then b.commands else '[]' end) with ordinality r
+      case
+        when jsonb_typeof(b.commands) = 'array' and hp_private.json_problem(b.commands, 262144) is null then b.commands
+        else '[]'
+      end) with ordinality r
     where (take_reports.answers[b.ordinality] ->> 'ok')::boolean and r.ordinality <= 100 and jsonb_typeof(r.value) = 'object'
   ),
   last_report as (
@@ -3841,6 +3979,10 @@ drop policy if exists "members read every log" on public.hp_worker_log;
 create policy "members read every log" on public.hp_worker_log
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_log;
+create policy "only members, whatever else is allowed" on public.hp_worker_log as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_log from anon, authenticated, service_role;
 grant select on table public.hp_worker_log to authenticated, service_role;
 
@@ -3868,6 +4010,7 @@ language plpgsql stable set search_path = ''
 as $$
 declare
   c_ten_years constant bigint := 315360000000;
+  v_problems constant boolean := hp_private.json_problem(logs, 262144) is not null;
   v_entry jsonb;
   v_place bigint;
   v_bytes bigint := 0;
@@ -3882,11 +4025,12 @@ begin
     return;
   end if;
   for v_entry, v_place in select e.value, e.ordinality from jsonb_array_elements(logs) with ordinality e loop
-    v_bytes := v_bytes + octet_length(v_entry::text);
+    v_why := case when v_problems then hp_private.json_problem(v_entry, 65536) end;
+    v_bytes := v_bytes + case when v_why is null then octet_length(v_entry::text) else pg_column_size(v_entry) end;
     if v_place > 100 or v_bytes > 65536 then
       problem := coalesce(problem, hp_private.beat_error('logs', format(
         'holds %s lines and %s bytes; at most 100 and 65536: the rest was not taken', jsonb_array_length(logs),
-        octet_length(logs::text))));
+        case when v_problems then pg_column_size(logs) else octet_length(logs::text) end)));
       return;
     end if;
 
@@ -3895,6 +4039,7 @@ begin
         then (v_entry ->> 0)::bigint
     end;
     v_why := case
+      when v_why is not null then v_why
       when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
       when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
         or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)
@@ -4008,7 +4153,7 @@ declare
 begin
   update hp_private.monitor p set logs_pruned_at = at where p.id;
   delete from public.hp_worker_log l
-  where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
+  where l.at < prune_logs.at - hp_private.setting_days('log_days', 7);
   if pg_total_relation_size('public.hp_worker_log') > v_most_bytes then
     select count(*) as lines, sum(90 + pg_column_size(l.message) + octet_length(l.worker_name)) as bytes into v_kept
     from public.hp_worker_log l;
@@ -4021,11 +4166,11 @@ begin
 end
 $$;
 
-create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
+create or replace function hp_private.prune_large_logs(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  if coalesce(prune_large_logs.pruned_at, '-infinity') <= at - interval '5 minutes'
+  if (select (p.logs_pruned_at > at - interval '5 minutes') is not true from hp_private.monitor p)
     and pg_relation_size('public.hp_worker_log') > 2 * coalesce(hp_private.setting('logs_mb'), 50) * 1e6
   then
     perform hp_private.prune_logs(at);
@@ -4068,6 +4213,10 @@ alter table public.hp_worker_bucket enable row level security;
 drop policy if exists "members read the history" on public.hp_worker_bucket;
 create policy "members read the history" on public.hp_worker_bucket
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_bucket;
+create policy "only members, whatever else is allowed" on public.hp_worker_bucket as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_bucket from anon, authenticated, service_role;
 grant select on table public.hp_worker_bucket to authenticated, service_role;
@@ -4437,8 +4586,8 @@ create or replace function hp_private.sweep_history(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 declare
-  v_minutes_from timestamptz := at - make_interval(secs => 3600 * coalesce(hp_private.setting('history_minutes_hours'), 48)::double precision);
-  v_days_from timestamptz := at - make_interval(secs => 86400 * coalesce(hp_private.setting('history_days'), 90)::double precision);
+  v_minutes_from timestamptz := at - make_interval(hours => least(876000, coalesce(hp_private.setting('history_minutes_hours'), 48))::integer);
+  v_days_from timestamptz := at - hp_private.setting_days('history_days', 90);
   v_most numeric := coalesce(hp_private.setting('history_max_mb'), 150) * 1048576;
   v_all numeric;
   v_minutes numeric;
@@ -4485,7 +4634,7 @@ language sql stable set search_path = ''
 return (
   with event as (
     select e.at, e.id, e.from_value = 'monitoring' as before, e.to_value = 'monitoring' as after
-    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.at >= monitored.since
+    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.to_value <> 'failed' and e.at >= monitored.since
   ),
   change as (
     select monitored.since as at, 0 as id, coalesce(
@@ -5063,14 +5212,22 @@ language sql stable set search_path = ''
 as $$
   select jsonb_object_agg(o.name, o.rights) from (
     select n.nspname || '.' || p.proname as name, (
-      select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
-      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
+      select coalesce(jsonb_agg(distinct coalesce(nullif(a.grantee, 0)::regrole::text, 'public') || ' execute'), '[]')
+      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> p.proowner) as rights
     from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
     union all
     select n.nspname || '.' || c.relname, (
-      select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
-      from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
+      select coalesce(jsonb_agg(distinct g.role || ' ' || lower(g.privilege)), '[]')
+      from (
+        select coalesce(nullif(a.grantee, 0)::regrole::text, 'public') as role, a.privilege_type as privilege
+        from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> c.relowner
+        union all
+        select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), a.privilege_type
+        from pg_catalog.pg_attribute t cross join lateral aclexplode(t.attacl) a
+        where t.attrelid = c.oid and a.grantee <> c.relowner
+          and a.grantee::regrole::text not in ('authenticated', 'service_role')
+      ) g)
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
   ) o
@@ -5101,6 +5258,11 @@ begin
     'policies', (
       select coalesce(jsonb_agg(p.policyname order by p.policyname), '[]') from pg_catalog.pg_policies p
       where p.schemaname = 'realtime' and p.tablename = 'messages'),
+    'table_policies', (
+      select coalesce(jsonb_agg(jsonb_build_array(p.schemaname || '.' || p.tablename, p.policyname)
+        order by p.tablename, p.policyname), '[]')
+      from pg_catalog.pg_policies p
+      where p.schemaname = 'hp_private' or (p.schemaname = 'public' and p.tablename like 'hp\_%')),
     'members', (select count(*) from public.hp_member),
     'owners', (select count(*) from public.hp_member m where m.role = 'owner'),
     'tokens', (
@@ -5229,6 +5391,10 @@ alter table public.hp_embed_key enable row level security;
 drop policy if exists "owners see the embed keys" on public.hp_embed_key;
 create policy "owners see the embed keys" on public.hp_embed_key
   for select to authenticated using ((select hp_private.member_role()) = 'owner');
+
+drop policy if exists "only owners, whatever else is allowed" on public.hp_embed_key;
+create policy "only owners, whatever else is allowed" on public.hp_embed_key as restrictive
+  for all to public using ((select hp_private.member_role()) = 'owner');
 
 revoke all on table public.hp_embed_key from anon, authenticated, service_role;
 grant select (id, label, created_at, last_used_at) on table public.hp_embed_key to authenticated, service_role;
@@ -5427,8 +5593,8 @@ begin
     last_heartbeat = greatest(w.last_heartbeat, apply_steady.at),
     lease_expires_at = apply_steady.at + make_interval(secs => w.lost_after_intervals * w.heartbeat_interval_s),
     clock_skew_ms = coalesce(round(b.sent_at_ms - date_part('epoch', apply_steady.at) * 1000), w.clock_skew_ms),
-    jobs_processed = w.jobs_processed + greatest(w.counted_jobs, b.jobs_total) - w.counted_jobs,
-    error_count = w.error_count + greatest(w.counted_errors, b.errors_total) - w.counted_errors,
+    jobs_processed = least(9007199254740991, w.jobs_processed + greatest(w.counted_jobs, b.jobs_total) - w.counted_jobs),
+    error_count = least(9007199254740991, w.error_count + greatest(w.counted_errors, b.errors_total) - w.counted_errors),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
     jobs_active = coalesce(b.jobs_active, 0),
@@ -5492,7 +5658,7 @@ create or replace function hp_private.apply_beats(
 )
 returns table (place bigint, answer jsonb)
 language plpgsql set search_path = '' set application_name = 'lastseen own write'
-set plan_cache_mode = 'force_generic_plan'
+set plan_cache_mode = 'force_generic_plan' set jit = 'off'
 set enable_seqscan = 'off' set enable_hashjoin = 'off' set enable_mergejoin = 'off'
 as $$
 #variable_conflict use_column
@@ -5524,9 +5690,9 @@ begin
     hostname = coalesce(b.hostname, w.hostname),
     pid = coalesce(b.pid, w.pid),
     runtime = coalesce(b.runtime, w.runtime),
-    parts = coalesce(b.parts, w.parts),
-    jobs_processed = w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs),
-    error_count = w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors),
+    parts = coalesce(b.parts::text[], w.parts),
+    jobs_processed = least(9007199254740991, w.jobs_processed + greatest(0, coalesce(b.jobs_total, 0) - w.counted_jobs)),
+    error_count = least(9007199254740991, w.error_count + greatest(0, coalesce(b.errors_total, 0) - w.counted_errors)),
     counted_jobs = greatest(w.counted_jobs, b.jobs_total),
     counted_errors = greatest(w.counted_errors, b.errors_total),
     draining = coalesce(b.draining, false) and b.status not in ('stopped', 'crashed'),
@@ -5608,8 +5774,8 @@ as $$
 begin
   if credit.jobs > 0 or credit.errors > 0 then
     update public.hp_worker_status w
-    set jobs_processed = w.jobs_processed + greatest(0, credit.jobs),
-      error_count = w.error_count + greatest(0, credit.errors)
+    set jobs_processed = least(9007199254740991, w.jobs_processed + greatest(0, credit.jobs)),
+      error_count = least(9007199254740991, w.error_count + greatest(0, credit.errors))
     where w.worker_name = credit.worker_name;
   end if;
 end
@@ -5750,9 +5916,12 @@ begin
       'instance_id', format('is that of another worker, %s; every worker of a process needs its own', v_instance.worker_name)));
   end if;
 
-  insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
-  on conflict do nothing;
-  select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
+  loop
+    insert into public.hp_worker_status (worker_name, expected) values (beat.worker_name, coalesce(beat.expected, true))
+    on conflict do nothing;
+    select * into v_worker from public.hp_worker_status w where w.worker_name = beat.worker_name for no key update;
+    exit when found;
+  end loop;
   v_held := v_worker.instance_id is not null and v_worker.lease_expires_at > at
     and v_worker.status not in ('unknown', 'stopped', 'crashed');
   v_interval := hp_private.answered_interval(stretch, v_worker.interval_override_s,
@@ -6091,16 +6260,16 @@ begin
     return;
   end if;
   delete from public.hp_worker_event e
-  where e.recorded_at < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+  where e.recorded_at < prune.at - hp_private.setting_days('event_days', 90);
   delete from public.hp_worker_instance i
   where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
-      < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
+      < prune.at - hp_private.setting_days('instance_days', 7)
     and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
   delete from public.hp_worker_token t
   where least(t.revoked_at, t.expires_at)
-    < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+    < prune.at - hp_private.setting_days('event_days', 90);
   delete from public.hp_worker_command c
-  where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
+  where c.requested_at < prune.at - hp_private.setting_days('command_days', 365)
     and not c.open;
   perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then
@@ -6141,7 +6310,9 @@ create or replace function hp_private.look(
 language sql stable set search_path = ''
 as $$
   select count(*) filter (where w.beats),
-    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s))
+    coalesce(sum(1 / greatest(
+        coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s),
+        w.heartbeat_interval_s / (8 * p.stretch)))
       filter (where w.beats), 0) / 0.95,
     coalesce(bool_or(w.lease_expires_at <= look.at or (w.beats and w.kind = 'resident'
       and date_part('epoch', w.last_heartbeat) <= date_part('epoch', look.at)
@@ -6151,10 +6322,12 @@ as $$
     select s.worker_type, s.kind, s.last_heartbeat, s.lease_expires_at, s.interval_override_s, s.requested_interval_s,
       s.heartbeat_interval_s, s.lost_after_intervals, s.name_conflict_since,
       s.lease_expires_at is not null and s.status not in ('unknown', 'stopped', 'crashed')
-        and not (s.kind = 'scheduled' and s.status in ('idle', 'stopped')) as beats
+        and not (s.kind = 'scheduled' and (s.status in ('idle', 'stopped') or date_part('epoch', s.last_heartbeat)
+          <= date_part('epoch', look.at) - s.lost_after_intervals * s.heartbeat_interval_s)) as beats
     from public.hp_worker_status s
     offset 0
   ) w
+    cross join hp_private.monitor p
     left join public.hp_worker_group g on g.worker_type = w.worker_type
 $$;
 
@@ -6194,21 +6367,29 @@ begin
 end
 $$;
 
+create or replace function hp_private.run_parts(parts text[], at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part text;
+begin
+  foreach v_part in array parts loop
+    begin
+      execute format('select hp_private.%I($1)', v_part) using at;
+    exception when others then
+      perform hp_private.note_failure(v_part, sqlerrm, at);
+    end;
+  end loop;
+end
+$$;
+
 create or replace function hp_private.tidy(monitor hp_private.monitor, conflicts boolean, at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  if conflicts then
-    perform hp_private.settle_conflicts(at);
-  end if;
-  perform hp_private.release_leases(at);
-  perform hp_private.follow_commands(at);
-  if monitor.followed_until > at then
-    perform hp_private.follow_workers(at);
-  end if;
-  perform hp_private.forget_seen(at);
-  perform hp_private.prune(at);
-  perform hp_private.prune_large_logs(monitor.logs_pruned_at, at);
+  perform hp_private.run_parts(array_remove(array[
+    case when conflicts then 'settle_conflicts' end, 'release_leases', 'follow_commands',
+    case when monitor.followed_until > at then 'follow_workers' end, 'forget_seen', 'prune', 'prune_large_logs'], null), at);
 end
 $$;
 
@@ -6244,6 +6425,7 @@ declare
   v_monitor hp_private.monitor;
   v_look record;
   v_judged record;
+  v_digest boolean;
 begin
   if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
     return jsonb_build_object('ran', false);
@@ -6252,18 +6434,28 @@ begin
 
   v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
   v_look := hp_private.look(at);
-  v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  begin
+    v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  exception when others then
+    select null::text[] as crashed, v_monitor.impaired_since, v_monitor.watching_since into v_judged;
+    perform hp_private.note_failure('judge_silence', sqlerrm, at);
+  end;
   perform hp_private.tidy(v_monitor, v_look.conflicts, at);
 
   if v_judged.crashed is not null then
     v_look := hp_private.look(at);
   end if;
-  if hp_private.note_tick(v_monitor, v_judged, v_look, v_tick_every, at) then
-    perform hp_private.send_digest('digest',
-      greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
-  elsif v_judged.crashed is not null and v_monitor.viewed_until > at then
-    perform hp_private.send_transition(v_judged.crashed);
-  end if;
+  v_digest := hp_private.note_tick(v_monitor, v_judged, v_look, v_tick_every, at);
+  begin
+    if v_digest then
+      perform hp_private.send_digest('digest',
+        greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
+    elsif v_judged.crashed is not null and v_monitor.viewed_until > at then
+      perform hp_private.send_transition(v_judged.crashed);
+    end if;
+  exception when others then
+    perform hp_private.note_failure('send_digest', sqlerrm, at);
+  end;
   perform hp_private.keep_history(at);
   return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_judged.crashed), 0));
 end
@@ -6571,12 +6763,18 @@ begin
     v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_state.commands_open,
       v_state.followed, v_state.activity_every_s, at);
   end if;
-  if v_state.viewed then
-    v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
-      v_began, v_state.activity_every_s);
-  end if;
-  if v_state.overdue then
-    perform hp_private.tick_if_overdue(at);
+  if v_state.viewed or v_state.overdue then
+    begin
+      if v_state.viewed then
+        v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
+          v_began, v_state.activity_every_s);
+      end if;
+      if v_state.overdue then
+        perform hp_private.tick_if_overdue(at);
+      end if;
+    exception when others then
+      perform hp_private.note_failure('heartbeat', sqlerrm, at);
+    end;
   end if;
   return hp_private.answer_pacing(v_answers, v_pacing);
 end
@@ -6608,6 +6806,7 @@ grant execute on function public.hp_heartbeat to anon, service_role;
 comment on function public.hp_heartbeat is 'Reports of workers: an array of 1 to 1000 beats in, an answer per beat out. Errors: PT400 not such an array, 401 and 403 by response.status.';
 
 revoke all on all functions in schema hp_private from public;
+grant execute on function hp_private.member_role, hp_private.is_member to public;
 commit;
 
 select 'Lastseen is set up. hp_tick() is ' || hp_private.schedule_tick() || '.' as done,

@@ -23,6 +23,8 @@ export interface Diagnosis {
   unguarded: string[];
   /** Names of the policies on realtime.messages. */
   policies: string[];
+  /** The policies on our tables. */
+  table_policies: [table: string, name: string][];
   members: number;
   owners: number;
   tokens: { valid: number; ending: string[]; refused: [label: string, why: string][] };
@@ -96,8 +98,8 @@ function refused({ message }: Answer, which = ''): Finding {
 
 /** Checks that everything in the migrations exists, with the rights that they grant. */
 export function inspectObjects(
-  { objects, unguarded, policies = [], server_version: version }: Diagnosis,
-  { objects: wanted, rights, policies: meant }: Expected,
+  { objects, unguarded, policies = [], table_policies: onTables = [], server_version: version }: Diagnosis,
+  { objects: wanted, rights, policies: meant, tablePolicies }: Expected,
 ): Finding[] {
   const findings: Finding[] = [];
   const missing = [...wanted].filter(([name]) => !(name in objects));
@@ -118,6 +120,7 @@ export function inspectObjects(
 
   const ungranted: string[] = [];
   const open: string[] = [];
+  const others: string[] = [];
   for (const [name, has] of Object.entries(objects)) {
     const should = rights.get(name) ?? new Set<string>();
     ungranted.push(
@@ -125,7 +128,12 @@ export function inspectObjects(
     );
     open.push(
       ...has
-        .filter((right) => /^(anon|authenticated) /.test(right) && !should.has(right))
+        .filter((right) => /^(public|anon|authenticated) /.test(right) && !should.has(right))
+        .map((right) => `${name} (${right})`),
+    );
+    others.push(
+      ...has
+        .filter((right) => !/^(public|anon|authenticated|service_role) /.test(right))
         .map((right) => `${name} (${right})`),
     );
   }
@@ -145,12 +153,35 @@ export function inspectObjects(
   if (ungranted.length + open.length + unguarded.length === 0) {
     findings.push(fine('the grants', 'every role has exactly its rights'));
   }
+  if (others.length > 0) {
+    findings.push(
+      warning(
+        'the grants',
+        `to roles that Lastseen does not use: ${others.join(', ')}`,
+        'Revoke those that you did not grant.',
+      ),
+    );
+  }
+  const foreign = onTables
+    .map(([table, name]) => `${table}: ${name}`)
+    .filter((policy) => !tablePolicies.has(policy));
+  if (foreign.length > 0) {
+    findings.push(
+      warning(
+        'the policies',
+        `not of Lastseen, on its tables: ${foreign.join(', ')}`,
+        'They let nobody read who is no member, but nobody needs them. Remove each: drop policy "name" on table;',
+      ),
+    );
+  }
   for (const name of meant.filter((name) => !policies.includes(name))) {
     const says = `the policy “${name}” on realtime.messages is missing`;
     findings.push(
-      name.startsWith('members')
-        ? trouble('Realtime', `${says}, so pages load but never go live`, SET_UP)
-        : warning('Realtime', `${says}, so commands wait for the worker’s next beat`, SET_UP),
+      name.startsWith('ours')
+        ? trouble('Realtime', `${says}, so policies of others may open Lastseen’s channels`, SET_UP)
+        : name.startsWith('members')
+          ? trouble('Realtime', `${says}, so pages load but never go live`, SET_UP)
+          : warning('Realtime', `${says}, so commands wait for the worker’s next beat`, SET_UP),
     );
   }
   return findings;

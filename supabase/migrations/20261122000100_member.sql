@@ -54,6 +54,13 @@ drop policy if exists "members see their own row" on public.hp_member;
 create policy "members see their own row" on public.hp_member
   for select to authenticated using (user_id = (select auth.uid()));
 
+-- Policies of one command add up: one of somebody else, such as "for all using (true)", which circulates as a fix for
+-- "permission denied", would open the table. A restrictive one goes on top of all others. To public, and not to the roles of the
+-- API: else a role that somebody made would be let through. Hence everybody may run what these policies ask.
+drop policy if exists "only their own row, whatever else is allowed" on public.hp_member;
+create policy "only their own row, whatever else is allowed" on public.hp_member as restrictive
+  for all to public using (user_id = (select auth.uid()));
+
 revoke all on table public.hp_member from anon, authenticated, service_role;
 grant select on table public.hp_member to authenticated, service_role;
 -- note: only functions that check their caller write here, and the SQL editor: no API key makes an owner.
@@ -471,7 +478,7 @@ as $$
 $$;
 
 revoke all on function
-  hp_private.session_lives, hp_private.member_role, hp_private.is_member, hp_private.caller_role, hp_private.caller_id,
+  hp_private.session_lives, hp_private.caller_role, hp_private.caller_id,
   hp_private.may_operate, hp_private.require_member, hp_private.require_operator, hp_private.require_owner,
   hp_private.refuse, hp_private.require_signed_in_owner, hp_private.lock_members, hp_private.require_role_name,
   hp_private.tg_hp_member__one_at_a_time, hp_private.tg_hp_member__keep_an_owner,
@@ -481,13 +488,13 @@ revoke all on function
   public.hp_add_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member, public.hp_withdraw_invite,
   public.hp_set_member_role, public.hp_remove_member, public.hp_admit_sign_in, public.hp_forget_sign_in
 from public, anon, authenticated, service_role;
+-- note: see the restrictive policies. They say no more than who asks is.
+grant execute on function hp_private.member_role, hp_private.is_member to public;
 grant execute on function
-  hp_private.member_role, hp_private.is_member, public.hp_claim_invite, public.hp_members, public.hp_invite_member,
+  public.hp_claim_invite, public.hp_members, public.hp_invite_member,
   public.hp_withdraw_invite, public.hp_set_member_role, public.hp_remove_member, public.hp_forget_sign_in
 to authenticated;
-grant execute on function
-  hp_private.member_role, hp_private.caller_role, hp_private.require_member
-to authenticated, service_role;
+grant execute on function hp_private.caller_role, hp_private.require_member to authenticated, service_role;
 grant execute on function public.hp_admit_sign_in to anon, authenticated, service_role;
 -- note: hp_add_member() to nobody, its owner runs it in the SQL editor; and what owners do with members not to service_role. No
 -- API key makes an owner.

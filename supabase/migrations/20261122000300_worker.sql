@@ -25,7 +25,7 @@ begin
     union all
     select l.field, l.type, 'must not be negative', 'value >= 0'
     from (values
-      ('pid', 'bigint'), ('jobs_active', 'integer'), ('jobs_processed', 'bigint'), ('error_count', 'bigint'),
+      ('pid', 'bigint'), ('jobs_active', 'integer'),
       ('last_run_duration_ms', 'bigint'), ('processed_count', 'bigint'), ('last_run_errors', 'bigint'),
       ('circuit_breaker_failures', 'integer'), ('memory_rss_bytes', 'bigint'), ('event_loop_blocked_ms', 'bigint')
     ) l (field, type)
@@ -51,7 +51,10 @@ begin
         array_append(hp_private.statuses(), 'active'))),
       ('circuit_breaker_state', 'text', 'must be closed, open or half_open', 'value in (''closed'', ''open'', ''half_open'')'),
       ('circuit_breaker_threshold', 'integer', 'must be at least 1', 'value >= 1'),
-      ('poll_interval_s', 'double precision', 'must be above 0 and finite', 'value > 0 and value < ''infinity''')
+      -- The largest number that JavaScript counts to; writes of ours stop there.
+      ('jobs_processed', 'bigint', 'must be from 0 to 9007199254740991', 'value between 0 and 9007199254740991'),
+      ('error_count', 'bigint', 'must be from 0 to 9007199254740991', 'value between 0 and 9007199254740991'),
+      ('poll_interval_s', 'double precision', 'must be above 0 and at most 31536000', 'value > 0 and value <= 31536000')
   loop
     if to_regtype('hp_private.' || v_limit.field) is null then
       execute format('create domain hp_private.%I as %s constraint %I check (%s)',
@@ -161,6 +164,10 @@ alter table public.hp_worker_status enable row level security;
 drop policy if exists "members read every worker" on public.hp_worker_status;
 create policy "members read every worker" on public.hp_worker_status
   for select to authenticated using ((select hp_private.is_member()));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_status;
+create policy "only members, whatever else is allowed" on public.hp_worker_status as restrictive
+  for all to public using ((select hp_private.is_member()));
 
 revoke all on table public.hp_worker_status from anon, authenticated, service_role;
 grant select on table public.hp_worker_status to authenticated, service_role;
@@ -415,6 +422,10 @@ drop policy if exists "members read every instance" on public.hp_worker_instance
 create policy "members read every instance" on public.hp_worker_instance
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_instance;
+create policy "only members, whatever else is allowed" on public.hp_worker_instance as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_instance from anon, authenticated, service_role;
 grant select on table public.hp_worker_instance to authenticated, service_role;
 -- note: only the functions of the heartbeat write here.
@@ -522,6 +533,15 @@ create policy "operators edit groups" on public.hp_worker_group
 drop policy if exists "operators remove groups" on public.hp_worker_group;
 create policy "operators remove groups" on public.hp_worker_group
   for delete to authenticated using ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_group;
+create policy "only members, whatever else is allowed" on public.hp_worker_group as restrictive
+  for all to public using ((select hp_private.is_member()))
+  with check ((select hp_private.member_role()) in ('operator', 'owner'));
+
+drop policy if exists "only operators remove, whatever else is allowed" on public.hp_worker_group;
+create policy "only operators remove, whatever else is allowed" on public.hp_worker_group as restrictive
+  for delete to public using ((select hp_private.member_role()) in ('operator', 'owner'));
 
 revoke all on table public.hp_worker_group from anon, authenticated, service_role;
 grant select, delete on table public.hp_worker_group to authenticated, service_role;

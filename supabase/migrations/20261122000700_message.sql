@@ -263,7 +263,7 @@ begin
     select w.worker_name, w.worker_id, w.updated_at > send_digest.since as changed,
       concat('[', array_to_string(array[w.worker_id, w.revision, array_position(hp_private.statuses(), w.status) - 1,
           ((v_now - date_part('epoch', w.last_heartbeat)) * 1000)::bigint, w.jobs_processed, w.error_count, w.jobs_active,
-          ((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint, w.processed_count, w.last_run_errors], ',', 'null'),
+          case when isfinite(w.last_run_at) then ((v_now - date_part('epoch', w.last_run_at)) * 1000)::bigint end, w.processed_count, w.last_run_errors], ',', 'null'),
         case
           when w.activity_seen_at > send_digest.since then concat(',',
             coalesce(((v_now - date_part('epoch', w.status_updated_at)) * 1000)::bigint::text, 'null'), ',',
@@ -397,7 +397,11 @@ begin
   end if;
   select * into v_monitor from hp_private.monitor;
   if v_monitor.viewed_until > now() then
-    perform hp_private.send_changes(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_monitor.activity_every_s);
+    begin
+      perform hp_private.send_changes(array[new.worker_name], greatest(new.updated_at, new.activity_seen_at), v_monitor.activity_every_s);
+    exception when others then
+      raise warning 'open pages got no message of this: %', sqlerrm; -- a message looks at other workers too
+    end;
   end if;
   return null;
 end
@@ -439,6 +443,19 @@ create policy "workers listen for their wake-up" on realtime.messages
     realtime.messages.extension = 'broadcast'
     and (select realtime.topic()) like 'hp:wake-up:%'
   );
+
+-- Many projects let everybody who is signed in receive and send on all topics. On ours this one goes on top: received by whom
+-- the policies above let in, sent by nobody but the database. It leaves the topics of others alone.
+drop policy if exists "ours alone on topics of Lastseen" on realtime.messages;
+create policy "ours alone on topics of Lastseen" on realtime.messages as restrictive
+  for all to public using (
+    ((select realtime.topic()) like 'hp:%') is not true
+    or (realtime.messages.extension = 'broadcast'
+      and ((select realtime.topic()) like 'hp:wake-up:%'
+        or (((select realtime.topic()) = 'hp:fleet' or (select realtime.topic()) like 'hp:worker:%')
+          and (select hp_private.is_member()))))
+  )
+  with check (((select realtime.topic()) like 'hp:%') is not true);
 
 -- note: no insert policy; only the database sends on these channels.
 

@@ -14,11 +14,11 @@ return hp_private.lease_end(worker.kind, worker.status, heard, worker.lost_after
 -- A total at or above the lifetime stored is as written. One below it means a restart: what has come since is added.
 create or replace function hp_private.lifetime(stored bigint, counted bigint, total bigint) returns bigint
 language sql immutable set search_path = ''
-return case
+return least(9007199254740991, case
   when total >= stored then total
   when total >= counted then stored + total - counted
   else stored + total
-end;
+end);
 
 -- The limits that no domain can keep: a CHECK would be read in every beat.
 create or replace function hp_private.tg_hp_worker_status__plain_limits() returns trigger
@@ -29,8 +29,16 @@ declare
     when new.lost_after_intervals < new.late_after_intervals then
       format('lost_after_intervals must be at least late_after_intervals, %s', new.late_after_intervals)
     when jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
-    when pg_column_size(new.metadata) > 32768 then
-      format('metadata takes %s bytes; at most 32768', pg_column_size(new.metadata))
+    when hp_private.json_problem(new.metadata, 32768) is not null then
+      'metadata ' || hp_private.json_problem(new.metadata, 32768)
+    -- A time without an end has no age, and the digest and the monitor reckon with ages. Go's empty time is in year 1.
+    else (
+      select format('%s is %s; it must be a time in the years 1 to 9999', t.field, t.at)
+      from (values
+        ('started_at', new.started_at), ('last_run_at', new.last_run_at), ('next_run_at', new.next_run_at),
+        ('last_error_at', new.last_error_at), ('circuit_breaker_opened_at', new.circuit_breaker_opened_at),
+        ('circuit_breaker_retry_at', new.circuit_breaker_retry_at)) t (field, at)
+      where t.at not between '0001-01-01' and '9999-12-31' limit 1)
   end;
 begin
   if v_problem is not null then
@@ -155,7 +163,8 @@ create or replace trigger _100_plain_insert before insert on public.hp_worker_st
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_insert();
 
-create or replace trigger _100_plain_limits before insert or update of late_after_intervals, lost_after_intervals, metadata
+create or replace trigger _100_plain_limits before insert or update of late_after_intervals, lost_after_intervals, metadata,
+    started_at, last_run_at, next_run_at, last_error_at, circuit_breaker_opened_at, circuit_breaker_retry_at
   on public.hp_worker_status
   for each row when (current_setting('application_name') <> 'lastseen own write')
   execute function hp_private.tg_hp_worker_status__plain_limits();
@@ -186,7 +195,7 @@ from public;
 
 comment on function hp_private.plain_lease is 'Until when a plain write vouches for its worker.';
 comment on function hp_private.lifetime is 'Lifetime count after a plain write of a total.';
-comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, or of metadata. Errors: PT400.';
+comment on function hp_private.tg_hp_worker_status__plain_limits is 'Refuses a plain write that breaks a limit of two columns, of metadata or of a time. Errors: PT400.';
 comment on function hp_private.tg_hp_worker_status__plain_insert is 'A plain insert as a first beat.';
 comment on function hp_private.tg_hp_worker_status__plain_beat is 'A plain update of status or last_heartbeat as a beat.';
 comment on function hp_private.tg_hp_worker_status__plain_schedule is 'Keeps the lease of a scheduled worker in step with its schedule.';

@@ -1,19 +1,22 @@
 -- A beat as it comes in (docs/wire.md), and what may be wrong with one.
+--
+-- Texts have a length here, for a number in the place of a text may be far longer than in its jsonb: one such field then fails,
+-- before the next is read. The limits of the fields are shorter, and in hp_private.beat_problem().
 do $$
 begin
   if to_regtype('hp_private.beat') is null then
     create type hp_private.beat as (
-      worker_name text, instance_id uuid, sequence bigint, status text, epoch bigint, status_reason text,
+      worker_name varchar(2001), instance_id uuid, sequence bigint, status varchar(2001), epoch bigint, status_reason varchar(2001),
       heartbeat_interval_s double precision, requested_interval_s double precision, uptime_ms bigint, sent_at_ms double precision,
-      worker_type text, description text, version text, kind text, hostname text, pid bigint, runtime text, parts text[],
+      worker_type varchar(2001), description varchar(2001), version varchar(2001), kind varchar(2001), hostname varchar(2001), pid bigint, runtime varchar(2001), parts varchar(33)[],
       jobs_total bigint, errors_total bigint, counted_jobs bigint, counted_errors bigint,
-      jobs_active integer, current_status text, current_job_id text, current_job_type text, status_age_ms bigint,
+      jobs_active integer, current_status varchar(2001), current_job_id varchar(2001), current_job_type varchar(2001), status_age_ms bigint,
       poll_interval_s double precision, last_run_age_ms bigint, last_run_duration_ms bigint,
-      processed_count bigint, last_run_errors bigint, next_run_in_ms bigint, schedule text,
+      processed_count bigint, last_run_errors bigint, next_run_in_ms bigint, schedule varchar(2001),
       grace_s double precision, max_run_s double precision, expected boolean,
-      last_error text, last_error_age_ms bigint,
-      circuit_breaker_state text, circuit_breaker_failures integer, circuit_breaker_threshold integer,
-      circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason text,
+      last_error varchar(2001), last_error_age_ms bigint,
+      circuit_breaker_state varchar(2001), circuit_breaker_failures integer, circuit_breaker_threshold integer,
+      circuit_breaker_opened_age_ms bigint, circuit_breaker_retry_in_ms bigint, circuit_breaker_reason varchar(2001),
       cpu_percent real, memory_percent real, memory_rss_bytes bigint, event_loop_lag_ms real,
       event_loop_blocked_ms bigint, metadata jsonb, last_exit jsonb, leases bigint[],
       draining boolean, commands jsonb, logs jsonb, logs_dropped bigint
@@ -76,6 +79,8 @@ begin
     return hp_private.beat_error(v_field, 'must be a finite number');
   elsif jsonb_typeof(b.metadata) <> 'object' then
     return hp_private.beat_error('metadata', 'must be an object');
+  elsif hp_private.json_problem(b.metadata, 65536) is not null then
+    return hp_private.beat_error('metadata', hp_private.json_problem(b.metadata, 65536));
   elsif octet_length(b.metadata::text) > 8192 then
     return hp_private.beat_error('metadata', format('is %s bytes long; at most 8192', octet_length(b.metadata::text)));
   elsif cardinality(b.parts) > 16 then
@@ -87,6 +92,8 @@ begin
     return hp_private.beat_error('leases', format('holds %s tokens; at most 1000', cardinality(b.leases)));
   elsif jsonb_typeof(b.last_exit) <> 'object' then
     return hp_private.beat_error('last_exit', 'must be an object');
+  elsif hp_private.json_problem(b.last_exit, 32768) is not null then
+    return hp_private.beat_error('last_exit', hp_private.json_problem(b.last_exit, 32768));
   elsif octet_length(b.last_exit::text) > 4096 then
     return hp_private.beat_error('last_exit', format('is %s bytes long; at most 4096', octet_length(b.last_exit::text)));
   end if;
@@ -152,6 +159,23 @@ begin
 end
 $$;
 
+-- Fields of a beat that are JSON and read as such.
+create or replace function hp_private.json_fields() returns text[]
+language sql immutable set search_path = ''
+return array['metadata', 'last_exit', 'commands', 'logs'];
+
+-- Whether the beats must be read one by one, for a field of one may be far longer as text. In 2 kB there is room for 170 numbers,
+-- which take 22 MB as text.
+create or replace function hp_private.may_expand(raw jsonb) returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return pg_column_size(raw) > 2048 and exists (
+    select from jsonb_array_elements(raw) e
+    where pg_column_size(e.value) > 2048 and hp_private.json_problem(e.value - hp_private.json_fields(), 65536) is not null);
+end
+$$;
+
 -- Why a beat can't be read at all: the field whose value has the wrong type.
 create or replace function hp_private.beat_misfit(raw jsonb) returns jsonb
 language plpgsql stable set search_path = ''
@@ -159,11 +183,20 @@ as $$
 declare
   v_field text;
   v_value jsonb;
+  -- note: those that are JSON are checked where they are read.
+  v_fields constant jsonb := to_jsonb(jsonb_populate_record(null::hp_private.beat, '{}')) - hp_private.json_fields();
 begin
   if jsonb_typeof(raw) <> 'object' then
     return hp_private.beat_error('beat', 'must be an object, not ' || jsonb_typeof(raw));
   end if;
   for v_field, v_value in select e.key, e.value from jsonb_each(raw) e loop
+    continue when not v_fields ? v_field;
+    if jsonb_typeof(v_value) = 'string' and char_length(v_value #>> '{}') > 2000 then
+      return hp_private.beat_error(v_field, format('is %s characters long; no text of a beat has more than 2000',
+        char_length(v_value #>> '{}')));
+    elsif jsonb_typeof(v_value) <> 'string' and hp_private.json_problem(v_value, 65536) is not null then
+      return hp_private.beat_error(v_field, hp_private.json_problem(v_value, 65536));
+    end if;
     begin
       perform jsonb_populate_record(null::hp_private.beat, jsonb_build_object(v_field, v_value));
     exception when others then
@@ -225,6 +258,9 @@ begin
     raise exception 'beats holds % beats; it must hold 1 to 1000', v_count using errcode = 'PT400';
   end if;
   begin
+    if hp_private.may_expand(raw) then
+      raise exception using errcode = 'PT400';
+    end if;
     -- Most calls bring one: without a query this takes half of the time.
     if v_count = 1 then
       v_beat := jsonb_populate_record(null::hp_private.beat, raw -> 0);
@@ -293,13 +329,16 @@ end
 $$;
 
 revoke all on function
-  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_excess, hp_private.beat_misfit, hp_private.refusal, hp_private.read_each_beat,
+  hp_private.beat_error, hp_private.beat_problem, hp_private.beat_excess, hp_private.json_fields, hp_private.may_expand, hp_private.beat_misfit,
+  hp_private.refusal, hp_private.read_each_beat,
   hp_private.read_beats, hp_private.refuse_beats, hp_private.all_foreign
 from public;
 
 comment on function hp_private.beat_error is 'The error of one beat, as its answer carries it.';
 comment on function hp_private.beat_problem is 'What is out of range in a beat, or null.';
 comment on function hp_private.beat_excess is 'Which text of a beat is too long or which number out of range, or null.';
+comment on function hp_private.json_fields is 'The fields of a beat that are JSON.';
+comment on function hp_private.may_expand is 'Whether the beats of a request must be read one by one, because one may be far longer as text.';
 comment on function hp_private.beat_misfit is 'What has the wrong type in a beat, or null.';
 comment on function hp_private.refusal is 'The answer of a beat that is refused.';
 comment on function hp_private.read_each_beat is 'Beats of a request of which some can''t be read, and the answers of these.';

@@ -24,6 +24,10 @@ drop policy if exists "members read every lease" on public.hp_job_lease;
 create policy "members read every lease" on public.hp_job_lease
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_job_lease;
+create policy "only members, whatever else is allowed" on public.hp_job_lease as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_job_lease from anon, authenticated, service_role;
 grant select on table public.hp_job_lease to authenticated, service_role;
 -- note: only the functions below write here: a lease that goes while its holder lives would be held by two.

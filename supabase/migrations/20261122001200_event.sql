@@ -32,6 +32,10 @@ drop policy if exists "members read every event" on public.hp_worker_event;
 create policy "members read every event" on public.hp_worker_event
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_event;
+create policy "only members, whatever else is allowed" on public.hp_worker_event as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_event from anon, authenticated, service_role;
 grant select on table public.hp_worker_event to authenticated, service_role;
 -- note: nobody may insert, update or delete; events are written by triggers and by the tick.
@@ -94,6 +98,23 @@ begin
   values (monitor_event.at, 'monitor', monitor_event.from_value, monitor_event.to_value, monitor_event.reason, monitor_event.details)
   returning id into v_id;
   return v_id;
+end
+$$;
+
+-- What failed in a part of the monitor, or of a call of workers, without stopping the rest: an event an hour for each part.
+create or replace function hp_private.note_failure(part text, problem text, at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  raise warning '% failed: %', part, problem;
+  if not exists (
+    select from public.hp_worker_event e
+    where e.at > note_failure.at - interval '1 hour' and e.at <= note_failure.at and e.worker_name is null and e.type = 'monitor'
+      and e.to_value = 'failed' and e.details ->> 'part' = part)
+  then
+    perform hp_private.monitor_event(at, null, 'failed', left(format('%s failed: %s', part, problem), 500),
+      jsonb_build_object('part', part));
+  end if;
 end
 $$;
 
@@ -227,14 +248,15 @@ end
 $$;
 
 revoke all on function
-  hp_private.silence_reason, hp_private.monitor_reason, hp_private.monitor_event, hp_private.status_event,
-  hp_private.tg_hp_worker_status__event
+  hp_private.note_failure, hp_private.silence_reason, hp_private.monitor_reason, hp_private.monitor_event,
+  hp_private.status_event, hp_private.tg_hp_worker_status__event
 from public;
 revoke all on function public.hp_worker_events from public, anon, authenticated, service_role;
 grant execute on function public.hp_worker_events to authenticated, service_role;
 
 comment on function hp_private.silence_reason is 'Why a worker is marked as crashed, as text.';
 comment on function hp_private.monitor_reason is 'Why the state of the monitor changed, as text.';
+comment on function hp_private.note_failure is 'Records that a part of the monitor failed, once an hour.';
 comment on function hp_private.monitor_event is 'Writes an event of the monitor; returns its id.';
 comment on function hp_private.status_event is 'Writes the event of a changed status, where it is one.';
 comment on function hp_private.tg_hp_worker_status__event is 'Writes the events of a transition.';

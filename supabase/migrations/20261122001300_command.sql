@@ -67,6 +67,10 @@ drop policy if exists "members read every command" on public.hp_worker_command;
 create policy "members read every command" on public.hp_worker_command
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_command;
+create policy "only members, whatever else is allowed" on public.hp_worker_command as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_command from anon, authenticated, service_role;
 -- note: not requested_by: hp_worker_commands() names the user as far as the reader may know.
 grant select (
@@ -124,7 +128,8 @@ return jsonb_strip_nulls(to_jsonb(command) - 'requested_by' - 'tries' - 'open')
 -- would take the record back with it.
 --
 -- One account gets 20 rows an hour, an operator's 200; the same try again, and what comes above that, is counted in a row that
--- is there.
+-- is there. Of strangers nothing is kept but how often they tried each command in an hour, all accounts together: members read
+-- this, and anybody may sign up and write a text for them.
 create or replace function hp_private.refuse_command(
   worker_name text, worker_type text, instance_id uuid, command text, args jsonb, reason text,
   status integer, message text, hint text default null
@@ -134,20 +139,26 @@ as $$
 declare
   v_as constant text := hp_private.caller_role();
   v_most constant integer := case when v_as in ('viewer', 'stranger') then 20 else 200 end;
-  v_by constant uuid := hp_private.caller_id();
-  v_command constant text := left(coalesce(refuse_command.command, ''), 64);
-  v_worker_name constant text := left(refuse_command.worker_name, 128);
+  v_stranger constant boolean := v_as = 'stranger';
+  v_by constant uuid := case when not v_stranger then hp_private.caller_id() end;
+  v_command constant text := case
+    when not v_stranger then left(coalesce(refuse_command.command, ''), 64)
+    when refuse_command.command = any (hp_private.commands() || array['pause', 'unpause', 'seen']) then refuse_command.command
+    else 'unknown'
+  end;
+  v_worker_name constant text := case when not v_stranger then left(refuse_command.worker_name, 128) end;
+  v_message constant text := case when v_stranger then 'not a member' else left(refuse_command.message, 500) end;
   v_lately bigint[];
   v_same bigint;
 begin
   -- One account's tries one after the other, so that they can be counted.
-  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, ''), 0));
+  perform pg_advisory_xact_lock(hashtextextended('hp_worker_command refused ' || coalesce(v_by::text, v_as), 0));
   select array_agg(c.id order by c.id desc),
     max(c.id) filter (where c.command = v_command and c.worker_name is not distinct from v_worker_name
-      and c.message = left(refuse_command.message, 500))
+      and c.message = v_message)
   into v_lately, v_same
   from public.hp_worker_command c
-  where c.state = 'refused' and c.requested_by is not distinct from v_by
+  where c.state = 'refused' and c.requested_by is not distinct from v_by and (c.requested_as = 'stranger') = v_stranger
     and c.requested_at > now() - interval '1 hour';
   v_same := coalesce(v_same, case when cardinality(v_lately) >= v_most then v_lately[1] end);
 
@@ -156,9 +167,14 @@ begin
   else
     insert into public.hp_worker_command (
       worker_name, worker_type, instance_id, command, args, reason, state, requested_by, requested_as, finished_at, message)
-    values (v_worker_name, left(refuse_command.worker_type, 128), refuse_command.instance_id, v_command,
-      case when octet_length(refuse_command.args::text) <= 1024 then coalesce(refuse_command.args, '{}') else '{}' end,
-      left(refuse_command.reason, 500), 'refused', v_by, v_as, now(), left(refuse_command.message, 500));
+    values (v_worker_name, case when not v_stranger then left(refuse_command.worker_type, 128) end,
+      case when not v_stranger then refuse_command.instance_id end, v_command,
+      case
+        when not v_stranger and hp_private.json_problem(refuse_command.args, 1024) is null and octet_length(refuse_command.args::text) <= 1024
+          then coalesce(refuse_command.args, '{}')
+        else '{}'
+      end,
+      case when not v_stranger then left(refuse_command.reason, 500) end, 'refused', v_by, v_as, now(), v_message);
   end if;
   return hp_private.refuse(status, refuse_command.message, hint, 0);
 end
@@ -180,6 +196,7 @@ return case
     format('command is %s; it must be one of %s', coalesce(left(command, 64), 'missing'), array_to_string(hp_private.commands(), ', '))
   when hp_private.reason_problem(reason, true) is not null then hp_private.reason_problem(reason, true)
   when jsonb_typeof(args) <> 'object' then 'args must be an object'
+  when hp_private.json_problem(args, 2048) is not null then 'args ' || hp_private.json_problem(args, 2048)
   when command = 'log_level' and (args - 'level' <> '{}' or coalesce(args ->> 'level', '') <> all (hp_private.log_levels()))
     then 'args must be {"level": "debug"}, "info", "warn" or "error"'
   when command <> 'log_level' and args <> '{}' then format('args must be {}: %s takes none', command)
@@ -332,6 +349,8 @@ create or replace function hp_private.reports_problem(commands jsonb) returns js
 language sql immutable set search_path = ''
 return case
   when jsonb_typeof(commands) <> 'array' then hp_private.beat_error('commands', 'must be an array of {id, state, message}')
+  when hp_private.json_problem(commands, 262144) is not null then
+    hp_private.beat_error('commands', hp_private.json_problem(commands, 262144))
   when jsonb_array_length(commands) > 100 then
     hp_private.beat_error('commands', format('holds %s reports; at most 100', jsonb_array_length(commands)))
   else (
@@ -367,7 +386,10 @@ begin
       r.value ->> 'state' as state, left(r.value ->> 'message', 500) as message
     from unnest(take_reports.beats) with ordinality b
     cross join lateral jsonb_array_elements(
-      case when jsonb_typeof(b.commands) = 'array' then b.commands else '[]' end) with ordinality r
+      case
+        when jsonb_typeof(b.commands) = 'array' and hp_private.json_problem(b.commands, 262144) is null then b.commands
+        else '[]'
+      end) with ordinality r
     where (take_reports.answers[b.ordinality] ->> 'ok')::boolean and r.ordinality <= 100 and jsonb_typeof(r.value) = 'object'
   ),
   last_report as (

@@ -22,6 +22,10 @@ drop policy if exists "members read every log" on public.hp_worker_log;
 create policy "members read every log" on public.hp_worker_log
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_log;
+create policy "only members, whatever else is allowed" on public.hp_worker_log as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_log from anon, authenticated, service_role;
 grant select on table public.hp_worker_log to authenticated, service_role;
 -- note: only the functions of the heartbeat write here.
@@ -52,6 +56,8 @@ language plpgsql stable set search_path = ''
 as $$
 declare
   c_ten_years constant bigint := 315360000000;
+  -- All lines together first: one by one only where something is wrong.
+  v_problems constant boolean := hp_private.json_problem(logs, 262144) is not null;
   v_entry jsonb;
   v_place bigint;
   v_bytes bigint := 0;
@@ -66,11 +72,12 @@ begin
     return;
   end if;
   for v_entry, v_place in select e.value, e.ordinality from jsonb_array_elements(logs) with ordinality e loop
-    v_bytes := v_bytes + octet_length(v_entry::text);
+    v_why := case when v_problems then hp_private.json_problem(v_entry, 65536) end;
+    v_bytes := v_bytes + case when v_why is null then octet_length(v_entry::text) else pg_column_size(v_entry) end;
     if v_place > 100 or v_bytes > 65536 then
       problem := coalesce(problem, hp_private.beat_error('logs', format(
         'holds %s lines and %s bytes; at most 100 and 65536: the rest was not taken', jsonb_array_length(logs),
-        octet_length(logs::text))));
+        case when v_problems then pg_column_size(logs) else octet_length(logs::text) end)));
       return;
     end if;
 
@@ -79,6 +86,7 @@ begin
         then (v_entry ->> 0)::bigint
     end;
     v_why := case
+      when v_why is not null then v_why
       when coalesce(v_line, 0) < 1 then 'must be [line, age_ms, level, message], line a whole number from 1 up'
       when jsonb_typeof(v_entry -> 1) is distinct from 'number' or v_entry ->> 1 !~ '^[0-9]{1,12}(\.[0-9]+)?$'
         or (v_entry ->> 1)::numeric > c_ten_years then format('age_ms must be from 0 to %s', c_ten_years)
@@ -200,7 +208,7 @@ declare
 begin
   update hp_private.monitor p set logs_pruned_at = at where p.id;
   delete from public.hp_worker_log l
-  where l.at < prune_logs.at - make_interval(days => coalesce(hp_private.setting('log_days'), 7)::integer);
+  where l.at < prune_logs.at - hp_private.setting_days('log_days', 7);
   -- Asked for exactly only where the table is large, holes and all.
   if pg_total_relation_size('public.hp_worker_log') > v_most_bytes then
     -- 90: the row's head, its numbers and its place in two indexes.
@@ -216,11 +224,11 @@ end
 $$;
 
 -- The tick's part: in an hour many workers may log much.
-create or replace function hp_private.prune_large_logs(pruned_at timestamptz, at timestamptz) returns void
+create or replace function hp_private.prune_large_logs(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  if coalesce(prune_large_logs.pruned_at, '-infinity') <= at - interval '5 minutes'
+  if (select (p.logs_pruned_at > at - interval '5 minutes') is not true from hp_private.monitor p)
     and pg_relation_size('public.hp_worker_log') > 2 * coalesce(hp_private.setting('logs_mb'), 50) * 1e6
   then
     perform hp_private.prune_logs(at);

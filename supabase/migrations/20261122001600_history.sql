@@ -32,6 +32,10 @@ drop policy if exists "members read the history" on public.hp_worker_bucket;
 create policy "members read the history" on public.hp_worker_bucket
   for select to authenticated using ((select hp_private.is_member()));
 
+drop policy if exists "only members, whatever else is allowed" on public.hp_worker_bucket;
+create policy "only members, whatever else is allowed" on public.hp_worker_bucket as restrictive
+  for all to public using ((select hp_private.is_member()));
+
 revoke all on table public.hp_worker_bucket from anon, authenticated, service_role;
 grant select on table public.hp_worker_bucket to authenticated, service_role;
 -- note: only the tick writes here.
@@ -468,8 +472,8 @@ create or replace function hp_private.sweep_history(at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 declare
-  v_minutes_from timestamptz := at - make_interval(secs => 3600 * coalesce(hp_private.setting('history_minutes_hours'), 48)::double precision);
-  v_days_from timestamptz := at - make_interval(secs => 86400 * coalesce(hp_private.setting('history_days'), 90)::double precision);
+  v_minutes_from timestamptz := at - make_interval(hours => least(876000, coalesce(hp_private.setting('history_minutes_hours'), 48))::integer);
+  v_days_from timestamptz := at - hp_private.setting_days('history_days', 90);
   v_most numeric := coalesce(hp_private.setting('history_max_mb'), 150) * 1048576;
   v_all numeric;
   v_minutes numeric;
@@ -518,7 +522,7 @@ language sql stable set search_path = ''
 return (
   with event as (
     select e.at, e.id, e.from_value = 'monitoring' as before, e.to_value = 'monitoring' as after
-    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.at >= monitored.since
+    from public.hp_worker_event e where e.worker_name is null and e.type = 'monitor' and e.to_value <> 'failed' and e.at >= monitored.since
   ),
   change as (
     select monitored.since as at, 0 as id, coalesce(

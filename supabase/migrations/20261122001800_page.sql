@@ -287,20 +287,28 @@ begin
 end
 $$;
 
--- Our functions, tables and views, with the roles that may use each, and how.
+-- Our functions, tables and views, with the roles that may use each, and how; of columns, what roles may that we never name.
 create or replace function hp_private.object_rights() returns jsonb
 language sql stable set search_path = ''
 as $$
   select jsonb_object_agg(o.name, o.rights) from (
     select n.nspname || '.' || p.proname as name, (
-      select coalesce(jsonb_agg(distinct a.grantee::regrole::text || ' execute'), '[]')
-      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0) as rights
+      select coalesce(jsonb_agg(distinct coalesce(nullif(a.grantee, 0)::regrole::text, 'public') || ' execute'), '[]')
+      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> p.proowner) as rights
     from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'hp_private' or (n.nspname = 'public' and p.proname like 'hp\_%')
     union all
     select n.nspname || '.' || c.relname, (
-      select coalesce(jsonb_agg(a.grantee::regrole::text || ' ' || lower(a.privilege_type)), '[]')
-      from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> 0)
+      select coalesce(jsonb_agg(distinct g.role || ' ' || lower(g.privilege)), '[]')
+      from (
+        select coalesce(nullif(a.grantee, 0)::regrole::text, 'public') as role, a.privilege_type as privilege
+        from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a where a.grantee <> c.relowner
+        union all
+        select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), a.privilege_type
+        from pg_catalog.pg_attribute t cross join lateral aclexplode(t.attacl) a
+        where t.attrelid = c.oid and a.grantee <> c.relowner
+          and a.grantee::regrole::text not in ('authenticated', 'service_role')
+      ) g)
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v') and not c.relispartition and (n.nspname = 'hp_private' or (n.nspname = 'public' and c.relname like 'hp\_%'))
   ) o
@@ -337,6 +345,11 @@ begin
     'policies', (
       select coalesce(jsonb_agg(p.policyname order by p.policyname), '[]') from pg_catalog.pg_policies p
       where p.schemaname = 'realtime' and p.tablename = 'messages'),
+    'table_policies', (
+      select coalesce(jsonb_agg(jsonb_build_array(p.schemaname || '.' || p.tablename, p.policyname)
+        order by p.tablename, p.policyname), '[]')
+      from pg_catalog.pg_policies p
+      where p.schemaname = 'hp_private' or (p.schemaname = 'public' and p.tablename like 'hp\_%')),
     'members', (select count(*) from public.hp_member),
     'owners', (select count(*) from public.hp_member m where m.role = 'owner'),
     'tokens', (

@@ -101,6 +101,10 @@ drop policy if exists "owners see the embed keys" on public.hp_embed_key;
 create policy "owners see the embed keys" on public.hp_embed_key
   for select to authenticated using ((select hp_private.member_role()) = 'owner');
 
+drop policy if exists "only owners, whatever else is allowed" on public.hp_embed_key;
+create policy "only owners, whatever else is allowed" on public.hp_embed_key as restrictive
+  for all to public using ((select hp_private.member_role()) = 'owner');
+
 revoke all on table public.hp_embed_key from anon, authenticated, service_role;
 grant select (id, label, created_at, last_used_at) on table public.hp_embed_key to authenticated, service_role;
 -- note: no role reads the hashes, and keys come and go through the functions below.

@@ -40,17 +40,17 @@ begin
     return;
   end if;
   delete from public.hp_worker_event e
-  where e.recorded_at < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+  where e.recorded_at < prune.at - hp_private.setting_days('event_days', 90);
   delete from public.hp_worker_instance i
   where greatest(i.last_heartbeat, i.ended_at, i.superseded_at)
-      < prune.at - make_interval(days => coalesce(hp_private.setting('instance_days'), 7)::integer)
+      < prune.at - hp_private.setting_days('instance_days', 7)
     and not exists (select from public.hp_worker_status w where w.instance_id = i.instance_id);
   -- Until then a worker that still carries it gets the reason of its refusal.
   delete from public.hp_worker_token t
   where least(t.revoked_at, t.expires_at)
-    < prune.at - make_interval(days => coalesce(hp_private.setting('event_days'), 90)::integer);
+    < prune.at - hp_private.setting_days('event_days', 90);
   delete from public.hp_worker_command c
-  where c.requested_at < prune.at - make_interval(days => coalesce(hp_private.setting('command_days'), 365)::integer)
+  where c.requested_at < prune.at - hp_private.setting_days('command_days', 365)
     and not c.open;
   perform hp_private.prune_logs(at);
   if v_stale_after_s > 0 then

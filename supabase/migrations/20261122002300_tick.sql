@@ -8,8 +8,12 @@ create or replace function hp_private.look(
 language sql stable set search_path = ''
 as $$
   select count(*) filter (where w.beats),
-    -- Of the intervals before any stretch (hp_private.answered_interval, of which ten thousand calls would take 7 ms). Workers wait 0.9 to 1.0 of their interval, hence 0.95.
-    coalesce(sum(1 / coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s))
+    -- Of the intervals before any stretch (hp_private.answered_interval, of which ten thousand calls would take 7 ms). Workers wait 0.9 to 1.0 of their interval, hence 0.95. An interval far shorter than
+    -- that which the worker states that it keeps to is a wish: 1,000 names that wish for a second and beat once an hour
+    -- slowed the whole fleet down. 8: a worker learns of a stretch with its next beat.
+    coalesce(sum(1 / greatest(
+        coalesce(w.interval_override_s, g.heartbeat_interval_s, w.requested_interval_s, w.heartbeat_interval_s),
+        w.heartbeat_interval_s / (8 * p.stretch)))
       filter (where w.beats), 0) / 0.95,
     -- A lease has run out, or a resident missed two intervals (hp_private.note_mass_silence).
     coalesce(bool_or(w.lease_expires_at <= look.at or (w.beats and w.kind = 'resident'
@@ -20,12 +24,14 @@ as $$
     select s.worker_type, s.kind, s.last_heartbeat, s.lease_expires_at, s.interval_override_s, s.requested_interval_s,
       s.heartbeat_interval_s, s.lost_after_intervals, s.name_conflict_since,
       -- Not by its lease: a fleet that an outage cut off comes back with the pace that it had. Between its runs a scheduled
-      -- worker has no need to beat.
+      -- worker has no need to beat, and the lease of a run may last for a year: only those that do beat count.
       s.lease_expires_at is not null and s.status not in ('unknown', 'stopped', 'crashed')
-        and not (s.kind = 'scheduled' and s.status in ('idle', 'stopped')) as beats
+        and not (s.kind = 'scheduled' and (s.status in ('idle', 'stopped') or date_part('epoch', s.last_heartbeat)
+          <= date_part('epoch', look.at) - s.lost_after_intervals * s.heartbeat_interval_s)) as beats
     from public.hp_worker_status s
     offset 0
   ) w
+    cross join hp_private.monitor p
     left join public.hp_worker_group g on g.worker_type = w.worker_type
 $$;
 
@@ -68,22 +74,31 @@ begin
 end
 $$;
 
+-- Each part by itself: a fault in one, such as a row that it can't read, is recorded and stops no other.
+create or replace function hp_private.run_parts(parts text[], at timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part text;
+begin
+  foreach v_part in array parts loop
+    begin
+      execute format('select hp_private.%I($1)', v_part) using at;
+    exception when others then
+      perform hp_private.note_failure(v_part, sqlerrm, at);
+    end;
+  end loop;
+end
+$$;
+
 -- What is over by now, or too old to be kept.
 create or replace function hp_private.tidy(monitor hp_private.monitor, conflicts boolean, at timestamptz) returns void
 language plpgsql set search_path = ''
 as $$
 begin
-  if conflicts then
-    perform hp_private.settle_conflicts(at);
-  end if;
-  perform hp_private.release_leases(at);
-  perform hp_private.follow_commands(at);
-  if monitor.followed_until > at then
-    perform hp_private.follow_workers(at);
-  end if;
-  perform hp_private.forget_seen(at);
-  perform hp_private.prune(at);
-  perform hp_private.prune_large_logs(monitor.logs_pruned_at, at);
+  perform hp_private.run_parts(array_remove(array[
+    case when conflicts then 'settle_conflicts' end, 'release_leases', 'follow_commands',
+    case when monitor.followed_until > at then 'follow_workers' end, 'forget_seen', 'prune', 'prune_large_logs'], null), at);
 end
 $$;
 
@@ -120,6 +135,7 @@ declare
   v_monitor hp_private.monitor;
   v_look record;
   v_judged record;
+  v_digest boolean;
 begin
   if not pg_try_advisory_xact_lock(hashtext('hp_private.tick')) then
     return jsonb_build_object('ran', false);
@@ -128,18 +144,28 @@ begin
 
   v_monitor := hp_private.note_gap(v_monitor, v_tick_every, at);
   v_look := hp_private.look(at);
-  v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  begin
+    v_judged := hp_private.judge_silence(v_monitor, v_look.silent, v_tick_every, at);
+  exception when others then
+    select null::text[] as crashed, v_monitor.impaired_since, v_monitor.watching_since into v_judged;
+    perform hp_private.note_failure('judge_silence', sqlerrm, at);
+  end;
   perform hp_private.tidy(v_monitor, v_look.conflicts, at);
 
   if v_judged.crashed is not null then
     v_look := hp_private.look(at);
   end if;
-  if hp_private.note_tick(v_monitor, v_judged, v_look, v_tick_every, at) then
-    perform hp_private.send_digest('digest',
-      greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
-  elsif v_judged.crashed is not null and v_monitor.viewed_until > at then
-    perform hp_private.send_transition(v_judged.crashed);
-  end if;
+  v_digest := hp_private.note_tick(v_monitor, v_judged, v_look, v_tick_every, at);
+  begin
+    if v_digest then
+      perform hp_private.send_digest('digest',
+        greatest(v_monitor.digest_at, at - interval '5 minutes') - interval '10 seconds', at);
+    elsif v_judged.crashed is not null and v_monitor.viewed_until > at then
+      perform hp_private.send_transition(v_judged.crashed);
+    end if;
+  exception when others then
+    perform hp_private.note_failure('send_digest', sqlerrm, at);
+  end;
   perform hp_private.keep_history(at);
   return jsonb_build_object('ran', true, 'silent', coalesce(cardinality(v_judged.crashed), 0));
 end
@@ -245,7 +271,7 @@ end
 $$;
 
 revoke all on function
-  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.tidy, hp_private.note_tick,
+  hp_private.look, hp_private.settle_conflicts, hp_private.note_gap, hp_private.run_parts, hp_private.tidy, hp_private.note_tick,
   hp_private.tick, hp_private.tick_if_overdue, hp_private.schedule_tick
 from public;
 revoke all on function public.hp_tick, public.hp_watch from public, anon, authenticated, service_role;
@@ -259,6 +285,7 @@ comment on function hp_private.settle_conflicts is 'Ends the conflicts of names 
 comment on function hp_private.note_gap is 'The monitor''s state after the time since the last tick.';
 comment on function hp_private.tidy is 'Ends what is over, and removes what is too old.';
 comment on function hp_private.note_tick is 'Writes down the state of the monitor after a tick; returns whether a digest is due.';
+comment on function hp_private.run_parts is 'Runs parts of the tick one by one; records those that fail.';
 comment on function hp_private.tick is 'hp_tick at a given time.';
 comment on function hp_private.tick_if_overdue is 'Runs the tick when its scheduler is two periods late.';
 comment on function public.hp_tick is 'One pass of the monitor, for a scheduler: finds the silent, sends the digest. Returns {ran, silent}.';

@@ -224,13 +224,20 @@ begin
     v_answers := hp_private.answer_more(v_beats, v_answers, v_read.leases, v_read.more, v_state.commands_open,
       v_state.followed, v_state.activity_every_s, at);
   end if;
-  if v_state.viewed then
-    v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
-      v_began, v_state.activity_every_s);
-  end if;
-  -- A project without a cron still lives: the beats themselves run an overdue tick.
-  if v_state.overdue then
-    perform hp_private.tick_if_overdue(at);
+  -- Both look at other workers too, whose rows must not cost this call.
+  if v_state.viewed or v_state.overdue then
+    begin
+      if v_state.viewed then
+        v_pacing := hp_private.send_changes(array(select b.worker_name from unnest(v_beats) b where b.worker_name is not null),
+          v_began, v_state.activity_every_s);
+      end if;
+      -- A project without a cron still lives: the beats themselves run an overdue tick.
+      if v_state.overdue then
+        perform hp_private.tick_if_overdue(at);
+      end if;
+    exception when others then
+      perform hp_private.note_failure('heartbeat', sqlerrm, at);
+    end;
   end if;
   return hp_private.answer_pacing(v_answers, v_pacing);
 end

@@ -228,7 +228,10 @@ export const functions: Record<string, readonly [string, ...Line]> = {
  * The inner functions that others than their owner may run: policies and functions that read with the rights of the one who
  * asks need them. Nobody can name them from outside, for the Data API does not expose `hp_private`.
  */
-export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key'> = {
+export const innerFunctions: Record<
+  string,
+  'signed in' | 'secret key' | 'signed in, secret key' | 'anon, signed in, secret key'
+> = {
   'block_ends(bigint)': 'signed in, secret key',
   'epoch_ms(timestamp with time zone)': 'signed in, secret key',
   'fleet_header(timestamp with time zone)': 'signed in, secret key',
@@ -252,8 +255,9 @@ export const innerFunctions: Record<string, 'signed in' | 'signed in, secret key
   'worker_days(bigint,timestamp with time zone)': 'signed in, secret key',
   'worker_history(text,text,timestamp with time zone)': 'signed in, secret key',
   'worker_steps(bigint,integer,timestamp with time zone,timestamp with time zone)': 'signed in, secret key',
-  'is_member()': 'signed in',
-  'member_role()': 'signed in, secret key',
+  'is_member()': 'anon, signed in, secret key',
+  'member_role()': 'anon, signed in, secret key',
+  'json_problem(jsonb,integer)': 'secret key',
 };
 
 /** Private channels: who may listen (`l`) and who may speak (`s`). The secret key passes by every policy. */
@@ -274,4 +278,5 @@ export const channels: Record<string, Line> = {
 export const channelPolicies: Record<string, (keyof typeof channels)[]> = {
   'members listen to the fleet': ['hp:fleet', 'hp:worker:', 'hp:wake-up:'],
   'workers listen for their wake-up': ['hp:wake-up:'],
+  'ours alone on topics of Lastseen': [], // restrictive: lets nobody in
 };

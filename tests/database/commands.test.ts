@@ -371,12 +371,10 @@ describe('a restart', () => {
 });
 
 describe('a try that is refused', () => {
-  it.each([
-    ['carol', 'a viewer', 'only an operator or an owner may give commands'],
-    ['mallory', 'a stranger', 'only an operator or an owner may give commands'],
-  ] as const)('of %s is answered 403 and written down', async (who, as, message) => {
+  it('of a viewer is answered 403 and written down', async () => {
+    const [as, message] = ['a viewer', 'only an operator or an owner may give commands'];
     await alive('guarded');
-    expect(await ask(who, 'guarded', 'restart')).toMatchObject({ status: '403', code: 'PT403', message });
+    expect(await ask('carol', 'guarded', 'restart')).toMatchObject({ status: '403', code: 'PT403', message });
     const [log] = await db.asPerson('bob', (sql) => sql`select hp_worker_commands('guarded') as log`);
     expect(log!.log.commands[0]).toMatchObject({
       command: 'restart',
@@ -389,6 +387,36 @@ describe('a try that is refused', () => {
         await db.sql`select count(*)::int as n from hp_worker_command where worker_name = 'guarded' and state <> 'refused'`
       )[0]!.n,
     ).toBe(0);
+  });
+
+  it('of strangers is answered 403 and leaves a count, no text of theirs', async () => {
+    await alive('coveted');
+    const text = 'sign in at https://evil.example';
+    const as = (call: string) => db.asPerson('mallory', (sql) => sql.unsafe(call));
+    const message = 'only an operator or an owner may give commands';
+    for (const command of ['restart', 'restart', text]) {
+      expect(await ask('mallory', text, command, { reason: text, args: { text } })).toMatchObject({
+        status: '403',
+        message,
+      });
+    }
+    await as(`select hp_pause(worker_name => '${text}', until => '2100-01-01', reason => '${text}')`);
+    await as(`select hp_pause(worker_type => '${text}', until => '2100-01-01', reason => '${text}')`);
+    await as(`select hp_mark_seen('${text}', '${text}')`);
+    await as(`select hp_unpause('coveted', null, '${text}')`);
+    const rows = await db.sql`select * from hp_worker_command where requested_as = 'stranger'`;
+    expect(JSON.stringify(rows)).not.toMatch(/evil|coveted|2100/);
+    expect(rows.map(({ command, tries, message: kept }) => [command, tries, kept])).toEqual([
+      ['restart', 2, 'not a member'],
+      ['unknown', 1, 'not a member'],
+      ['pause', 2, 'not a member'],
+      ['seen', 1, 'not a member'],
+      ['unpause', 1, 'not a member'],
+    ]);
+    const [log] = await db.asPerson('carol', (sql) => sql`select hp_worker_commands(most => 500) as log`);
+    expect(
+      log!.log.commands.filter((one: { requested_by: string }) => one.requested_by === 'a stranger'),
+    ).toHaveLength(5);
   });
 
   it('says what makes no sense, with its status', async () => {
@@ -449,9 +477,9 @@ describe('a try that is refused', () => {
 
   it('is counted, not kept, when there is a flood of them', async () => {
     const before = (await db.sql`select count(*)::int as n from hp_worker_command`)[0]!.n;
-    for (let n = 0; n < 60; n++) await ask('mallory', `flood-${n % 40}`, 'restart');
+    for (let n = 0; n < 60; n++) await ask('carol', `flood-${n % 40}`, 'restart');
     const rows = await db.sql`
-      select tries from hp_worker_command where requested_as = 'stranger' and worker_name like 'flood-%'`;
+      select tries from hp_worker_command where requested_as = 'viewer' and worker_name like 'flood-%'`;
     expect(
       (await db.sql`select count(*)::int as n from hp_worker_command`)[0]!.n - before,
     ).toBeLessThanOrEqual(20);

@@ -104,7 +104,10 @@ describe('an inline upsert with the secret key', () => {
   it.each([
     [{ status: 'healthy' }, 'status', 'idle, processing, running or another of docs/states.md'],
     [{ current_status: 'x'.repeat(612) }, 'current_status', 'at most 500 characters'],
-    [{ jobs_processed: -1 }, 'jobs_processed', 'must not be negative'],
+    [{ jobs_processed: -1 }, 'jobs_processed', 'must be from 0 to 9007199254740991'],
+    [{ error_count: '9223372036854775807' }, 'error_count', 'must be from 0 to 9007199254740991'],
+    [{ processed_count: -1 }, 'processed_count', 'must not be negative'],
+    [{ poll_interval_s: 1.7e308 }, 'poll_interval_s', 'must be above 0 and at most 31536000'],
     [{ memory_percent: -0.5 }, 'memory_percent', 'must be a finite number from 0 up'],
     [{ cpu_percent: 'NaN' }, 'cpu_percent', 'must be a finite number from 0 up'],
     [{ heartbeat_interval_s: 0 }, 'heartbeat_interval_s', 'must be from 1 to 3600'],

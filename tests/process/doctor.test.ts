@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { inspectClock } from '../../supabase/doctor/clock.ts';
@@ -50,6 +51,11 @@ async function whileBroken(breaks: string, fixes: string, work: () => Promise<vo
     await stack.database.sql.unsafe(fixes);
   }
 }
+
+/** The statement that protects our topics, as the migrations have it. */
+const protection = /create policy "ours alone on topics of Lastseen"[^;]+;/.exec(
+  readFileSync(join(import.meta.dirname, '../../supabase/migrations/20261122000700_message.sql'), 'utf8'),
+)![0];
 
 describe('npm run doctor', () => {
   it('finds no trouble in a healthy project, exits with 0, and prints no key', async () => {
@@ -200,6 +206,24 @@ describe('npm run doctor', () => {
     });
   });
 
+  it.each([
+    [
+      'create policy "all read" on hp_worker_status for all using (true)',
+      'drop policy "all read" on hp_worker_status',
+      /^warning the policies: not of Lastseen, on its tables: public.hp_worker_status: all read/,
+    ],
+    [
+      'create role visitor; grant select on hp_worker_log to visitor; grant select (value) on hp_setting to visitor',
+      'drop owned by visitor; drop role visitor',
+      /^warning the grants: .* public.hp_setting \(visitor select\), public.hp_worker_log \(visitor select\)/,
+    ],
+  ])('names what is not ours after: %s', async (breaks, fixes, says) => {
+    await whileBroken(breaks, fixes, async () => {
+      expect(await lines()).toContainEqual(expect.stringMatching(says));
+      expect(await troubles()).toEqual([]);
+    });
+  });
+
   it('reports that pages can’t receive messages, or that strangers can', async () => {
     const policy = (role: string) =>
       `create policy "members listen to the fleet" on realtime.messages for select to ${role} using (extension = 'broadcast' and (select realtime.topic()) = 'hp:fleet' and (select hp_private.is_member()))`;
@@ -226,8 +250,9 @@ describe('npm run doctor', () => {
       },
     );
     await whileBroken(
-      'create policy "open" on realtime.messages for select to anon using (true)',
-      'drop policy "open" on realtime.messages',
+      `alter policy "ours alone on topics of Lastseen" on realtime.messages using (true);
+      create policy "open" on realtime.messages for select to anon using (true)`,
+      `drop policy "open" on realtime.messages; drop policy "ours alone on topics of Lastseen" on realtime.messages; ${protection}`,
       async () => {
         expect(await troubles({ patienceMs: 20_000 })).toEqual([
           expect.stringMatching(/a stranger: can receive/),
