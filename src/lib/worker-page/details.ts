@@ -1,4 +1,4 @@
-import { anything, list, maybe, number, record, safeText, text, type Shape } from '../rules/wire-reader.ts';
+import { anything, list, maybe, number, record, safeText, text } from '../rules/wire-reader.ts';
 import { toDate, toLastExit, type LastExit } from '../rules/worker.ts';
 
 /** Data of the worker page that no message carries (`hp_worker_page`). */
@@ -43,13 +43,10 @@ export interface Instance {
   readonly hostname: string | null;
   readonly pid: number | null;
   readonly version: string | null;
-  readonly runtime: string | null;
   readonly countedJobs: number;
   readonly countedErrors: number;
   readonly lastHeartbeat: Date | null;
   readonly leaseExpiresAt: Date | null;
-  readonly registeredAt: Date | null;
-  readonly supersededAt: Date | null;
   /** When it reported its end; null for one that is alive or fell silent. */
   readonly endedAt: Date | null;
   readonly lastExit: LastExit | null;
@@ -83,20 +80,15 @@ const detailsWire = record({
       hostname: optionalText,
       pid: count,
       version: optionalText,
-      runtime: optionalText,
       counted_jobs: number,
       counted_errors: number,
       last_heartbeat: optionalText,
       lease_expires_at: optionalText,
-      registered_at: optionalText,
-      superseded_at: optionalText,
       ended_at: optionalText,
       last_exit: anything,
     }),
   ),
 });
-
-export type DetailsWire = Shape<typeof detailsWire>;
 
 /** @throws if it is not the result of `hp_worker_page` */
 export function readDetails(wire: unknown): Details {
@@ -132,13 +124,10 @@ export function readDetails(wire: unknown): Details {
       hostname: one.hostname ?? null,
       pid: one.pid ?? null,
       version: one.version ?? null,
-      runtime: one.runtime ?? null,
       countedJobs: one.counted_jobs,
       countedErrors: one.counted_errors,
       lastHeartbeat: toDate(one.last_heartbeat),
       leaseExpiresAt: toDate(one.lease_expires_at),
-      registeredAt: toDate(one.registered_at),
-      supersededAt: toDate(one.superseded_at),
       endedAt: toDate(one.ended_at),
       lastExit: toLastExit(one.last_exit),
     })),
