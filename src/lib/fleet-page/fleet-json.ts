@@ -7,19 +7,6 @@ import { monitorOf } from '../rules/monitor.ts';
 import type { Breaker, Status, Worker } from '../rules/worker.ts';
 import { FOREVER } from '../time/wording.ts';
 
-/** The response of /api/fleet.json (docs/api.md). Names are the column names where possible. Times are ISO 8601. */
-export interface FleetJson {
-  now: string;
-  /** Workers that should be running, and how many of them are: "5/5 running". */
-  running: number;
-  expected: number;
-  /** Since when the monitor is impaired; null normally. */
-  impaired_since: string | null;
-  /** The monitor's last check. */
-  tick_at: string | null;
-  workers: WorkerJson[];
-}
-
 export interface WorkerJson {
   worker_name: string;
   worker_type: string | null;
@@ -58,16 +45,19 @@ export interface WorkerJson {
 }
 
 /** The fleet for scripts: rows with their current health. Pure. */
-export function fleetJson({ header, workers, groups }: Snapshot): FleetJson {
+export function fleetJson({ header, workers, groups }: Snapshot) {
   const monitor = monitorOf(header);
   const settings = new Map(groups.map((group) => [group.type, group]));
   const rows = workers.map((worker) => toRow(worker, monitor, settings));
   const { alive, expected } = total(tallyByType(rows, monitor, settings).values());
   return {
     now: header.now.toISOString(),
+    /** Workers that should be running, and how many of them are: "5/5 running". */
     running: alive,
     expected,
+    /** Since when the monitor is impaired; null normally. */
     impaired_since: iso(header.impairedSince),
+    /** The monitor's last check. */
     tick_at: iso(header.tickAt),
     workers: rows.map(({ worker, health: { level, rule, reason } }) => ({
       ...columns(worker),
@@ -77,6 +67,9 @@ export function fleetJson({ header, workers, groups }: Snapshot): FleetJson {
     })),
   };
 }
+
+/** The response of /api/fleet.json (docs/api.md). Names are the column names where possible. Times are ISO 8601. */
+export type FleetJson = ReturnType<typeof fleetJson>;
 
 function columns(worker: Worker): Omit<WorkerJson, 'running' | 'health' | 'words'> {
   return {
