@@ -1,5 +1,5 @@
 import { anything, number, maybe, oneOf, record, safeText, text } from '../../rules/wire-reader.ts';
-import { toLastExit, type LastExit } from '../../rules/worker.ts';
+import { toLastExit } from '../../rules/worker.ts';
 
 export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'monitor'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
