@@ -1,27 +1,6 @@
 import { groupRow, toGroup, toGroupSettings, type GoneGroup, type GroupSettings } from './group.ts';
 import { anything, list, maybe, number, record, safeText, text, type Shape } from './wire-reader.ts';
-import { STATUSES, toDate, toWorker, workerRow, type Status, type Worker } from './worker.ts';
-
-/** A plain beat: the values that change without a transition. */
-export interface Beat {
-  readonly workerId: number;
-  readonly revision: number;
-  readonly status: Status;
-  readonly heardAt: Date;
-  readonly jobsProcessed: number;
-  readonly errorCount: number;
-  readonly jobsActive: number;
-  readonly lastRunAt: Date | null;
-  readonly lastRunProcessed: number | null;
-  readonly lastRunErrors: number | null;
-  /** Null: the activity has not changed. */
-  readonly activity: null | {
-    readonly since: Date | null;
-    readonly text: string | null;
-    readonly jobId: string | null;
-    readonly jobType: string | null;
-  };
-}
+import { STATUSES, toDate, toWorker, workerRow, type Worker } from './worker.ts';
 
 export interface Message {
   readonly part: number;
@@ -142,7 +121,7 @@ function toHeader(wire: Shape<typeof headerWire>) {
 export type Header = Readonly<ReturnType<typeof toHeader>>;
 
 /** Reads a tuple cell by cell, which takes less code than a schema for tuples. */
-function toBeat(tuple: readonly unknown[], now: Date): Beat {
+function toBeat(tuple: readonly unknown[], now: Date) {
   const number = (index: number) => {
     const value = tuple[index];
     if (typeof value !== 'number') throw new TypeError(`cell ${index} of a beat is ${value}, not a number`);
@@ -162,6 +141,7 @@ function toBeat(tuple: readonly unknown[], now: Date): Beat {
     lastRunAt: tuple[7] == null ? null : before(7),
     lastRunProcessed: numberOrNull(8),
     lastRunErrors: numberOrNull(9),
+    /** Null: the activity has not changed. */
     activity:
       tuple.length > 10
         ? {
@@ -173,3 +153,6 @@ function toBeat(tuple: readonly unknown[], now: Date): Beat {
         : null,
   };
 }
+
+/** A plain beat: the values that change without a transition. */
+export type Beat = Readonly<ReturnType<typeof toBeat>>;
