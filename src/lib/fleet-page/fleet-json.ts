@@ -1,99 +1,60 @@
-import type { Level, Rule } from '../rules/health.ts';
 import { toRow } from '../rules/row.ts';
 import type { Snapshot } from '../rules/message.ts';
 import { runText } from '../rules/run-wording.ts';
 import { isAlive, tallyByType, total } from '../rules/tally.ts';
 import { monitorOf } from '../rules/monitor.ts';
-import type { Breaker, Status, Worker } from '../rules/worker.ts';
+import type { Worker } from '../rules/worker.ts';
 import { FOREVER } from '../time/wording.ts';
 
-/** The response of /api/fleet.json (docs/api.md). Names are the column names where possible. Times are ISO 8601. */
-export interface FleetJson {
-  now: string;
-  /** Workers that should be running, and how many of them are: "5/5 running". */
-  running: number;
-  expected: number;
-  /** Since when the monitor is impaired; null normally. */
-  impaired_since: string | null;
-  /** The monitor's last check. */
-  tick_at: string | null;
-  workers: WorkerJson[];
-}
-
-export interface WorkerJson {
-  worker_name: string;
-  worker_type: string | null;
-  kind: 'resident' | 'scheduled';
-  /** Whether the worker should be running; replicas may come and go. */
-  expected: boolean;
-  /** Whether the worker is alive, by its last beat. */
-  running: boolean;
-  health: { level: Level; rule: Rule; reason: string };
-  /** Its runs, in at most 50 characters: "5m ago (12 new)", "running…", "next 3h". */
-  words: string;
-  /** The stored status; `health` has its current meaning. */
-  status: Status;
-  status_since: string | null;
-  last_heartbeat: string | null;
-  paused_until: string | null;
-  last_run_at: string | null;
-  last_run_duration_ms: number | null;
-  /** In the last run. */
-  processed_count: number | null;
-  last_run_errors: number | null;
-  next_run_at: string | null;
-  schedule: string | null;
-  /** Lifetime total over all processes. */
-  jobs_processed: number;
-  error_count: number;
-  jobs_active: number;
-  current_status: string | null;
-  current_job_id: string | null;
-  current_job_type: string | null;
-  last_error: string | null;
-  last_error_at: string | null;
-  circuit_breaker_state: Breaker['state'];
-  version: string | null;
-  hostname: string | null;
-}
-
 /** The fleet for scripts: rows with their current health. Pure. */
-export function fleetJson({ header, workers, groups }: Snapshot): FleetJson {
+export function fleetJson({ header, workers, groups }: Snapshot) {
   const monitor = monitorOf(header);
   const settings = new Map(groups.map((group) => [group.type, group]));
   const rows = workers.map((worker) => toRow(worker, monitor, settings));
   const { alive, expected } = total(tallyByType(rows, monitor, settings).values());
   return {
     now: header.now.toISOString(),
+    /** Workers that should be running, and how many of them are: "5/5 running". */
     running: alive,
     expected,
+    /** Since when the monitor is impaired; null normally. */
     impaired_since: iso(header.impairedSince),
+    /** The monitor's last check. */
     tick_at: iso(header.tickAt),
     workers: rows.map(({ worker, health: { level, rule, reason } }) => ({
       ...columns(worker),
+      /** Whether the worker is alive, by its last beat. */
       running: isAlive(worker, monitor),
       health: { level, rule, reason },
+      /** Its runs, in at most 50 characters: "5m ago (12 new)", "running…", "next 3h". */
       words: runText(worker, { level, rule, reason }, header.now.getTime()).text,
     })),
   };
 }
 
-function columns(worker: Worker): Omit<WorkerJson, 'running' | 'health' | 'words'> {
+/** The response of /api/fleet.json (docs/api.md). Names are the column names where possible. Times are ISO 8601. */
+export type FleetJson = ReturnType<typeof fleetJson>;
+
+function columns(worker: Worker) {
   return {
     worker_name: worker.name,
     worker_type: worker.type,
     kind: worker.kind,
+    /** Whether the worker should be running; replicas may come and go. */
     expected: worker.expected,
+    /** The stored status; `health` has its current meaning. */
     status: worker.status,
     status_since: iso(worker.statusSince),
     last_heartbeat: iso(worker.lastHeartbeat),
     paused_until: iso(worker.pausedUntil),
     last_run_at: iso(worker.lastRunAt),
     last_run_duration_ms: worker.lastRunDurationMs,
+    /** In the last run. */
     processed_count: worker.lastRunProcessed,
     last_run_errors: worker.lastRunErrors,
     next_run_at: iso(worker.nextRunAt),
     schedule: worker.schedule,
+    /** Lifetime total over all processes. */
     jobs_processed: worker.jobsProcessed,
     error_count: worker.errorCount,
     jobs_active: worker.jobsActive,

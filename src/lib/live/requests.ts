@@ -15,8 +15,8 @@ export async function fetchSnapshot(): Promise<Snapshot> {
 }
 
 /** @throws {SignedOut} */
-export async function postWatch(): Promise<{ now: Date; tickAt: Date | null }> {
-  const answer = watchAnswer(await request('/api/watch', { method: 'POST' }));
+export async function postWatch(path = '/api/watch'): Promise<{ now: Date; tickAt: Date | null }> {
+  const answer = watchAnswer(await request(path, { method: 'POST' }));
   return { now: new Date(answer.now), tickAt: answer.tick_at ? new Date(answer.tick_at) : null };
 }
 

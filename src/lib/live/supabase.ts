@@ -12,7 +12,7 @@ export interface RealtimeAddress {
 export function supabaseSource({ url, publishableKey }: RealtimeAddress): FleetSource {
   return {
     snapshot: fetchSnapshot,
-    watch: postWatch,
+    watch: () => postWatch(),
     listen: (listener) =>
       joinFleet(
         // The timers of a background tab are slowed down; a Web Worker's are not.

@@ -1,23 +1,6 @@
 import { flag, maybe, number, record, safeText, text, type Shape } from './wire-reader.ts';
 import { toDate } from './worker.ts';
 
-/** The settings of a group. Never modified, only replaced. */
-export interface GroupSettings {
-  readonly type: string;
-  /** How many workers should be alive; null: every expected worker counts. */
-  readonly desired: number | null;
-  /** With fewer workers alive the group is critical. */
-  readonly minimum: number | null;
-  readonly description: string | null;
-  /** http or https, with {job_id}, {job_type} and {worker_name} in it. */
-  readonly jobUrlTemplate: string | null;
-  readonly restartHint: string | null;
-  readonly intervalSeconds: number | null;
-  readonly pausedUntil: Date | null;
-  readonly pausedReason: string | null;
-  readonly revision: number;
-}
-
 /** A group without settings any more, and their last revision. */
 export interface GoneGroup {
   readonly type: string;
@@ -42,12 +25,15 @@ export const groupRow = record({
 
 export type GroupRow = Shape<typeof groupRow>;
 
-export function toGroupSettings(row: GroupRow): GroupSettings {
+export function toGroupSettings(row: GroupRow) {
   return {
     type: row.worker_type,
+    /** How many workers should be alive; null: every expected worker counts. */
     desired: row.desired ?? null,
+    /** With fewer workers alive the group is critical. */
     minimum: row.minimum ?? null,
     description: row.description ?? null,
+    /** http or https, with {job_id}, {job_type} and {worker_name} in it. */
     jobUrlTemplate: row.job_url_template ?? null,
     restartHint: row.restart_hint ?? null,
     intervalSeconds: row.heartbeat_interval_s ?? null,
@@ -56,6 +42,9 @@ export function toGroupSettings(row: GroupRow): GroupSettings {
     revision: row.revision,
   };
 }
+
+/** The settings of a group. Never modified, only replaced. */
+export type GroupSettings = Readonly<ReturnType<typeof toGroupSettings>>;
 
 /** A group in a message: its settings, or that they are gone. */
 export function toGroup(row: GroupRow): GroupSettings | GoneGroup {

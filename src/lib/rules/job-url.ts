@@ -1,3 +1,10 @@
+import type { Worker } from './worker.ts';
+
+/** The address of a worker's current job; null without a job or a template. */
+export function currentJobUrl({ jobId, jobType, name }: Worker, template: string | null): string | null {
+  return template && jobId ? jobUrl(template, { job_id: jobId, job_type: jobType, worker_name: name }) : null;
+}
+
 /** The fields of a template, such as `{job_id}`. */
 export interface JobFields {
   readonly job_id: string;

@@ -1,49 +1,6 @@
 import { groupRow, toGroup, toGroupSettings, type GoneGroup, type GroupSettings } from './group.ts';
 import { anything, list, maybe, number, record, safeText, text, type Shape } from './wire-reader.ts';
-import { STATUSES, toDate, toWorker, workerRow, type Status, type Worker } from './worker.ts';
-
-/** The server's state when it sent the message. */
-export interface Header {
-  /** Changes when the database is restored; the viewer's state is then invalid. */
-  readonly generation: string;
-  readonly now: Date;
-  /** The server had received everything up to this time. Silence is measured up to here. */
-  readonly heardUntil: Date;
-  readonly workers: number;
-  readonly groups: number;
-  /** The highest revision of all workers and groups. */
-  readonly revision: number;
-  readonly tickAt: Date | null;
-  /** The intended period of the tick. */
-  readonly tickEverySeconds: number;
-  readonly watchingSince: Date | null;
-  readonly impairedSince: Date | null;
-  /** The factor by which all intervals are stretched to keep the fleet under its limit; 1: not stretched. */
-  readonly stretch: number;
-  /** That limit; null if not reported. */
-  readonly beatsPerSecond: number | null;
-}
-
-/** A plain beat: the values that change without a transition. */
-export interface Beat {
-  readonly workerId: number;
-  readonly revision: number;
-  readonly status: Status;
-  readonly heardAt: Date;
-  readonly jobsProcessed: number;
-  readonly errorCount: number;
-  readonly jobsActive: number;
-  readonly lastRunAt: Date | null;
-  readonly lastRunProcessed: number | null;
-  readonly lastRunErrors: number | null;
-  /** Null: the activity has not changed. */
-  readonly activity: null | {
-    readonly since: Date | null;
-    readonly text: string | null;
-    readonly jobId: string | null;
-    readonly jobType: string | null;
-  };
-}
+import { STATUSES, toDate, toWorker, workerRow, type Worker } from './worker.ts';
 
 export interface Message {
   readonly part: number;
@@ -136,26 +93,35 @@ export function readMessage(wire: unknown): Message {
   };
 }
 
-function toHeader(wire: Shape<typeof headerWire>): Header {
+function toHeader(wire: Shape<typeof headerWire>) {
   const now = new Date(wire.now);
   return {
+    /** Changes when the database is restored; the viewer's state is then invalid. */
     generation: wire.generation,
     now,
+    /** The server had received everything up to this time. Silence is measured up to here. */
     heardUntil: toDate(wire.received_until) ?? now,
     workers: wire.workers,
     groups: wire.groups ?? 0,
+    /** The highest revision of all workers and groups. */
     revision: wire.revision,
     tickAt: toDate(wire.tick_at),
+    /** The intended period of the tick. */
     tickEverySeconds: wire.tick_every_s ?? 5,
     watchingSince: toDate(wire.watching_since),
     impairedSince: toDate(wire.impaired_since),
+    /** The factor by which all intervals are stretched to keep the fleet under its limit; 1: not stretched. */
     stretch: wire.stretch ?? 1,
+    /** That limit; null if not reported. */
     beatsPerSecond: wire.beats_per_second ?? null,
   };
 }
 
+/** The server's state when it sent the message. */
+export type Header = Readonly<ReturnType<typeof toHeader>>;
+
 /** Reads a tuple cell by cell, which takes less code than a schema for tuples. */
-function toBeat(tuple: readonly unknown[], now: Date): Beat {
+function toBeat(tuple: readonly unknown[], now: Date) {
   const number = (index: number) => {
     const value = tuple[index];
     if (typeof value !== 'number') throw new TypeError(`cell ${index} of a beat is ${value}, not a number`);
@@ -175,6 +141,7 @@ function toBeat(tuple: readonly unknown[], now: Date): Beat {
     lastRunAt: tuple[7] == null ? null : before(7),
     lastRunProcessed: numberOrNull(8),
     lastRunErrors: numberOrNull(9),
+    /** Null: the activity has not changed. */
     activity:
       tuple.length > 10
         ? {
@@ -186,3 +153,6 @@ function toBeat(tuple: readonly unknown[], now: Date): Beat {
         : null,
   };
 }
+
+/** A plain beat: the values that change without a transition. */
+export type Beat = Readonly<ReturnType<typeof toBeat>>;

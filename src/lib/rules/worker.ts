@@ -12,100 +12,6 @@ import {
   type Shape,
 } from './wire-reader.ts';
 
-/**
- * One worker on the page. Only {@link toWorker} creates it, from a wire row. Never modified, only replaced, so that a row is
- * rendered again exactly when its worker is a new object.
- */
-export interface Worker {
-  readonly id: number;
-  readonly name: string;
-  /** The group: workers that do the same work. */
-  readonly type: string | null;
-  readonly kind: 'resident' | 'scheduled';
-  readonly description: string | null;
-  readonly expected: boolean;
-  readonly pausedUntil: Date | null;
-  readonly pausedReason: string | null;
-  /** When a person marked its trouble as seen; valid until its next transition. */
-  readonly seenAt: Date | null;
-
-  readonly instanceId: string | null;
-  readonly startedAt: Date | null;
-  readonly hostname: string | null;
-  readonly pid: number | null;
-  readonly version: string | null;
-  readonly runtime: string | null;
-  /** The optional files of the heartbeat module that the process carries; null if it names none. */
-  readonly parts: readonly string[] | null;
-  readonly lastExit: LastExit | null;
-  readonly nameConflictSince: Date | null;
-
-  readonly status: Status;
-  readonly statusSince: Date | null;
-  readonly statusReason: string | null;
-  readonly lastHeartbeat: Date | null;
-  /** The interval in force. */
-  readonly intervalSeconds: number;
-  /** The interval that the worker requested; null if none. */
-  readonly requestedIntervalSeconds: number | null;
-  /** The interval that a person has set for this worker. */
-  readonly intervalOverrideSeconds: number | null;
-  /** Number of silent intervals until late (yellow) and crashed (red). */
-  readonly lateAfter: number;
-  readonly lostAfter: number;
-  readonly leaseExpiresAt: Date | null;
-  readonly clockSkewMs: number | null;
-  readonly revision: number;
-
-  /** An operator has requested that it takes no more work for now. */
-  readonly draining: boolean;
-  readonly jobsActive: number;
-  readonly activity: string | null;
-  readonly activitySince: Date | null;
-  readonly jobId: string | null;
-  readonly jobType: string | null;
-  readonly jobsProcessed: number;
-  readonly errorCount: number;
-  readonly lastError: string | null;
-  readonly lastErrorAt: Date | null;
-
-  readonly pollIntervalSeconds: number | null;
-  readonly lastRunAt: Date | null;
-  readonly lastRunDurationMs: number | null;
-  readonly lastRunProcessed: number | null;
-  readonly lastRunErrors: number | null;
-  readonly nextRunAt: Date | null;
-  /** How late a scheduled run may start, and how long it may take. */
-  readonly graceSeconds: number;
-  readonly maxRunSeconds: number;
-  readonly schedule: string | null;
-
-  readonly breaker: Breaker;
-
-  readonly cpuPercent: number | null;
-  readonly memoryPercent: number | null;
-  readonly memoryBytes: number | null;
-  readonly eventLoopLagMs: number | null;
-  readonly eventLoopBlockedMs: number | null;
-}
-
-export interface Breaker {
-  readonly state: 'closed' | 'open' | 'half_open';
-  readonly failures: number;
-  readonly threshold: number | null;
-  readonly openedAt: Date | null;
-  readonly retryAt: Date | null;
-  readonly reason: string | null;
-}
-
-export interface LastExit {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly drainMs: number | null;
-  readonly abandonedJob: string | null;
-  readonly error: string | null;
-}
-
 /** In the order of the status codes of a beat tuple (docs/wire.md). */
 export const STATUSES = [
   'unknown',
@@ -192,16 +98,18 @@ export const workerRow = record({
 
 export type WorkerRow = Shape<typeof workerRow>;
 
-export function toWorker(row: WorkerRow): Worker {
+export function toWorker(row: WorkerRow) {
   return {
     id: row.worker_id,
     name: row.worker_name,
+    /** The group: workers that do the same work. */
     type: row.worker_type || null,
     kind: row.kind,
     description: row.description ?? null,
     expected: row.expected,
     pausedUntil: toDate(row.paused_until),
     pausedReason: row.paused_reason ?? null,
+    /** When a person marked its trouble as seen; valid until its next transition. */
     seenAt: toDate(row.seen_at),
 
     instanceId: row.instance_id ?? null,
@@ -210,6 +118,7 @@ export function toWorker(row: WorkerRow): Worker {
     pid: row.pid ?? null,
     version: row.version ?? null,
     runtime: row.runtime ?? null,
+    /** The optional files of the heartbeat module that the process carries; null if it names none. */
     parts: row.parts ?? null,
     lastExit: toLastExit(row.last_exit),
     nameConflictSince: toDate(row.name_conflict_since),
@@ -218,15 +127,20 @@ export function toWorker(row: WorkerRow): Worker {
     statusSince: toDate(row.status_since),
     statusReason: row.status_reason ?? null,
     lastHeartbeat: toDate(row.last_heartbeat),
+    /** The interval in force. */
     intervalSeconds: row.heartbeat_interval_s,
+    /** The interval that the worker requested; null if none. */
     requestedIntervalSeconds: row.requested_interval_s ?? null,
+    /** The interval that a person has set for this worker. */
     intervalOverrideSeconds: row.interval_override_s ?? null,
+    /** Number of silent intervals until late (yellow) and crashed (red). */
     lateAfter: row.late_after_intervals,
     lostAfter: row.lost_after_intervals,
     leaseExpiresAt: toDate(row.lease_expires_at),
     clockSkewMs: row.clock_skew_ms ?? null,
     revision: row.revision,
 
+    /** An operator has requested that it takes no more work for now. */
     draining: row.draining ?? false,
     jobsActive: row.jobs_active ?? 0,
     activity: row.current_status ?? null,
@@ -245,6 +159,7 @@ export function toWorker(row: WorkerRow): Worker {
     lastRunErrors: row.last_run_errors ?? null,
     nextRunAt: toDate(row.next_run_at),
     // The columns' defaults.
+    /** How late a scheduled run may start, and how long it may take. */
     graceSeconds: row.grace_s ?? 300,
     maxRunSeconds: row.max_run_s ?? 3600,
     schedule: row.schedule ?? null,
@@ -267,6 +182,14 @@ export function toWorker(row: WorkerRow): Worker {
   };
 }
 
+/**
+ * One worker on the page. Only {@link toWorker} creates it, from a wire row. Never modified, only replaced, so that a row is
+ * rendered again exactly when its worker is a new object.
+ */
+export type Worker = Readonly<ReturnType<typeof toWorker>>;
+
+export type Breaker = Readonly<Worker['breaker']>;
+
 /** Reads a timestamptz from JSON of PostgreSQL. */
 export function toDate(value: string | null | undefined): Date | null {
   if (value == null) return null;
@@ -275,7 +198,9 @@ export function toDate(value: string | null | undefined): Date | null {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
-export function toLastExit(wire: unknown): LastExit | null {
+export type LastExit = Readonly<NonNullable<ReturnType<typeof toLastExit>>>;
+
+export function toLastExit(wire: unknown) {
   if (typeof wire !== 'object' || wire === null) return null;
   // The worker wrote this object, so only values with the expected type are used.
   const exit = wire as Record<string, unknown>;

@@ -1,8 +1,8 @@
 import type { RealtimeClient } from '@supabase/realtime-js';
-import { anything, flag, list, maybe, record, text } from '../rules/wire-reader.ts';
+import { anything, flag, list, record } from '../rules/wire-reader.ts';
 import type { WorkerListener, WorkerSource, WorkerPageData } from './source.ts';
 import { joinFleet } from '../live/channel.ts';
-import { request, tokenKeeper } from '../live/requests.ts';
+import { postWatch, request, tokenKeeper } from '../live/requests.ts';
 import type { RealtimeAddress } from '../live/supabase.ts';
 
 const pageWire = record({
@@ -13,17 +13,13 @@ const pageWire = record({
   commands: list(anything),
   moreCommands: flag,
 });
-const watchWire = record({ now: text, tick_at: maybe(text) });
 
 /** One worker from Supabase: its page through our own server, messages through Realtime on one socket. */
 export function workerSource({ url, publishableKey }: RealtimeAddress, name: string): WorkerSource {
   const path = `/api/workers/${encodeURIComponent(name)}`;
   return {
     page: async () => pageWire(await request(path)) as WorkerPageData,
-    watch: async () => {
-      const answer = watchWire(await request(`${path}/watch`, { method: 'POST' }));
-      return { now: new Date(answer.now), tickAt: answer.tick_at ? new Date(answer.tick_at) : null };
-    },
+    watch: () => postWatch(`${path}/watch`),
     listen: (listener, news) =>
       joinFleet(
         {

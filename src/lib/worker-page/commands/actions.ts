@@ -12,11 +12,6 @@ export interface Action {
   readonly disabled: string | null;
 }
 
-/** The process that the page shows; null if none ({@link whyUnreachable} says why). */
-export function processOf(worker: Worker): string | null {
-  return worker.instanceId;
-}
-
 /** Why no process of the worker would receive a command; null if one would. The database checks this again. */
 export function whyUnreachable(worker: Worker, now: number): string | null {
   if (!worker.lastHeartbeat) return 'The worker has never reported.';

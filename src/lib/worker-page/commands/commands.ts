@@ -28,33 +28,6 @@ export const STATES = [
 ] as const;
 export type CommandState = (typeof STATES)[number];
 
-/** One line of the action history: the request, and its outcome. */
-export interface Command {
-  readonly id: number;
-  readonly instanceId: string | null;
-  /** A {@link CommandName} or a {@link DatabaseAction}; for a refused request any text. */
-  readonly command: string;
-  /** Set if the action was for the whole group. */
-  readonly group: string | null;
-  readonly args: Readonly<Record<string, unknown>>;
-  readonly reason: string;
-  readonly state: CommandState;
-  /** "you", the address for owners, else "an operator". */
-  readonly by: string | null;
-  readonly requestedAt: Date;
-  readonly deliveredAt: Date | null;
-  readonly acknowledgedAt: Date | null;
-  readonly finishedAt: Date | null;
-  readonly expiresAt: Date | null;
-  /** When the process to restart or stop had ended, and the process after it. */
-  readonly instanceEndedAt: Date | null;
-  readonly newInstanceId: string | null;
-  /** The message of the worker or the database. */
-  readonly message: string | null;
-  /** The number of refused attempts in this line. */
-  readonly tries: number;
-}
-
 const optionalText = maybe(safeText);
 
 const commandWire = record({
@@ -79,29 +52,38 @@ const commandWire = record({
 });
 
 /** @throws if it is not a line of `hp_worker_commands` */
-export function readCommand(wire: unknown): Command {
+export function readCommand(wire: unknown) {
   const row = commandWire(wire);
   const { args } = row;
   return {
     id: row.id,
     instanceId: row.instance_id ?? null,
+    /** A {@link CommandName} or a {@link DatabaseAction}; for a refused request any text. */
     command: row.command,
+    /** Set if the action was for the whole group. */
     group: row.worker_name == null ? (row.worker_type ?? null) : null,
     args: typeof args === 'object' && args !== null ? (args as Record<string, unknown>) : {},
     reason: row.reason ?? '',
     state: row.state,
+    /** "you", the address for owners, else "an operator". */
     by: row.requested_by ?? null,
     requestedAt: new Date(row.requested_at),
     deliveredAt: date(row.delivered_at),
     acknowledgedAt: date(row.acknowledged_at),
     finishedAt: date(row.finished_at),
     expiresAt: date(row.expires_at),
+    /** When the process to restart or stop had ended, and the process after it. */
     instanceEndedAt: date(row.instance_ended_at),
     newInstanceId: row.new_instance_id ?? null,
+    /** The message of the worker or the database. */
     message: row.message ?? null,
+    /** The number of refused attempts in this line. */
     tries: row.tries ?? 1,
   };
 }
+
+/** One line of the action history: the request, and its outcome. */
+export type Command = Readonly<ReturnType<typeof readCommand>>;
 
 const NAMES: Record<CommandName | DatabaseAction, string> = {
   restart: 'Restart',

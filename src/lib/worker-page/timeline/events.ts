@@ -1,31 +1,8 @@
 import { anything, number, maybe, oneOf, record, safeText, text } from '../../rules/wire-reader.ts';
-import { toLastExit, type LastExit } from '../../rules/worker.ts';
+import { toLastExit } from '../../rules/worker.ts';
 
 export const EVENT_TYPES = ['status', 'breaker', 'instance', 'conflict', 'monitor'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
-
-/** A recorded transition of the worker or of the monitor. */
-export interface WorkerEvent {
-  readonly id: number;
-  /** The time of the event; for silence the deadline. */
-  readonly at: Date;
-  /** The cursor for older events: the full time, because a Date has no microseconds. */
-  readonly cursor: string;
-  readonly type: EventType;
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly reason: string | null;
-  readonly instanceId: string | null;
-  readonly epoch: number | null;
-  /** The worker's activity at that time. */
-  readonly activity: string | null;
-  readonly jobId: string | null;
-  readonly jobType: string | null;
-  readonly lastExit: LastExit | null;
-  /** For a breaker: failures in a row, and its threshold. */
-  readonly failures: number | null;
-  readonly threshold: number | null;
-}
 
 const optionalText = maybe(safeText);
 
@@ -42,14 +19,16 @@ const eventWire = record({
 });
 
 /** @throws if it is not a row of `hp_worker_event` */
-export function readEvent(wire: unknown): WorkerEvent {
+export function readEvent(wire: unknown) {
   const row = eventWire(wire);
   const details = (row.details ?? {}) as Record<string, unknown>;
   const string = (value: unknown) => (typeof value === 'string' ? safeText(value) : null);
   const figure = (value: unknown) => (typeof value === 'number' ? value : null);
   return {
     id: row.id,
+    /** The time of the event; for silence the deadline. */
     at: new Date(row.at),
+    /** The cursor for older events: the full time, because a Date has no microseconds. */
     cursor: `${row.at}~${row.id}`,
     type: row.type,
     from: row.from_value ?? null,
@@ -57,14 +36,19 @@ export function readEvent(wire: unknown): WorkerEvent {
     reason: row.reason ?? null,
     instanceId: row.instance_id ?? null,
     epoch: row.epoch ?? null,
+    /** The worker's activity at that time. */
     activity: string(details.current_status),
     jobId: string(details.current_job_id),
     jobType: string(details.current_job_type),
     lastExit: toLastExit(details.last_exit),
+    /** For a breaker: failures in a row, and its threshold. */
     failures: figure(details.failures),
     threshold: figure(details.threshold),
   };
 }
+
+/** A recorded transition of the worker or of the monitor. */
+export type WorkerEvent = Readonly<ReturnType<typeof readEvent>>;
 
 /** Merges new events into the known ones: each once, latest first. Known objects stay. */
 export function mergeEvents(
