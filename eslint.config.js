@@ -11,6 +11,7 @@ export default defineConfig(
     '.vercel/',
     '.lastseen/',
     'workers-heartbeat/*.{mjs,cjs,mts,cts}',
+    'tests/**/*.cjs',
     'src/lib/server/database/database.types.ts',
   ]),
   js.configs.recommended,
