@@ -86,6 +86,7 @@ const BREAKER_TITLES: Record<string, { title: string; level: Level }> = {
 const WATCH_TITLES: Record<string, { title: string; level: Level }> = {
   impaired: { title: 'Monitor impaired', level: 'unknown' },
   monitoring: { title: 'Monitor works again', level: 'healthy' },
+  failed: { title: 'A part of the monitor failed', level: 'warning' },
   lost: { title: 'Workers that fell silent together are marked crashed', level: 'critical' },
 };
 
