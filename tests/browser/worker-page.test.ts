@@ -394,15 +394,15 @@ describe('actions of operators', () => {
     const process = new Process(stack.database.sql, 'plainly');
     await process.send({});
     const { page, close } = await as('bob', pathOf('plainly'), { javaScriptEnabled: false });
-    await page.getByRole('button', { name: 'Beat now…' }).click();
-    await page.getByLabel('Reason').fill('to see whether it hears');
-    await page.getByRole('button', { name: /^Request a beat from / }).click();
+    await page.getByRole('button', { name: 'Report now…' }).click();
+    await page.getByLabel('Reason').fill('to see whether it answers');
+    await page.getByRole('button', { name: /^Let .* report now$/ }).click();
     await says(page, '#act', 'The action was requested, and is recorded below.');
-    await says(page, '#audit', /Beat now requested to see whether it hears/);
+    await says(page, '#audit', /Report now requested to see whether it answers/);
     // Loaded again, it asks nothing a second time.
     expect(new URL(page.url()).search).toBe('?action=done');
     await page.reload();
-    expect(await page.locator('#audit').innerText()).not.toMatch(/Beat now[^]*Beat now/);
+    expect(await page.locator('#audit').innerText()).not.toMatch(/Report now[^]*Report now/);
     for (const [link, words] of [
       ['Download the history as CSV', 'up (s)'],
       ['Download the log as text', ''],

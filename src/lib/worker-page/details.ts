@@ -1,4 +1,4 @@
-import { anything, list, maybe, number, record, safeText, text, type Shape } from '../rules/wire-reader.ts';
+import { anything, list, maybe, number, record, safeText, text } from '../rules/wire-reader.ts';
 import { toDate, toLastExit, type LastExit } from '../rules/worker.ts';
 
 /** Data of the worker page that no message carries (`hp_worker_page`). */
@@ -95,8 +95,6 @@ const detailsWire = record({
     }),
   ),
 });
-
-export type DetailsWire = Shape<typeof detailsWire>;
 
 /** @throws if it is not the result of `hp_worker_page` */
 export function readDetails(wire: unknown): Details {

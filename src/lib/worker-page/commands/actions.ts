@@ -12,11 +12,6 @@ export interface Action {
   readonly disabled: string | null;
 }
 
-/** The process that the page shows; null if none ({@link whyUnreachable} says why). */
-export function processOf(worker: Worker): string | null {
-  return worker.instanceId;
-}
-
 /** Why no process of the worker would receive a command; null if one would. The database checks this again. */
 export function whyUnreachable(worker: Worker, now: number): string | null {
   if (!worker.lastHeartbeat) return 'The worker has never reported.';
@@ -53,7 +48,7 @@ export function actionsFor(worker: Worker, commands: readonly Command[], now: nu
     ...(breaker.state === 'closed'
       ? [action('breaker_trip', 'Trip breaker…')]
       : [action('breaker_reset', 'Reset breaker…')]),
-    action('beat', 'Beat now…'),
+    action('beat', 'Report now…'),
     action('log_level', 'Log level…'),
   ];
 }
