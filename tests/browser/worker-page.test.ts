@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { connection, signIn, visit, type Visitor } from '../support/visitor.ts';
 
 const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
-const fixture = fileURLToPath(new URL('fixtures/desk-worker.mjs', import.meta.url));
+const fixture = fileURLToPath(new URL('fixtures/worker-page-worker.mjs', import.meta.url));
 
 /** A name with everything in it that a path could trip over. */
 const ODD = 'crawl/eu:3@vm.1-a_b';
