@@ -92,9 +92,7 @@ describe('the fleet page, with five real workers', () => {
     await workers.end('crawl-worker', 'SIGKILL');
     await rowSays(alice.page, 'crawl-worker', /Crashed.*no heartbeat/, 12_000);
     await running(alice.page, '3/5');
-    expect(await alice.page.getByRole('alert').innerText()).toMatch(
-      /1 worker appears to be dead:\s*crawl-worker/,
-    );
+    expect(await alice.page.getByRole('alert').innerText()).toMatch(/1 worker is down:\s*crawl-worker/);
     // The silence goes on, and so does the count of it.
     const silence = async () => {
       const text = await rowSays(alice.page, 'crawl-worker', /no heartbeat for \d+ seconds/);

@@ -82,12 +82,12 @@ describe('the fleet page', () => {
     await connection(carol.page, 'Live');
   });
 
-  it('says how many workers appear to be dead, and which', async () => {
+  it('shows how many workers are down, and which', async () => {
     for (const name of ['content-worker', 'crawl-worker'])
       await upsert({ worker_name: name, status: 'crashed', status_reason: 'exit code 1' });
     const alert = carol.page.getByRole('alert');
     await until(async () => (await alert.innerText()).includes('2 workers'), { what: 'the banner' });
-    expect(await alert.innerText()).toMatch(/2 workers appear to be dead:\s*content-worker, crawl-worker/);
+    expect(await alert.innerText()).toMatch(/2 workers are down:\s*content-worker, crawl-worker/);
     for (const name of ['content-worker', 'crawl-worker'])
       await upsert({ worker_name: name, status: 'idle' });
     await alert.waitFor({ state: 'detached' });

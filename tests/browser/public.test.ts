@@ -106,6 +106,14 @@ describe('while the public page is off', () => {
     expect(await (await get(`/api/badge/${encodeURIComponent(HOSTILE)}.svg`)).text()).toBe(svg);
     expect(await (await get('/api/badge/a/b%2Fc.svg')).text()).toBe(svg);
   });
+
+  it('an owner sees where to turn it on, and caches do not keep that', async () => {
+    const page = await alice.page.request.get(`${dashboard.url}/status`);
+    expect(page.status()).toBe(404);
+    expect(await page.text()).toMatch(/The public page is off[^]*Turn it on under Settings → Public page\./);
+    expect(page.headers()['cache-control']).toBe('private, no-store');
+    expect(await (await get('/status')).text()).not.toContain('Turn it on');
+  });
 });
 
 it('a badge is grey while Supabase is down, and not cached', async () => {

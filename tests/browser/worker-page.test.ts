@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { connection, signIn, visit, type Visitor } from '../support/visitor.ts';
 
 const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
-const fixture = fileURLToPath(new URL('fixtures/desk-worker.mjs', import.meta.url));
+const fixture = fileURLToPath(new URL('fixtures/worker-page-worker.mjs', import.meta.url));
 
 /** A name with everything in it that a path could trip over. */
 const ODD = 'crawl/eu:3@vm.1-a_b';
@@ -394,15 +394,15 @@ describe('actions of operators', () => {
     const process = new Process(stack.database.sql, 'plainly');
     await process.send({});
     const { page, close } = await as('bob', pathOf('plainly'), { javaScriptEnabled: false });
-    await page.getByRole('button', { name: 'Beat now…' }).click();
-    await page.getByLabel('Reason').fill('to see whether it hears');
-    await page.getByRole('button', { name: /^Request a beat from / }).click();
+    await page.getByRole('button', { name: 'Report now…' }).click();
+    await page.getByLabel('Reason').fill('to see whether it answers');
+    await page.getByRole('button', { name: /^Let .* report now$/ }).click();
     await says(page, '#act', 'The action was requested, and is recorded below.');
-    await says(page, '#audit', /Beat now requested to see whether it hears/);
+    await says(page, '#audit', /Report now requested to see whether it answers/);
     // Loaded again, it asks nothing a second time.
     expect(new URL(page.url()).search).toBe('?action=done');
     await page.reload();
-    expect(await page.locator('#audit').innerText()).not.toMatch(/Beat now[^]*Beat now/);
+    expect(await page.locator('#audit').innerText()).not.toMatch(/Report now[^]*Report now/);
     for (const [link, words] of [
       ['Download the history as CSV', 'up (s)'],
       ['Download the log as text', ''],

@@ -48,7 +48,7 @@ export function actionsFor(worker: Worker, commands: readonly Command[], now: nu
     ...(breaker.state === 'closed'
       ? [action('breaker_trip', 'Trip breaker…')]
       : [action('breaker_reset', 'Reset breaker…')]),
-    action('beat', 'Beat now…'),
+    action('beat', 'Report now…'),
     action('log_level', 'Log level…'),
   ];
 }

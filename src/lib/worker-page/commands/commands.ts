@@ -92,7 +92,7 @@ const NAMES: Record<CommandName | DatabaseAction, string> = {
   resume: 'Resume',
   breaker_reset: 'Reset breaker',
   breaker_trip: 'Trip breaker',
-  beat: 'Beat now',
+  beat: 'Report now',
   log_level: 'Log level',
   pause: 'Pause',
   unpause: 'End the pause',

@@ -1,5 +1,5 @@
 import type { Worker } from '../../rules/worker.ts';
-import type { CommandName } from './commands.ts';
+import { commandText, type CommandName } from './commands.ts';
 
 /** The part of the heartbeat module that carries out each command, and the call that adds the part. */
 const PARTS: Record<CommandName, readonly [part: string, call: string]> = {
@@ -16,6 +16,10 @@ const PARTS: Record<CommandName, readonly [part: string, call: string]> = {
 /** Why the worker cannot carry out a command, with the missing file; null if it can, or if it reports no parts. */
 export function missingPart({ parts }: Pick<Worker, 'parts'>, command: CommandName): string | null {
   if (!parts) return null;
-  const missing = [PARTS.restart, PARTS[command]].find(([part]) => !parts.includes(part));
-  return missing ? `Needs heartbeat-${missing[0]}.mjs in the worker, and the call ${missing[1]}.` : null;
+  const needs = (needed: string, [part, call]: readonly [string, string]) =>
+    parts.includes(part) ? null : `${needed} heartbeat-${part}.mjs in the worker, and the call ${call}.`;
+  return (
+    needs('Commands need', PARTS.restart) ??
+    needs(`${commandText({ command, args: {} })} needs`, PARTS[command])
+  );
 }

@@ -51,11 +51,12 @@ describe('the commands of a worker', () => {
       restart: null,
       stop: null,
       beat: null,
-      drain: 'Needs heartbeat-drain.mjs in the worker, and the call drain(heartbeat).',
-      breaker_trip: 'Needs heartbeat-breaker.mjs in the worker, and the call circuitBreaker(heartbeat).',
-      log_level: 'Needs heartbeat-logs.mjs in the worker, and the call logs(heartbeat).',
+      drain: 'Drain needs heartbeat-drain.mjs in the worker, and the call drain(heartbeat).',
+      breaker_trip:
+        'Trip breaker needs heartbeat-breaker.mjs in the worker, and the call circuitBreaker(heartbeat).',
+      log_level: 'Log level needs heartbeat-logs.mjs in the worker, and the call logs(heartbeat).',
     });
-    const none = 'Needs heartbeat-commands.mjs in the worker, and the call commands(heartbeat).';
+    const none = 'Commands need heartbeat-commands.mjs in the worker, and the call commands(heartbeat).';
     expect(new Set(Object.values(disabled(['drain'])))).toEqual(new Set([none]));
   });
 });
