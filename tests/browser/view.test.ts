@@ -274,7 +274,7 @@ describe('notices', () => {
 describe('trouble marked as seen', () => {
   it('leaves the banner, is marked, and stays red until the next event', async () => {
     const { page } = bob;
-    const alert = page.getByRole('alert').filter({ hasText: 'dead' });
+    const alert = page.getByRole('alert').filter({ hasText: /is down|are down/ });
     await alert.waitFor();
     const { error } = await (await stack.as('bob')).rpc('hp_mark_seen', { worker_name: 'a/b' });
     expect(error).toBeNull();
