@@ -69,6 +69,8 @@ export function circuitBreaker(heartbeat: Heartbeat, options: BreakerOptions = {
   let state: Breaker['state'] = 'closed';
   let failures = 0;
   let opened: { at: number; retryAt: number; reason: string } | undefined;
+  /** The state of the last beat. */
+  let reported: Breaker['state'] = state;
   /** When it was last set by hand. */
   let setAt = -Infinity;
 
@@ -78,10 +80,8 @@ export function circuitBreaker(heartbeat: Heartbeat, options: BreakerOptions = {
   function open(reason: string) {
     state = 'open';
     opened = { at: clock(), retryAt: clock() + cooldown * 1000, reason };
-    heartbeat.beat(); // a transition
   }
   function close() {
-    if (state !== 'closed') heartbeat.beat();
     failures = 0;
     state = 'closed';
     opened = undefined;
@@ -115,8 +115,12 @@ export function circuitBreaker(heartbeat: Heartbeat, options: BreakerOptions = {
         throw error;
       }
     });
-    // Something else may have refused the trial before its work began.
-    return job.finally(() => isTrial && counts() && state === 'half_open' && (state = 'open'));
+    return job.finally(() => {
+      // Something else may have refused the trial before its work began.
+      if (isTrial && counts() && state === 'half_open') state = 'open';
+      // A transition. Not sooner: this beat is to report the end of the job as well.
+      if (state !== reported) heartbeat.beat();
+    });
   }
 
   function failed(error: unknown, cutShort: boolean) {
@@ -139,17 +143,19 @@ export function circuitBreaker(heartbeat: Heartbeat, options: BreakerOptions = {
     open(reason) {
       setAt = clock();
       open(messageOf(reason));
+      heartbeat.beat();
     },
     close() {
       setAt = clock();
       close();
+      heartbeat.beat();
     },
   };
   heartbeat.extend({
     name: 'breaker',
     handle: breaker,
     fields: () => ({
-      circuit_breaker_state: state,
+      circuit_breaker_state: (reported = state),
       circuit_breaker_failures: failures,
       circuit_breaker_threshold: threshold,
       circuit_breaker_opened_age_ms: opened && Math.round(clock() - opened.at),
