@@ -235,7 +235,7 @@ begin
     when v_silent_ms >= worker.late_after_intervals * worker.heartbeat_interval_s * 1000 then
       array['warning', 'late', 'no heartbeat for ' || hp_private.words_lasting(v_silent_ms)]
     when worker.draining and v_lives then
-      array['warning', 'draining', 'takes no work until it is told to resume']
+      array['warning', 'draining', 'takes no work until an operator resumes it']
     when v_polls and v_last_run is null then
       array['warning', 'no-run-yet', 'no run yet']
     when v_polls and v_runless_ms >= 2 * worker.poll_interval_s * 1000 then

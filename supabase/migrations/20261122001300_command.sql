@@ -1,10 +1,10 @@
--- What people ask of workers, who asked, and what came of it: the commands on their way, and the audit log. Also what
+-- Commands that people request for workers, by whom, and their outcome: those in progress, and the audit log. Also what
 -- people do by the database alone (a pause, its end, a trouble seen) and what was refused to them.
 --
 -- A command is for one process. A new process of the same worker never gets what the old one was asked: a restart that
 -- followed a worker from process to process would never end.
 
--- What a worker may be asked to do. The heartbeat module knows the same (docs/wire.md).
+-- The commands of a worker. The heartbeat module knows the same (docs/wire.md).
 create or replace function hp_private.commands() returns text[]
 language sql immutable set search_path = ''
 return array['restart', 'stop', 'drain', 'resume', 'breaker_reset', 'breaker_trip', 'beat', 'log_level'];

@@ -159,7 +159,7 @@ function warning(worker: Worker, monitor: Monitor): Health | null {
     return silent('warning', 'late', new Date(monitor.at.getTime() - silentMs), monitor.at);
   }
   if (worker.draining && claimsLife(worker))
-    return odd('draining', 'takes no work until it is told to resume');
+    return odd('draining', 'takes no work until an operator resumes it');
   if (polls(worker)) {
     const idleMs = runless(worker, monitor);
     if (!worker.lastRunAt) return odd('no-run-yet', 'no run yet');
